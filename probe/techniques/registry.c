@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/techniques/registry.h"
+
+#include <string.h>
+
+#include "probe/base/addr.h"
+#include "probe/base/attr.h"
+#include "probe/base/proto.h"
+
+static const struct sp_technique_info table[] = {
+#define SP_ENTRY(name, hazard, families, proto, verdict, packets, summary)                         \
+    {#name, hazard, families, proto, verdict, packets, summary},
+#include "probe/techniques/registry.def"
+#undef SP_ENTRY
+};
+
+size_t sp_technique_count(void)
+{
+    return SP_ARRAY_LEN(table);
+}
+
+const struct sp_technique_info *sp_technique_at(size_t index)
+{
+    return index < SP_ARRAY_LEN(table) ? &table[index] : NULL;
+}
+
+const struct sp_technique_info *sp_technique_find(const char *name)
+{
+    for (size_t i = 0; i < SP_ARRAY_LEN(table); i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+const struct sp_technique_info *sp_technique_for(uint8_t proto, uint8_t family)
+{
+    if ((proto == SP_PROTO_ICMP && family != SP_FAMILY_IPV4) ||
+        (proto == SP_PROTO_ICMP6 && family != SP_FAMILY_IPV6)) {
+        return NULL;
+    }
+    uint8_t want = proto == SP_PROTO_ICMP6 ? (uint8_t)SP_PROTO_ICMP : proto;
+    uint8_t bit = family == SP_FAMILY_IPV4 ? SP_TECH_IPV4 : SP_TECH_IPV6;
+    for (size_t i = 0; i < SP_ARRAY_LEN(table); i++) {
+        if (table[i].proto == want && (table[i].families & bit) != 0 &&
+            table[i].verdict == SP_TECH_VERDICT_FLOW) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+size_t sp_technique_index(const struct sp_technique_info *info)
+{
+    return (size_t)(info - table);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is known of a technique without running it: the data of registry.def, read by both programs,
+ * so that a plan can price it and the command line can name it with no probe up. The code is in
+ * technique.h. */
+#ifndef SP_TECHNIQUES_REGISTRY_H
+#define SP_TECHNIQUES_REGISTRY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SP_TECH_IPV4     1U
+#define SP_TECH_IPV6     2U
+#define SP_TECH_NAME_LEN 16 /* with the NUL; the width on the wire */
+
+enum sp_tech_verdict {
+    SP_TECH_VERDICT_FLOW, /* judged by design table 7: does the flow's own packet cross? */
+};
+
+struct sp_technique_info {
+    const char *name;
+    char hazard;      /* 'A' passive-safe, 'B' unusual, 'C' intrusive */
+    uint8_t families; /* SP_TECH_IPV4 | SP_TECH_IPV6 */
+    uint8_t
+        proto; /* enum sp_proto of the flows it tests; SP_PROTO_ICMP stands for icmp and icmp6 */
+    uint8_t verdict; /* enum sp_tech_verdict */
+    uint8_t packets; /* packets the sender emits per test and attempt */
+    const char *summary;
+};
+
+/* Sorted by name. */
+size_t sp_technique_count(void);
+const struct sp_technique_info *sp_technique_at(size_t index); /* NULL past the end */
+const struct sp_technique_info *sp_technique_find(const char *name);
+/* The default technique that tests flows of this protocol and family, or NULL when there is none
+ * (yet). */
+const struct sp_technique_info *sp_technique_for(uint8_t proto, uint8_t family);
+size_t sp_technique_index(const struct sp_technique_info *info);
+
+#endif

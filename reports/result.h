@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a run found: the material of every report format. The controller fills it; nothing here
+ * knows a probe. */
+#ifndef SP_REPORTS_RESULT_H
+#define SP_REPORTS_RESULT_H
+
+#include "reports/verdict.h"
+#include "topologies/plan.h"
+
+/* One test and what became of it. */
+struct sp_outcome {
+    struct sp_seen seen;
+    struct sp_judgement judged;
+    uint8_t grade;         /* enum sp_grade of the control it rests on */
+    uint16_t control_sent; /* control packets around it */
+    uint16_t control_lost;
+    bool injected_link;     /* else raw IP */
+    const char *not_tested; /* static reason when verdict is NOT_TESTED */
+};
+
+struct sp_host_status {
+    uint32_t host;
+    bool wanted;      /* the plan needs its probe */
+    bool ok;          /* came up and lasted to the end */
+    char reason[160]; /* why not */
+    char version[32]; /* of its probe */
+    uint64_t packets_sent, packets_captured, capture_drops;
+};
+
+struct sp_result {
+    const struct sp_model *model;   /* borrowed */
+    const struct sp_plan *plan;     /* borrowed */
+    char run_id[17];                /* 16 hex digits */
+    uint64_t started_s, finished_s; /* wall clock */
+    uint64_t duration_ms;
+    bool interrupted;
+    struct sp_outcome *outcomes;  /* plan->ntests */
+    struct sp_host_status *hosts; /* model->nhosts */
+    uint64_t packets_sent, packets_captured, capture_drops;
+};
+
+enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *plan,
+                         struct sp_result **ret_result) SP_MUST_CHECK;
+void sp_result_free(struct sp_result *result);
+
+#endif

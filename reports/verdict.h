@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The judge: what was declared and what both ends saw -> one verdict. A pure, total function; the
+ * rows are those of design section 7, first match wins. Proof of arrival needs no control; proof of
+ * absence does. */
+#ifndef SP_REPORTS_VERDICT_H
+#define SP_REPORTS_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/base/addr.h"
+#include "topologies/model.h"
+#include "topologies/policy.h"
+
+enum sp_verdict {
+    SP_VERDICT_HOLDS,
+    SP_VERDICT_LEAK,
+    SP_VERDICT_BLOCKED,
+    SP_VERDICT_RETURN_BLOCKED,
+    SP_VERDICT_HOST_FILTERED,
+    SP_VERDICT_MISDELIVERED,
+    SP_VERDICT_PARTIAL,
+    SP_VERDICT_PROXIED,
+    SP_VERDICT_INCONCLUSIVE,
+    SP_VERDICT_NOT_OBSERVABLE,
+    SP_VERDICT_NOT_TESTED,
+    SP_VERDICT_COUNT
+};
+
+/* Why no conclusion can be drawn (row 3). */
+enum sp_unsound {
+    SP_SOUND,
+    SP_UNSOUND_SENDER_LOST,   /* the sender's probe failed, was killed, froze or restarted */
+    SP_UNSOUND_RECEIVER_LOST, /* the same at the receiver */
+    SP_UNSOUND_SENDER_ARM,    /* the sender refused: address not its own, not permitted */
+    SP_UNSOUND_RECEIVER_ARM,  /* the receiver refused: it does not own the address, capture not
+                                 working */
+    SP_UNSOUND_NO_ROUTE,      /* the sender could not send: no route, link down */
+    SP_UNSOUND_NOT_SENT,      /* the packet was not seen leaving the sender */
+    SP_UNSOUND_NO_CONTROL,    /* no control flow worked between, around or beside the two hosts */
+    SP_UNSOUND_CONTROL_LOST,  /* a control next to an attempt was lost */
+    SP_UNSOUND_ATTEMPTS,      /* too few attempts count for the loss that the controls saw */
+    SP_UNSOUND_CAPTURE_DROPS, /* the receiver's capture or its softnet queue dropped packets */
+    SP_UNSOUND_INTERFACE, /* an interface of the receiver went down or changed, or has XDP attached
+                           */
+    SP_UNSOUND_UNTAGGED,  /* packets without our tag arrived at the tested port in the window */
+    SP_UNSOUND_INTERRUPTED, /* the run was stopped before the test was finished */
+    SP_UNSOUND_COUNT
+};
+
+/* How good the control was that a verdict rests on (design section 6). */
+enum sp_grade { SP_GRADE_NONE, SP_GRADE_SELF, SP_GRADE_SPLIT, SP_GRADE_PAIR };
+
+enum sp_answer {
+    SP_ANSWER_NONE,
+    SP_ANSWER_SYN_ACK,
+    SP_ANSWER_DATA,    /* UDP data from the service */
+    SP_ANSWER_ECHO,    /* echo reply */
+    SP_ANSWER_CRAFTED, /* the receiving probe's own tagged reply: proves the return path only */
+    SP_ANSWER_RST,
+    SP_ANSWER_UNREACHABLE, /* ICMP destination unreachable; the code is kept beside it */
+};
+
+/* Where the answer came from, by address and TTL. */
+enum sp_answerer { SP_ANSWERER_UNKNOWN, SP_ANSWERER_DESTINATION, SP_ANSWERER_BEFORE };
+
+/* All attempts of one test put together. */
+struct sp_seen {
+    enum sp_unsound unsound;
+    bool sender_policy; /* the sender's own OUTPUT policy refused it (EPERM) and no attempt left */
+    bool capture_lossless;   /* false: an absence at the receiver proves nothing (kept apart from
+                                unsound) */
+    uint16_t attempts;       /* that count: seen leaving the sender */
+    uint16_t nic;            /* attempts that arrived at the receiver's capture */
+    uint16_t host;           /* attempts that passed the receiver's INPUT rules */
+    uint16_t answer_left;    /* attempts whose answer was seen leaving the receiver */
+    uint16_t answered;       /* attempts whose answer reached the sender */
+    uint16_t elsewhere;      /* attempts that arrived at another probe */
+    uint32_t elsewhere_host; /* that host, SP_NONE */
+    uint16_t rewritten;      /* arrivals whose addresses or ports differ from what was declared */
+    uint8_t answer;          /* enum sp_answer: the best kind seen */
+    uint8_t answer_code;     /* ICMP code of SP_ANSWER_UNREACHABLE */
+    uint8_t answerer;        /* enum sp_answerer */
+    struct sp_addr answerer_addr;
+    bool loss_confirmed; /* an allowed flow lost packets in two batches, above the limit */
+};
+
+struct sp_case {
+    uint8_t expect; /* enum sp_expect */
+    uint8_t layer;  /* enum sp_layer */
+    bool reject_declared;
+    bool proxy_declared; /* a proxy or l7 balancer stands on the path by declaration */
+    bool one_sided;      /* the receiver has no probe */
+};
+
+/* Who stopped it, for holds and blocked. */
+enum sp_by { SP_BY_NOBODY, SP_BY_PATH, SP_BY_RECEIVER, SP_BY_SENDER, SP_BY_ANSWERER };
+
+struct sp_judgement {
+    enum sp_verdict verdict;
+    uint8_t row; /* 1..14 of design section 7; 15.. for targets without a probe */
+    enum sp_by by;
+    bool is_note; /* a permit whose flow does not work: told, not a finding */
+};
+
+struct sp_judgement sp_judge(const struct sp_case *what, const struct sp_seen *seen);
+
+bool sp_verdict_is_finding(enum sp_verdict verdict);
+const char *sp_verdict_str(enum sp_verdict verdict); /* "return_blocked" */
+const char *sp_unsound_str(enum sp_unsound unsound); /* a clause for people */
+const char *sp_grade_str(uint8_t grade);             /* "pair" */
+const char *sp_answer_str(uint8_t answer);           /* "syn_ack" */
+
+#endif
