@@ -39,6 +39,7 @@ struct sp_arrival {
     uint8_t egress; /* enum sp_answer seen leaving */
     uint8_t egress_code;
     uint8_t reply_pending; /* a crafted reply is due at reply_us */
+    uint8_t is_crafted;    /* our reply was handed to the kernel */
     uint16_t reply_err;
     uint32_t reply_us;
 };
