@@ -209,25 +209,26 @@ static void set_flag(const struct parser *p, const struct sp_opt *opt)
     store(p, opt, &times, sizeof(times));
 }
 
-/* The value that stands in the next element of argv. Something that looks like an option is no
- * value: "--report --json" is a slip more often than a file of that name. */
-static enum sp_rc take_next(struct parser *p, const struct sp_opt *opt, const char **ret_text)
+/* The value that stands in the next element of argv, or NULL. Something that looks like an option
+ * is no value: "--report --json" is a slip more often than a file of that name. */
+static const char *take_next(struct parser *p, const struct sp_opt *opt)
 {
     const char *text = p->next < p->argc ? p->argv[p->next] : NULL;
     const char *metavar = opt->metavar ? opt->metavar : "VALUE";
     if (!text) {
-        return sp_fail(p->diag, SP_E_INVALID, p->cmd->name, "--%s needs a value: --%s=%s",
-                       opt->name, opt->name, metavar);
+        (void)sp_fail(p->diag, SP_E_INVALID, p->cmd->name, "--%s needs a value: --%s=%s", opt->name,
+                      opt->name, metavar);
+        return NULL;
     }
     if (text[0] == '-' && text[1] != '\0') {
-        return sp_fail(p->diag, SP_E_INVALID, p->cmd->name,
-                       "--%s needs a value before '%s': write --%s=%s, with '=' if the value "
-                       "itself starts with a dash",
-                       opt->name, text, opt->name, metavar);
+        (void)sp_fail(p->diag, SP_E_INVALID, p->cmd->name,
+                      "--%s needs a value before '%s': write --%s=%s, with '=' if the value "
+                      "itself starts with a dash",
+                      opt->name, text, opt->name, metavar);
+        return NULL;
     }
     p->next++;
-    *ret_text = text;
-    return SP_OK;
+    return text;
 }
 
 static enum sp_rc parse_long(struct parser *p, const char *name)
@@ -245,13 +246,8 @@ static enum sp_rc parse_long(struct parser *p, const char *name)
         set_flag(p, opt);
         return SP_OK;
     }
-    if (!value) {
-        enum sp_rc rc = take_next(p, opt, &value);
-        if (rc != SP_OK) {
-            return rc;
-        }
-    }
-    return set_value(p, opt, value);
+    value = value ? value : take_next(p, opt);
+    return value ? set_value(p, opt, value) : SP_E_INVALID;
 }
 
 static enum sp_rc parse_letters(struct parser *p, const char *letters)
@@ -268,14 +264,8 @@ static enum sp_rc parse_letters(struct parser *p, const char *letters)
             set_flag(p, opt);
             continue;
         }
-        const char *value = at + 1;
-        if (*value == '\0') {
-            enum sp_rc rc = take_next(p, opt, &value);
-            if (rc != SP_OK) {
-                return rc;
-            }
-        }
-        return set_value(p, opt, value);
+        const char *value = at[1] != '\0' ? at + 1 : take_next(p, opt);
+        return value ? set_value(p, opt, value) : SP_E_INVALID;
     }
     return SP_OK;
 }

@@ -42,7 +42,7 @@ static int reserve(struct sp_buf *buf, size_t extra)
         return -1;
     }
     size_t need = buf->len + extra + 1;
-    if (need <= buf->cap) {
+    if (buf->data && need <= buf->cap) {
         return 0;
     }
     size_t want = buf->cap ? buf->cap : 64;

@@ -413,6 +413,26 @@ static void test_opt_at(void **state)
     assert_null(sp_args_opt_at(&verify, SIZE_MAX));
 }
 
+static const char *command_at(const void *ctx, size_t i)
+{
+    const char *const *names = ctx;
+    return names[i];
+}
+
+static void test_suggest(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"check", "explain", "plan", "verify", "report", "x"};
+    size_t n = SP_ARRAY_LEN(names);
+    assert_string_equal(sp_args_suggest("chekc", n, command_at, names), "check");
+    assert_string_equal(sp_args_suggest("ver", n, command_at, names), "verify");
+    assert_string_equal(sp_args_suggest("pln", n, command_at, names), "plan");
+    assert_null(sp_args_suggest("deploy", n, command_at, names));
+    assert_null(sp_args_suggest("", n, command_at, names));
+    assert_null(sp_args_suggest("y", n, command_at, names)); /* one letter is no likeness */
+    assert_null(sp_args_suggest("check", 0, command_at, names));
+}
+
 static void test_torture(void **state)
 {
     (void)state;
@@ -458,6 +478,7 @@ int main(void)
         cmocka_unit_test(test_help_text),
         cmocka_unit_test(test_table_check),
         cmocka_unit_test(test_opt_at),
+        cmocka_unit_test(test_suggest),
         cmocka_unit_test(test_torture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
