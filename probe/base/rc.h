@@ -28,7 +28,7 @@ struct sp_diag {
 };
 
 /* Fills *diag (may be NULL) and returns rc, so that `return sp_fail(diag, rc, where, fmt, ...)`
- * reads well. */
+ * reads well. where and the arguments may point into *diag: that is how context is added. */
 enum sp_rc sp_fail(struct sp_diag *diag, enum sp_rc rc, const char *where, const char *fmt, ...)
     SP_PRINTF(4, 5);
 
