@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+static void fill(struct sp_diag *diag, const char *where, const char *fmt, va_list ap)
+    SP_PRINTF(3, 0);
+
 /* Formats beside the diag first: a caller that adds context passes the diag's own texts back in. */
 static void fill(struct sp_diag *diag, const char *where, const char *fmt, va_list ap)
 {
