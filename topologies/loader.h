@@ -23,8 +23,13 @@ enum sp_rc sp_topology_load_file(const char *file, struct sp_model **ret_model,
                                  struct sp_problems *problems, struct sp_diag *diag) SP_MUST_CHECK;
 
 struct sp_buf;
+/* Reads a file ("-" = standard input) into out, for a caller who loads it with
+ * sp_topology_load_text and keeps the text for sp_problem_print. A file that is too large is
+ * refused before it is read: SP_E_INVALID with a problem. On failure out is empty. */
+enum sp_rc sp_topology_read(const char *file, struct sp_buf *out, struct sp_problems *problems,
+                            struct sp_diag *diag) SP_MUST_CHECK;
 /* Prints one message as "file:line:col: /pointer: error|warning: text", the source line and a
- * caret. */
+ * caret. text may be NULL (no source line then). */
 void sp_problem_print(const struct sp_problem *problem, const char *file, const char *text,
                       size_t len, bool color, struct sp_buf *out);
 

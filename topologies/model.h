@@ -39,6 +39,7 @@ struct sp_network {
     enum sp_net_kind kind;
     uint32_t parent; /* network index or SP_NONE */
     struct sp_prefix *cidrs;
+    struct sp_pos *cidr_pos; /* ncidrs places in the file, or NULL */
     size_t ncidrs;
     char *owner, *zone; /* may be NULL */
     enum sp_within within;
@@ -60,6 +61,7 @@ struct sp_host {
     struct sp_pos pos;
     uint32_t network;
     struct sp_addr *addrs;
+    struct sp_pos *addr_pos; /* naddrs places in the file, or NULL */
     size_t naddrs;
     char *role; /* "node", "edge", ... or NULL */
     struct sp_label *labels;
@@ -96,9 +98,10 @@ enum sp_rule_action { SP_ACTION_UNSET, SP_ACTION_DROP, SP_ACTION_REJECT };
 struct sp_rule {
     char *name; /* the policy's name; "isolation:a-b"; "balancer:shop" */
     struct sp_pos pos;
+    uint32_t index; /* its place in policies, isolation or load_balancers */
     enum sp_rule_kind kind;
     enum sp_rule_action action; /* a declared reject lets an unplaced RST explain a denied flow */
-    struct sp_bits from, to;    /* isolation: from x to and to x from */
+    struct sp_bits from, to; /* isolation: from x to and to x from; else from holds no balancer */
     struct sp_portspec *ports;
     size_t nports;
     char *why;       /* may be NULL */
@@ -120,12 +123,17 @@ struct sp_balancer {
     char *name;
     struct sp_pos pos;
     struct sp_addr *addrs;
+    struct sp_pos *addr_pos; /* naddrs places in the file, or NULL */
     size_t naddrs;
+    struct sp_prefix *pool; /* its addresses must come from here; empty = not declared */
+    size_t npool;
     struct sp_bits from; /* who may use it */
     struct sp_listener *listeners;
     size_t nlisteners;
 };
 
+/* snat: packets of `from` arrive at `to` with the source addr. dnat: `from` sends to addr and
+ * reaches `to`. */
 struct sp_nat {
     struct sp_pos pos;
     struct sp_bits from, to;
@@ -158,7 +166,7 @@ struct sp_model {
     char *name;
     char *file;      /* as given on the command line */
     char sha256[65]; /* of the file's bytes */
-    char **lines;    /* the source, line by line, for messages */
+    char **lines;    /* the source, line by line, for messages; one block: lines[0] owns the text */
     size_t nlines;
     struct sp_network *networks;
     size_t nnetworks;
@@ -187,12 +195,14 @@ struct sp_problem {
     char *text;
 };
 
-/* All that was found wrong, in file order. Owned by the caller of the loader. */
+#define SP_PROBLEMS_MAX 500U
+
+/* All that was found wrong, in file order. Owned by the caller of the loader; starts zeroed. */
 struct sp_problems {
     struct sp_problem *at;
     size_t n, cap;
-    size_t nerrors;
-    enum sp_rc rc; /* SP_E_NOMEM when a message could not be kept */
+    size_t nerrors, nwarnings; /* all there were; only the first SP_PROBLEMS_MAX of each are kept */
+    enum sp_rc rc;             /* SP_E_NOMEM when a message could not be kept */
 };
 
 void sp_model_free(struct sp_model *model);

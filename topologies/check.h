@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lints what a topology means, beyond its form: addresses that cannot be, rules that contradict
+ * each other or never take effect. Works on any model, also an imported one. */
+#ifndef SP_TOPOLOGIES_CHECK_H
+#define SP_TOPOLOGIES_CHECK_H
+
+#include "topologies/model.h"
+
+/* Adds errors and warnings, unsorted. When problems already holds errors, the model may be
+ * incomplete: lints about what is missing are left out then. Out of memory is problems->rc. */
+void sp_check(const struct sp_model *model, struct sp_problems *problems);
+
+/* The parts of it, in their files. */
+void sp_check_addresses(const struct sp_model *model, struct sp_problems *problems);
+void sp_check_balancers(const struct sp_model *model, struct sp_problems *problems);
+void sp_check_rules(const struct sp_model *model, struct sp_problems *problems);
+
+#endif
