@@ -187,6 +187,8 @@ class Lab:
 
     @staticmethod
     def _on_signal(number, _frame):
+        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(other, signal.SIG_IGN)  # what unwinds now must not be cut short
         raise SystemExit(128 + number)  # unwinds through every `with` and `finally`
 
     def detach(self):
@@ -207,7 +209,7 @@ class Lab:
         self._closed = True
         held = {}
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(ValueError):  # a second Ctrl-C must not leave half of it
+            with contextlib.suppress(ValueError):  # a Ctrl-C now must not leave half of it
                 held[number] = signal.signal(number, signal.SIG_IGN)
         try:
             for child in self._children:

@@ -160,12 +160,13 @@ class Capture:
             total += struct.unpack("=II", stats)[1]
         return total
 
-    def read(self, quiet):
-        """Everything captured until nothing came for that many seconds."""
-        seen = []
+    def read(self, quiet, limit=10.0):
+        """Everything captured until nothing came for `quiet` seconds, at most `limit` long: stray
+        retransmissions must not hold it up."""
+        seen, deadline = [], time.monotonic() + limit
         while True:
             ready = self.sockets.select(quiet)
-            if not ready:
+            if not ready or time.monotonic() > deadline:
                 return seen
             for key, _ in ready:
                 self._drain(key.fileobj, key.data, seen)
@@ -215,13 +216,13 @@ class HostWitness:
             sock.close()
         self.sockets.close()
 
-    def read(self, quiet):
+    def read(self, quiet, limit=10.0):
         """{(where, source address, proto, sport, dport)} of TCP and UDP; for echo requests the
-        ports are (ident, 0)."""
-        seen = set()
+        ports are (ident, 0). Times as in Capture.read()."""
+        seen, deadline = set(), time.monotonic() + limit
         while True:
             ready = self.sockets.select(quiet)
-            if not ready:
+            if not ready or time.monotonic() > deadline:
                 return seen
             for key, _ in ready:
                 self._drain(key.fileobj, *key.data, seen)
