@@ -336,13 +336,6 @@ const char *sp_grade_str(uint8_t grade)
     return grade < SP_ARRAY_LEN(names) ? names[grade] : "unknown";
 }
 
-const char *sp_answer_str(uint8_t answer)
-{
-    static const char *const names[] = {"none",    "syn_ack", "data",       "echo",
-                                        "crafted", "rst",     "unreachable"};
-    return answer < SP_ARRAY_LEN(names) ? names[answer] : "unknown";
-}
-
 const char *sp_by_str(uint8_t by)
 {
     static const char *const names[] = {"nobody", "path", "receiver", "sender", "answerer"};

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "probe/base/addr.h"
+#include "probe/wire/record.h"
 #include "topologies/model.h"
 #include "topologies/policy.h"
 
@@ -57,16 +58,6 @@ enum sp_unsound {
 
 /* How good the control was that a verdict rests on (design section 6). */
 enum sp_grade { SP_GRADE_NONE, SP_GRADE_SELF, SP_GRADE_SPLIT, SP_GRADE_PAIR };
-
-enum sp_answer {
-    SP_ANSWER_NONE,
-    SP_ANSWER_SYN_ACK,
-    SP_ANSWER_DATA,    /* UDP data from the service */
-    SP_ANSWER_ECHO,    /* echo reply */
-    SP_ANSWER_CRAFTED, /* the receiving probe's own tagged reply: proves the return path only */
-    SP_ANSWER_RST,
-    SP_ANSWER_UNREACHABLE, /* ICMP destination unreachable; the code is kept beside it */
-};
 
 /* Where the answer came from, by address and TTL. */
 enum sp_answerer { SP_ANSWERER_UNKNOWN, SP_ANSWERER_DESTINATION, SP_ANSWERER_BEFORE };
@@ -128,7 +119,6 @@ bool sp_verdict_is_finding(enum sp_verdict verdict);
 const char *sp_verdict_str(enum sp_verdict verdict); /* "return_blocked" */
 const char *sp_unsound_str(enum sp_unsound unsound); /* a clause for people */
 const char *sp_grade_str(uint8_t grade);             /* "pair" */
-const char *sp_answer_str(uint8_t answer);           /* "syn_ack" */
 const char *sp_by_str(uint8_t by);                   /* "path" */
 
 #endif
