@@ -19,7 +19,8 @@
 
 struct sp_block_plan {
     uint32_t from, to;            /* hosts; to == SP_NONE: no probe there, or a self control */
-    struct sp_addr src, dst, own; /* own: dst as the receiver has it */
+    struct sp_addr src, dst;      /* as the sender writes them */
+    struct sp_addr src_seen, own; /* the same as the receiver sees them, by declaration */
     uint8_t technique;            /* registry index */
     uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;

@@ -3,6 +3,8 @@
 
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
+#include "probe/base/proto.h"
+#include "probe/techniques/registry.h"
 
 static struct sp_shot_seen *find_shot(struct sp_batch *batch, uint16_t id, uint16_t port)
 {
@@ -14,8 +16,12 @@ static struct sp_shot_seen *find_shot(struct sp_batch *batch, uint16_t id, uint1
 static bool is_rewritten(const struct sp_block_plan *block, const struct sp_shot_seen *shot,
                          const struct sp_rec_seen *seen)
 {
-    bool ports = block->dst.family != SP_FAMILY_NONE && seen->sport != shot->sport;
-    return ports || !sp_addr_eq(&seen->src, &block->src) || !sp_addr_eq(&seen->dst, &block->own);
+    uint8_t proto = sp_technique_at(block->technique)->proto;
+    bool has_dport = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
+    bool declared_nat = !sp_addr_eq(&block->src, &block->src_seen);
+    return (seen->sport != shot->sport && !declared_nat) ||
+           (has_dport && seen->dport != shot->port) || !sp_addr_eq(&seen->src, &block->src_seen) ||
+           !sp_addr_eq(&seen->dst, &block->own);
 }
 
 static void on_control_arrival(struct sp_batch *batch, const struct sp_block_plan *block)
