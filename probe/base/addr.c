@@ -21,7 +21,7 @@ enum sp_rc sp_addr_parse(const char *text, struct sp_addr *ret_addr)
 
 static uint8_t mask_byte(unsigned bits)
 {
-    return bits >= 8 ? 0xff : (uint8_t)(0xff00U >> bits);
+    return (uint8_t)(bits >= 8 ? 0xffU : 0xff00U >> bits);
 }
 
 static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)

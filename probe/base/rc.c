@@ -19,7 +19,8 @@ static void fill(struct sp_diag *diag, const char *where, const char *fmt, va_li
     memcpy(diag->text, made.text, sizeof(made.text));
 }
 
-enum sp_rc sp_fail(struct sp_diag *diag, enum sp_rc rc, const char *where, const char *fmt, ...)
+/* The parentheses keep the macros of the static analyzer (rc.h) away. */
+enum sp_rc(sp_fail)(struct sp_diag *diag, enum sp_rc rc, const char *where, const char *fmt, ...)
 {
     if (diag) {
         va_list ap;
@@ -31,7 +32,7 @@ enum sp_rc sp_fail(struct sp_diag *diag, enum sp_rc rc, const char *where, const
     return rc;
 }
 
-enum sp_rc sp_fail_errno(struct sp_diag *diag, const char *where, const char *fmt, ...)
+enum sp_rc(sp_fail_errno)(struct sp_diag *diag, const char *where, const char *fmt, ...)
 {
     int saved = errno;
     if (diag) {

@@ -12,7 +12,7 @@ headers=$(c_files probe topologies reports controller | grep '\.h$')
         <<<"$headers" 2>/dev/null | awk -F '\t' '{
             kind = $4; line = 0
             for (i = 4; i <= NF; i++) if ($i ~ /^line:/) line = substr($i, 6) + 0
-            good = kind == "macro" || kind == "enumerator" ? $1 ~ /^SP_/ : $1 ~ /^sp_/
+            good = kind == "enumerator" ? $1 ~ /^SP_/ : kind == "macro" ? $1 ~ /^(SP|sp)_/ : $1 ~ /^sp_/
             if (!good && $1 !~ /^__anon/)
                 print $2 ":" line ": " kind " " $1 " in a header needs the prefix sp_ (SP_ for macros and constants)"
         }'
