@@ -3,7 +3,8 @@
 
 One object holds what the company wants; topology.yaml (for segproof) and the firewalls
 (firewall.py) are both made from it. A seed chooses addresses and ports. allowed() is a small
-reading of the policy rules of its own: segproof's compiler is not asked what segproof should find."""
+reading of the policy rules of its own: segproof's compiler is not asked what segproof should
+find."""
 import collections
 import random
 
