@@ -15,9 +15,13 @@ at exit: processes inside its namespaces, listeners, namespaces, its temporary f
         lab.run("a", ["ping", "-c1", "10.0.0.2"])
 
 Names given here are short; the namespace behind "a" is lab.ns("a") ("t-<pid>-a"), so labs that run
-at the same time never meet. Needs root, iproute2 and, for nft(), nftables. Only the standard library
-is used. IPv6 addresses are usable at once (no duplicate address detection) and nothing sends or
-accepts router advertisements. Packets are made and read by packets.py beside this file."""
+at the same time never meet. Needs root, iproute2 and, for nft(), nftables. Only the standard
+library is used. IPv6 addresses are usable at once (no duplicate address detection) and nothing
+sends or accepts router advertisements. Packets are made and read by packets.py beside this file.
+
+A signal ends the lab by SystemExit in the main thread; a lab that is killed outright leaves its
+namespaces, and remove() takes them down by what state() said. Processes started with popen() must
+be ended, or die, with the lab; close() ends whatever still runs in its namespaces."""
 import atexit
 import contextlib
 import ctypes
@@ -269,7 +273,8 @@ class Lab:
 
     def bridge(self, ns, name, *ports):
         """A switch inside a namespace; its ports are interfaces of that namespace."""
-        self.ip(ns, f"link add name {name} type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+        self.ip(ns, f"link add name {name} type bridge stp_state 0 forward_delay 0 "
+                    "mcast_snooping 0",
                 *[f"link set dev {port} master {name}" for port in ports],
                 f"link set dev {name} up")
 

@@ -9,6 +9,7 @@ captured with AF_PACKET. No tcpdump, no libpcap.
 Limits: no IP options, no extension headers, no fragments; Ethernet links only. Formats: RFC 791,
 RFC 8200, RFC 9293, RFC 768, RFC 792, RFC 4443."""
 import collections
+import functools
 import ipaddress
 import selectors
 import socket
@@ -37,9 +38,14 @@ def _checksum(data):
     return ~total & 0xFFFF
 
 
+@functools.lru_cache(maxsize=1024)
+def _address(text):
+    return ipaddress.ip_address(text)
+
+
 def _ip(src, dst, proto, body, at, ttl):
     """An IP packet around a transport body whose checksum field, at that offset, is zero."""
-    src, dst = ipaddress.ip_address(src), ipaddress.ip_address(dst)
+    src, dst = _address(src), _address(dst)
     if proto == ICMP:
         covered = body
     elif src.version == 4:
@@ -69,7 +75,7 @@ def udp(src, dst, sport, dport, payload=b"lab", ttl=64):
 
 def echo(src, dst, ident, sequence=1, payload=b"lab", ttl=64):
     """An echo request of the addresses' family."""
-    is_v4 = ipaddress.ip_address(src).version == 4
+    is_v4 = _address(src).version == 4
     body = struct.pack("!BBHHH", 8 if is_v4 else 128, 0, 0, ident, sequence) + payload
     return _ip(src, dst, ICMP if is_v4 else ICMP6, body, 2, ttl)
 

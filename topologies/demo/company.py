@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's company: networks, hosts, policies, and the topology file that declares them.
 
-One object holds what the company wants; topology.yaml (for segproof) and the firewalls (firewall.py)
-are both made from it. A seed chooses addresses and ports. allowed() is a small reading of the policy
-rules of its own, so that segproof's compiler is not asked what segproof should find."""
+One object holds what the company wants; topology.yaml (for segproof) and the firewalls
+(firewall.py) are both made from it. A seed chooses addresses and ports. allowed() is a small
+reading of the policy rules of its own: segproof's compiler is not asked what segproof should
+find."""
 import collections
 import random
 
@@ -60,7 +61,8 @@ class Company:
                 host.segment == segment and host.v4.endswith(f".{n}")
                 for host in self.hosts.values())])
             net = self.segments[segment]
-            self.hosts[name] = Host(name, segment, labels, f"{net.v4}.{number}", f"{net.v6}::{number:x}")
+            self.hosts[name] = Host(name, segment, labels, f"{net.v4}.{number}",
+                                    f"{net.v6}::{number:x}")
         self.groups = {"databases": ["db-1", "cache-1"]}
         self.services = {"https": "tcp/443", "ssh": "tcp/22", "syslog": "udp/514"}
         self.policies = self._policies(rng)
@@ -105,7 +107,7 @@ class Company:
             Policy("results", "lab", "build", "allow",
                    [f"tcp/{pull}", f"tcp/{pick([8081, 8082])}", f"udp/{pick([6000, 6001])}", *ECHO],
                    "test results"),
-            Policy("clock", "web", "internet", "permit", ["udp/123"], "time, if the resolver is down"),
+            Policy("clock", "web", "internet", "permit", ["udp/123"], "time, as a fallback"),
             Policy("no-ssh", "internet", "any", "deny", ["ssh"], "never from outside"),
             Policy("no-data", "internet, web", "data", "deny", ["tcp/1024-29999"],
                    "data is reached through app only"),
@@ -214,11 +216,13 @@ class Company:
             out.append(f"  - {{ name: {policy.name}, from: {self._selector(policy.source)}, "
                        f"to: {self._selector(policy.target)}, "
                        f"{policy.verb}: [{', '.join(policy.ports)}], why: \"{policy.why}\" }}")
+        egress = ", ".join(REJECTING)
         out += ["isolation: [ [prod, dev] ]",
-                "limits: { max_rate: 20000, hazard: A }",
+                "limits: { max_rate: 5000, hazard: A }",
                 "enforcement:",
-                "  core: { between: [web, app, data, mgmt], layer: network, state_capacity: 65536 }",
-                f"  egress: {{ between: [{', '.join(REJECTING)}], layer: network, action: reject }}",
+                "  core: { between: [web, app, data, mgmt], layer: network, "
+                "state_capacity: 65536 }",
+                f"  egress: {{ between: [{egress}], layer: network, action: reject }}",
                 "  dev-hosts: { between: [build, lab], layer: host }"]
         return "\n".join(out) + "\n"
 

@@ -46,7 +46,8 @@ def parse(argv):
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument("--seed", type=seed_number, default=1, metavar="N",
                        help="choose other addresses, ports and places for the faults (default 1)")
-    seeds.add_argument("--seeds", type=seed_range, metavar="A-B", help="one run per seed, a line each")
+    seeds.add_argument("--seeds", type=seed_range, metavar="A-B",
+                       help="one run per seed, a line each")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--fault", choices=sorted(FAULTS), metavar="NAME",
                       help="plant this fault alone (see --list-faults)")
@@ -194,9 +195,8 @@ class Run:
         elif self.quiet:
             with open(os.path.join(self.network.lab.dir, "output"), "w+b") as file:
                 outcome = self.segproof(file)
-                if outcome.problems:
-                    file.seek(max(0, file.tell() - 2000))
-                    self.lines.append(file.read().decode("utf-8", "replace"))
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 4000))
+                self.lines.append(file.read().decode("utf-8", "replace"))  # shown if it failed
         else:
             outcome = self.segproof(None)
         lines, ok = compare.table(self.network.faults, outcome)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The faults that the demo can plant: where (chosen by a seed), how, and what must be found.
 
-A fault is one class with one registered name. choose() picks hosts and a port; plant() changes Rules
-(firewall.py); expected lists the findings, as they must stand in the report. No two faults of a seed
-touch the same two hosts, in either direction, so that nothing hides or breaks anything else, and the
-flow that a fault breaks is never the pair's only one of its protocol: controls must have another.
+A fault is one class with one registered name. choose() picks hosts and a port; plant() changes
+Rules (firewall.py); expected lists the findings, as they must stand in the report. No two faults of
+a seed touch the same two hosts, in either direction, so that nothing hides or breaks anything else,
+and the flow that a fault breaks is never the pair's only one of its protocol: controls must have
+another.
 
 Why each one causes its finding and nothing else, with a stateful firewall: the reply of an open
 flow is let through by its state, not by a rule, so an opened port opens one direction only; ICMP

@@ -2,8 +2,8 @@
 """The company's firewalls as nftables text: the one between the segments, and those on hosts.
 
 Rules holds what the firewalls do, not what they should do: it starts out as the company's policies
-say, and a fault (faults.py) changes it. Every load replaces the whole table in one transaction, so a
-repair is a load without the fault; the states of flows that run stay."""
+say, and a fault (faults.py) changes it. Every load replaces the whole table in one transaction, so
+a repair is a load without the fault; the states of flows that run stay."""
 from company import HOST_LAYER, REJECTING, SEGMENTS, SELF_GUARDED
 
 TABLE = "company"
@@ -11,7 +11,8 @@ FAMILIES = (4, 6)
 
 
 def _ports(spans):
-    return "{ " + ", ".join(str(lo) if lo == hi else f"{lo}-{hi}" for lo, hi in sorted(spans)) + " }"
+    texts = [str(lo) if lo == hi else f"{lo}-{hi}" for lo, hi in sorted(spans)]
+    return "{ " + ", ".join(texts) + " }"
 
 
 def address(host, family):
