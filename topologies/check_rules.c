@@ -2,9 +2,9 @@
  *
  * Lints of rules: those that never match, contradict each other, or say what another one says.
  *
- * Rules are compared in pairs, but only where they can meet: they are sorted by the first word of
- * their sender set, and a pair is looked at only while the ranges of words overlap. Sets are
- * compared inside that range. A budget bounds what a hostile file can cost. */
+ * Rules are compared in pairs, but only where they can meet: they are sorted by their lowest port,
+ * and a pair is looked at only while the port ranges overlap; cheap summaries of the host sets
+ * reject most of the rest. A budget bounds what a hostile file can cost. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,46 +15,68 @@
 
 #define MAX_COMPARISONS 100000000U
 
-/* A rule in one direction; an isolation has two of them. */
+/* A rule in one direction; an isolation has two of them. What rejects most pairs stands first. */
 struct view {
+    uint64_t from_fold, to_fold;             /* all words of the set, one over the other */
+    uint32_t from_lo, from_hi, to_lo, to_hi; /* words that hold bits, inclusive; lo > hi = empty */
+    uint16_t port_lo, port_hi;               /* around all ports */
+    uint8_t protos;                          /* bit per protocol; all for "any" */
+    bool is_flipped, is_balancer, blocks;
     const struct sp_rule *rule;
     const struct sp_bits *from, *to;
-    size_t from_lo, from_hi, to_lo, to_hi; /* words that hold bits, inclusive; lo > hi = empty */
-    uint32_t protos;                       /* bit per protocol; all for "any" */
-    bool is_flipped;
 };
 
-static void range_of(const struct sp_bits *bits, size_t *ret_lo, size_t *ret_hi)
+static uint64_t range_of(const struct sp_bits *bits, uint32_t *ret_lo, uint32_t *ret_hi)
 {
-    size_t n = (bits->nbits + 63) / 64;
-    size_t lo = 0;
-    while (lo < n && bits->words[lo] == 0) {
-        lo++;
-    }
-    *ret_lo = lo;
+    uint32_t n = (uint32_t)((bits->nbits + 63) / 64);
+    uint64_t fold = 0;
+    *ret_lo = 1; /* empty: 1 > 0 */
     *ret_hi = 0;
-    for (size_t hi = n; hi > lo; hi--) {
-        if (bits->words[hi - 1]) {
-            *ret_hi = hi - 1;
-            break;
+    for (uint32_t i = 0; i < n; i++) {
+        if (bits->words[i]) {
+            *ret_lo = fold ? *ret_lo : i;
+            *ret_hi = i;
+            fold |= bits->words[i];
         }
     }
-    if (lo == n) {
-        *ret_lo = 1; /* empty: 1 > 0 */
-    }
+    return fold;
+}
+
+static bool blocks(const struct sp_rule *rule)
+{
+    return rule->kind == SP_RULE_DENY || rule->kind == SP_RULE_ISOLATION;
 }
 
 static void make_view(struct view *view, const struct sp_rule *rule, bool flip)
 {
-    *view = (struct view){.rule = rule, .is_flipped = flip};
+    *view = (struct view){.rule = rule, .is_flipped = flip, .port_lo = UINT16_MAX};
+    view->is_balancer = strncmp(rule->name, "balancer:", 9) == 0;
+    view->blocks = blocks(rule);
     view->from = flip ? &rule->to : &rule->from;
     view->to = flip ? &rule->from : &rule->to;
-    range_of(view->from, &view->from_lo, &view->from_hi);
-    range_of(view->to, &view->to_lo, &view->to_hi);
+    view->from_fold = range_of(view->from, &view->from_lo, &view->from_hi);
+    view->to_fold = range_of(view->to, &view->to_lo, &view->to_hi);
     for (size_t i = 0; i < rule->nports; i++) {
-        uint8_t proto = rule->ports[i].proto;
-        view->protos |= proto < SP_PROTO_COUNT ? 1U << proto : UINT32_MAX;
+        const struct sp_portspec *spec = &rule->ports[i];
+        view->protos |= spec->proto < SP_PROTO_COUNT ? (uint8_t)(1U << spec->proto) : UINT8_MAX;
+        view->port_lo = spec->lo < view->port_lo ? spec->lo : view->port_lo;
+        view->port_hi = spec->hi > view->port_hi ? spec->hi : view->port_hi;
     }
+}
+
+/* Cheap tests that say for most pairs that there is nothing to say. */
+static bool cannot_meet(const struct view *a, const struct view *b)
+{
+    return (a->from_fold & b->from_fold) == 0 || (a->to_fold & b->to_fold) == 0 ||
+           a->from_lo > b->from_hi || b->from_lo > a->from_hi || a->to_lo > b->to_hi ||
+           b->to_lo > a->to_hi || (a->protos & b->protos) == 0;
+}
+
+static bool cannot_cover(const struct view *inner, const struct view *outer)
+{
+    return (inner->to_fold & ~outer->to_fold) || (inner->from_fold & ~outer->from_fold) ||
+           inner->port_lo < outer->port_lo || inner->port_hi > outer->port_hi ||
+           (inner->protos & ~outer->protos);
 }
 
 static bool is_empty(const struct view *v)
@@ -62,12 +84,12 @@ static bool is_empty(const struct view *v)
     return v->from_lo > v->from_hi || v->to_lo > v->to_hi;
 }
 
-static int by_from(const void *a, const void *b)
+static int by_port(const void *a, const void *b)
 {
     const struct view *x = a;
     const struct view *y = b;
-    if (x->from_lo != y->from_lo) {
-        return x->from_lo < y->from_lo ? -1 : 1;
+    if (x->port_lo != y->port_lo) {
+        return x->port_lo < y->port_lo ? -1 : 1;
     }
     return x->rule != y->rule ? (x->rule < y->rule ? -1 : 1) : (int)x->is_flipped - y->is_flipped;
 }
@@ -91,12 +113,12 @@ static int meet(const struct sp_bits *a, const struct sp_bits *b, size_t lo, siz
     return found;
 }
 
-static size_t larger(size_t a, size_t b)
+static uint32_t larger(uint32_t a, uint32_t b)
 {
     return a > b ? a : b;
 }
 
-static size_t smaller(size_t a, size_t b)
+static uint32_t smaller(uint32_t a, uint32_t b)
 {
     return a < b ? a : b;
 }
@@ -105,7 +127,7 @@ static size_t smaller(size_t a, size_t b)
 static bool flows_meet(const struct view *a, const struct view *b)
 {
     size_t sender = 0, receiver = 0;
-    size_t lo = larger(a->to_lo, b->to_lo), hi = smaller(a->to_hi, b->to_hi);
+    uint32_t lo = larger(a->to_lo, b->to_lo), hi = smaller(a->to_hi, b->to_hi);
     int to = lo <= hi ? meet(a->to, b->to, lo, hi, &receiver) : 0;
     if (to == 0) {
         return false;
@@ -146,11 +168,6 @@ static bool ports_inside(const struct sp_portspec *inner, const struct sp_portsp
 {
     return outer->proto >= SP_PROTO_COUNT ||
            (inner->proto == outer->proto && inner->lo >= outer->lo && inner->hi <= outer->hi);
-}
-
-static bool blocks(const struct sp_rule *rule)
-{
-    return rule->kind == SP_RULE_DENY || rule->kind == SP_RULE_ISOLATION;
 }
 
 /* An allow that must work; wildcards act as permit. */
@@ -222,9 +239,12 @@ static void compare_opposed(const struct view *pass, const struct view *block,
     char port[SP_PORTSPEC_STRLEN];
     const struct sp_rule *allow = pass->rule;
     const struct sp_rule *deny = block->rule;
+    if (!flows_meet(pass, block)) {
+        return;
+    }
     const struct sp_portspec *lost = lost_port(allow, deny);
-    bool is_useless = all_ports_inside(allow, deny) && flows_inside(pass, block);
-    if (!is_useless && (!lost || !flows_meet(pass, block))) {
+    bool is_useless = flows_inside(pass, block) && all_ports_inside(allow, deny);
+    if (!is_useless && !lost) {
         return;
     }
     if (block->is_flipped) { /* the other direction has said it already */
@@ -252,13 +272,13 @@ static void compare_opposed(const struct view *pass, const struct view *block,
 /* Whether outer makes inner superfluous. Both block, or both let pass. */
 static bool is_covered(const struct view *inner, const struct view *outer)
 {
-    if (inner->is_flipped || strncmp(inner->rule->name, "balancer:", 9) == 0) {
+    if (inner->is_flipped || inner->is_balancer || cannot_cover(inner, outer)) {
         return false;
     }
     if (inner->rule->kind == SP_RULE_ISOLATION && outer->rule->kind != SP_RULE_ISOLATION) {
         return false; /* a deny works one way only */
     }
-    return all_ports_inside(inner->rule, outer->rule) && flows_inside(inner, outer);
+    return flows_inside(inner, outer) && all_ports_inside(inner->rule, outer->rule);
 }
 
 static void compare_alike(const struct view *a, const struct view *b, struct sp_problems *problems)
@@ -282,22 +302,22 @@ static void compare_alike(const struct view *a, const struct view *b, struct sp_
 static void compare_all(struct view *views, size_t n, struct sp_problems *problems)
 {
     size_t budget = MAX_COMPARISONS;
-    qsort(views, n, sizeof(*views), by_from);
+    qsort(views, n, sizeof(*views), by_port);
     for (size_t i = 0; i < n; i++) {
         const struct view *a = &views[i];
-        for (size_t j = i + 1; j < n && views[j].from_lo <= a->from_hi; j++) {
+        for (size_t j = i + 1; j < n && views[j].port_lo <= a->port_hi; j++) {
             const struct view *b = &views[j];
             if (budget-- == 0) {
                 report(problems, false, a->rule,
                        "too many rules overlap: not all of them were compared with each other");
                 return;
             }
-            if (a->to_lo > b->to_hi || b->to_lo > a->to_hi || (a->protos & b->protos) == 0) {
+            if (cannot_meet(a, b)) {
                 continue;
             }
-            if (blocks(a->rule) == blocks(b->rule)) {
+            if (a->blocks == b->blocks) {
                 compare_alike(a, b, problems);
-            } else if (blocks(a->rule)) {
+            } else if (a->blocks) {
                 compare_opposed(b, a, problems);
             } else {
                 compare_opposed(a, b, problems);
@@ -356,7 +376,7 @@ static void check_alone(const struct view *v, const struct families *families,
     } else if (rule->kind == SP_RULE_ISOLATION) {
         struct view back;
         make_view(&back, rule, true);
-        size_t lo = larger(v->from_lo, back.from_lo), hi = smaller(v->from_hi, back.from_hi);
+        uint32_t lo = larger(v->from_lo, back.from_lo), hi = smaller(v->from_hi, back.from_hi);
         if (lo <= hi && meet(v->from, back.from, lo, hi, &sender)) {
             report(problems, false, rule,
                    "both sides of '%s' select the same hosts: these are isolated from each other "
