@@ -11,6 +11,7 @@
 /* All bit sets of a model together: beyond this the topology must be split. */
 #define SP_BUILD_MAX_SELECTOR_BYTES ((uint64_t)512 << 20)
 #define SP_BUILD_MAX_GROUP_DEPTH    32U
+#define SP_BUILD_MAX_NETWORK_DEPTH  32U
 
 struct sp_label_at { /* one host's label, sorted for binary search */
     const char *key, *value;

@@ -136,6 +136,24 @@ static void cut_circles(struct sp_build *b, const struct sp_node *networks)
     sp_free(seen);
 }
 
+/* Many walks climb from a network to its top: a bound keeps them short. Needs a tree. */
+static void limit_depth(struct sp_build *b)
+{
+    struct sp_model *m = b->model;
+    for (size_t i = 0; i < m->nnetworks; i++) {
+        uint32_t up = m->networks[i].parent;
+        for (unsigned depth = 1; up != SP_NONE && depth < SP_BUILD_MAX_NETWORK_DEPTH; depth++) {
+            up = m->networks[up].parent;
+        }
+        if (up != SP_NONE) {
+            sp_problem_add(b->problems, true, m->networks[i].pos, "/networks",
+                           "networks nest deeper than %u levels at '%s'",
+                           SP_BUILD_MAX_NETWORK_DEPTH, m->networks[i].name);
+            m->networks[i].parent = SP_NONE;
+        }
+    }
+}
+
 void sp_build_networks(struct sp_build *b)
 {
     const struct sp_node *networks = sp_node_get(b->root, "networks");
@@ -144,6 +162,9 @@ void sp_build_networks(struct sp_build *b)
         build_network(b, i, &b->model->networks[index++]);
     }
     cut_circles(b, networks);
+    if (b->rc == SP_OK) {
+        limit_depth(b);
+    }
 }
 
 static void build_labels(struct sp_build *b, const struct sp_node *node, struct sp_host *host)

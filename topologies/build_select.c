@@ -147,8 +147,11 @@ uint32_t sp_build_network_ref(struct sp_build *b, const struct sp_node *node)
 
 static void set_all(struct sp_bits *bits)
 {
-    for (size_t i = 0; i < bits->nbits; i++) {
-        sp_bits_set(bits, i);
+    for (size_t i = 0; i < bits->nbits / 64; i++) {
+        bits->words[i] = UINT64_MAX;
+    }
+    if (bits->nbits % 64) { /* bits past the end stay zero */
+        bits->words[bits->nbits / 64] = (UINT64_C(1) << (bits->nbits % 64)) - 1;
     }
 }
 

@@ -11,9 +11,13 @@
  * incomplete: lints about what is missing are left out then. Out of memory is problems->rc. */
 void sp_check(const struct sp_model *model, struct sp_problems *problems);
 
-/* The parts of it, in their files. */
+/* The parts of it, in their files. is_complete: nothing of the topology was left out. */
 void sp_check_addresses(const struct sp_model *model, struct sp_problems *problems);
 void sp_check_balancers(const struct sp_model *model, struct sp_problems *problems);
-void sp_check_rules(const struct sp_model *model, struct sp_problems *problems);
+void sp_check_rules(const struct sp_model *model, bool is_complete, struct sp_problems *problems);
+
+/* Adds a message about /section/name. */
+void sp_check_add(struct sp_problems *problems, bool is_error, struct sp_pos pos,
+                  const char *section, const char *name, const char *fmt, ...) SP_PRINTF(6, 7);
 
 #endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lints of load balancers. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/base/mem.h"
+#include "topologies/check.h"
+
+/* One address and port that clients use; or, with host set, an address of a host. */
+struct entry {
+    struct sp_addr addr;
+    uint8_t proto;
+    uint16_t port;
+    uint32_t host; /* SP_NONE = a balancer's */
+    uint32_t balancer;
+    struct sp_pos pos;
+};
+
+static int by_entry(const void *a, const void *b)
+{
+    const struct entry *x = a;
+    const struct entry *y = b;
+    int order = sp_addr_cmp(&x->addr, &y->addr);
+    if (order) {
+        return order;
+    }
+    if ((x->host == SP_NONE) != (y->host == SP_NONE)) {
+        return x->host == SP_NONE ? 1 : -1; /* hosts first */
+    }
+    uint32_t px = (uint32_t)x->proto << 16 | x->port;
+    uint32_t py = (uint32_t)y->proto << 16 | y->port;
+    if (px != py) {
+        return px < py ? -1 : 1;
+    }
+    if (x->balancer != y->balancer) {
+        return x->balancer < y->balancer ? -1 : 1;
+    }
+    return x->host < y->host ? -1 : x->host > y->host;
+}
+
+static struct entry *collect(const struct sp_model *m, size_t *ret_n)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < m->nbalancers; i++) {
+        n += m->balancers[i].naddrs * m->balancers[i].nlisteners;
+    }
+    for (size_t h = 0; h < m->nhosts; h++) {
+        n += m->hosts[h].naddrs;
+    }
+    struct entry *entries = sp_calloc(n, sizeof(*entries));
+    if (!entries) {
+        return NULL;
+    }
+    n = 0;
+    for (uint32_t i = 0; i < m->nbalancers; i++) {
+        const struct sp_balancer *balancer = &m->balancers[i];
+        for (size_t a = 0; a < balancer->naddrs; a++) {
+            for (size_t l = 0; l < balancer->nlisteners; l++) {
+                entries[n++] = (struct entry){
+                    .addr = balancer->addrs[a],
+                    .proto = balancer->listeners[l].port.proto,
+                    .port = balancer->listeners[l].port.lo,
+                    .host = SP_NONE,
+                    .balancer = i,
+                    .pos = balancer->addr_pos ? balancer->addr_pos[a] : balancer->pos,
+                };
+            }
+        }
+    }
+    for (uint32_t h = 0; h < m->nhosts; h++) {
+        for (size_t a = 0; a < m->hosts[h].naddrs; a++) {
+            entries[n++] = (struct entry){.addr = m->hosts[h].addrs[a], .host = h};
+        }
+    }
+    *ret_n = n;
+    return entries;
+}
+
+static void check_shared(const struct sp_model *m, const struct entry *before,
+                         const struct entry *at, struct sp_problems *problems)
+{
+    char addr[SP_ADDR_STRLEN], port[SP_PORTSPEC_STRLEN];
+    const struct sp_balancer *balancer = &m->balancers[at->balancer];
+    if (before->host != SP_NONE) {
+        sp_check_add(problems, false, at->pos, "load_balancers", balancer->name,
+                     "%s is also the address of the host '%s': their answers cannot be told apart",
+                     sp_addr_str(&at->addr, addr), m->hosts[before->host].name);
+    } else if (before->proto == at->proto && before->port == at->port) {
+        sp_check_add(problems, true, at->pos, "load_balancers", balancer->name,
+                     "%s %s/%s is offered twice, by '%s' and by '%s'", sp_addr_str(&at->addr, addr),
+                     sp_proto_str(at->proto), sp_proto_port_str(at->proto, at->port, port),
+                     m->balancers[before->balancer].name, balancer->name);
+    }
+}
+
+static void check_one(const struct sp_balancer *balancer, struct sp_problems *problems)
+{
+    char addr[SP_ADDR_STRLEN], port[SP_PORTSPEC_STRLEN];
+    for (size_t a = 0; balancer->npool && a < balancer->naddrs; a++) {
+        size_t p = 0;
+        while (p < balancer->npool && !sp_prefix_has(&balancer->pool[p], &balancer->addrs[a])) {
+            p++;
+        }
+        if (p == balancer->npool) {
+            sp_check_add(problems, true, balancer->addr_pos ? balancer->addr_pos[a] : balancer->pos,
+                         "load_balancers", balancer->name, "%s lies outside the pool of '%s'",
+                         sp_addr_str(&balancer->addrs[a], addr), balancer->name);
+        }
+    }
+    for (size_t l = 0; l < balancer->nlisteners; l++) {
+        if (balancer->listeners[l].nbackends == 0) {
+            sp_check_add(problems, true, balancer->pos, "load_balancers", balancer->name,
+                         "the listener %s of '%s' has no backend: its selector matches no host",
+                         sp_portspec_str(&balancer->listeners[l].port, port), balancer->name);
+        }
+    }
+}
+
+void sp_check_balancers(const struct sp_model *m, struct sp_problems *problems)
+{
+    bool was_clean = problems->nerrors == 0;
+    for (size_t i = 0; was_clean && i < m->nbalancers; i++) {
+        check_one(&m->balancers[i], problems);
+    }
+    size_t n = 0;
+    struct entry *entries = m->nbalancers ? collect(m, &n) : NULL;
+    if (m->nbalancers && !entries) {
+        problems->rc = SP_E_NOMEM;
+        return;
+    }
+    if (n) {
+        qsort(entries, n, sizeof(*entries), by_entry);
+    }
+    for (size_t i = 1; i < n; i++) {
+        if (entries[i].host == SP_NONE && sp_addr_eq(&entries[i - 1].addr, &entries[i].addr)) {
+            check_shared(m, &entries[i - 1], &entries[i], problems);
+        }
+    }
+    sp_free(entries);
+}
