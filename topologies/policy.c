@@ -104,11 +104,11 @@ static void add_slot(struct sp_policy *policy, size_t slot, uint32_t index, bool
         selects_all_hosts(policy->model, &rule->to)) {
         set_bit(policy->wide, slot);
     }
-    for (uint8_t proto = 0; proto < SP_PROTO_COUNT; proto++) {
+    for (unsigned proto = 0; proto < SP_PROTO_COUNT; proto++) {
         bool says = rule->kind == SP_RULE_ISOLATION;
         for (size_t i = 0; i < rule->nports && !says; i++) {
             uint32_t lo, hi;
-            says = sp_portspec_on(&rule->ports[i], proto, &lo, &hi);
+            says = sp_portspec_on(&rule->ports[i], (uint8_t)proto, &lo, &hi);
         }
         if (says) {
             policy->slots[slot].protos |= (uint8_t)(1U << proto);
@@ -406,7 +406,7 @@ struct sp_intervals sp_policy_pair(struct sp_policy *policy, uint32_t from, uint
                          .proto = proto,
                          .rest = open ? SP_EXPECT_PERMIT : SP_EXPECT_DENY};
     size_t key_bytes = entry.nkey * sizeof(*policy->key);
-    hash = (hash + proto * 2U + entry.rest) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash + ((uint64_t)proto << 2) + entry.rest) * UINT64_C(0x9e3779b97f4a7c15);
     entry.hash = (uint32_t)(hash >> 32);
     size_t at = entry.hash & (policy->table_cap - 1);
     for (; policy->table[at] != 0; at = (at + 1) & (policy->table_cap - 1)) {
