@@ -38,8 +38,8 @@ static bool in_selection(const struct sp_bits *bits, uint32_t target)
 static enum sp_rc load_lists(struct planner *p, uint32_t from, uint32_t to, struct lists *lists)
 {
     *lists = (struct lists){0};
-    for (uint8_t proto = 0; proto < SP_PROTO_COUNT; proto++) {
-        lists->there[proto] = sp_policy_pair(p->policy, from, to, proto);
+    for (unsigned proto = 0; proto < SP_PROTO_COUNT; proto++) {
+        lists->there[proto] = sp_policy_pair(p->policy, from, to, (uint8_t)proto);
         if (lists->there[proto].n == 0) {
             return SP_E_NOMEM;
         }

@@ -25,8 +25,7 @@ struct sp_book {
     size_t nentries;
     uint32_t *root; /* per network: its top network */
     /* Enforcement from one network to every other, filled when asked for. */
-    const struct sp_enforcement **row;
-    bool *row_known;
+    uint32_t *row; /* index + 1, 0: not asked for, SP_NONE: no point */
     uint32_t row_network;
 };
 
@@ -92,8 +91,7 @@ enum sp_rc sp_book_new(const struct sp_model *model, struct sp_book **ret_book)
     book->row_network = SP_NONE;
     book->root = sp_calloc(model->nnetworks, sizeof(*book->root));
     book->row = sp_calloc(model->nnetworks, sizeof(*book->row));
-    book->row_known = sp_calloc(model->nnetworks, sizeof(*book->row_known));
-    if (!book->root || !book->row || !book->row_known || list_entries(book) != SP_OK) {
+    if (!book->root || !book->row || list_entries(book) != SP_OK) {
         sp_book_free(book);
         return SP_E_NOMEM;
     }
@@ -110,7 +108,6 @@ void sp_book_free(struct sp_book *book)
         sp_free(book->entries);
         sp_free(book->root);
         sp_free(book->row);
-        sp_free(book->row_known);
         sp_free(book);
     }
 }
@@ -128,14 +125,14 @@ static const struct sp_enforcement *enforcement(struct sp_book *book, uint32_t a
         return NULL;
     }
     if (book->row_network != a) {
-        memset(book->row_known, 0, n * sizeof(*book->row_known));
+        memset(book->row, 0, n * sizeof(*book->row));
         book->row_network = a;
     }
-    if (!book->row_known[b]) {
-        book->row[b] = sp_model_enforcement(book->model, a, b);
-        book->row_known[b] = true;
+    if (book->row[b] == 0) {
+        const struct sp_enforcement *point = sp_model_enforcement(book->model, a, b);
+        book->row[b] = point ? (uint32_t)(point - book->model->enforcements) + 1 : SP_NONE;
     }
-    return book->row[b];
+    return book->row[b] == SP_NONE ? NULL : &book->model->enforcements[book->row[b] - 1];
 }
 
 /* How an address of a host is rewritten for a partner. */

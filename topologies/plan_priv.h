@@ -36,8 +36,6 @@ enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted,
 /* Whether a technique of this hazard class may run between two hosts: both networks must consent.
  */
 bool sp_hazard_allowed(const struct sp_model *model, uint32_t from, uint32_t to, char hazard);
-/* The one point of an ICMP axis that can be tested; SP_REASON_NONE for every tcp and udp port. */
-enum sp_reason sp_reason_port(uint8_t proto, uint16_t port);
 /* The protocols that a family has: tcp, udp, its ICMP, sctp, ip. */
 #define SP_FAMILY_PROTOS 5U
 uint8_t sp_family_proto(uint8_t family, size_t i);

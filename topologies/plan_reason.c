@@ -9,13 +9,13 @@ const char *sp_reason_str(enum sp_reason reason)
         [SP_REASON_NONE] = "tested",
         [SP_REASON_SUBNET] = "same subnet, no `within:` and no policy that names the two",
         [SP_REASON_SOURCE_PROBE] = "the source has no probe",
-        [SP_REASON_BALANCER] = "balancer reachability is judged by its backends; not in this "
-                               "version's techniques",
+        [SP_REASON_BALANCER] =
+            "balancer reachability is judged by its backends; not in this version's techniques",
         [SP_REASON_FAMILY] = "the two have no address of the same family",
         [SP_REASON_AMBIGUOUS] = "ambiguous address",
         [SP_REASON_SPECIAL] = "loopback, link-local and multicast addresses are never tested",
-        [SP_REASON_UNTRANSLATED] = "this address has no declared translation where the sender "
-                                   "stands, another of the host has",
+        [SP_REASON_UNTRANSLATED] =
+            "another address of the host has a declared translation where the sender stands",
         [SP_REASON_NO_TECHNIQUE] = "no technique for this protocol in this version",
         [SP_REASON_ICMP_TYPE] = "no technique for this ICMP type in this version",
         [SP_REASON_LEFT_OUT] = "its technique is left out by --only or --skip",
@@ -46,7 +46,10 @@ static char hazard_of(const struct sp_model *model, uint32_t host)
         }
         network = model->networks[network].parent;
     }
-    return model->limits.hazard != 0 ? model->limits.hazard : 'A';
+    if (model->limits.hazard != 0) {
+        return model->limits.hazard;
+    }
+    return 'A';
 }
 
 bool sp_hazard_allowed(const struct sp_model *model, uint32_t from, uint32_t to, char hazard)
@@ -69,15 +72,6 @@ enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted,
         return SP_REASON_HAZARD;
     }
     *ret_technique = (uint8_t)index;
-    return SP_REASON_NONE;
-}
-
-enum sp_reason sp_reason_port(uint8_t proto, uint16_t port)
-{
-    if ((proto == SP_PROTO_ICMP && port != SP_PORT_ICMP_ECHO) ||
-        (proto == SP_PROTO_ICMP6 && port != SP_PORT_ICMP6_ECHO)) {
-        return SP_REASON_ICMP_TYPE;
-    }
     return SP_REASON_NONE;
 }
 

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counters with a place for every host, reason and rule, made before the walk, so that counting
+ * cannot fail. */
 #include "topologies/plan_tally.h"
 
 #include "probe/base/mem.h"

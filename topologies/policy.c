@@ -46,7 +46,7 @@ struct sp_policy {
     uint32_t *class_net; /* per class; SP_NONE: balancers */
     struct slot *slots;  /* in rising order of rules */
     uint64_t *from, *to; /* per class: nwords */
-    uint64_t *wide;      /* slots that select everything on both sides */
+    uint64_t *wide;      /* slots that select every host on both sides */
     /* The rules of the class pair asked for last. */
     uint32_t last_from, last_to;
     uint32_t isolated_by; /* the lowest isolation among them, SP_NONE */
@@ -84,6 +84,15 @@ static void mark_classes(const struct sp_policy *policy, uint64_t *rows, const s
     }
 }
 
+static bool selects_all_hosts(const struct sp_model *model, const struct sp_bits *set)
+{
+    size_t h = 0;
+    while (h < model->nhosts && sp_bits_get(set, h)) {
+        h++;
+    }
+    return h == model->nhosts;
+}
+
 static void add_slot(struct sp_policy *policy, size_t slot, uint32_t index, bool reversed)
 {
     const struct sp_rule *rule = &policy->model->rules[index];
@@ -91,15 +100,15 @@ static void add_slot(struct sp_policy *policy, size_t slot, uint32_t index, bool
     policy->slots[slot].isolates = rule->kind == SP_RULE_ISOLATION;
     mark_classes(policy, policy->from, reversed ? &rule->to : &rule->from, slot);
     mark_classes(policy, policy->to, reversed ? &rule->from : &rule->to, slot);
-    if (sp_bits_count(&rule->from) >= policy->ntargets &&
-        sp_bits_count(&rule->to) >= policy->ntargets) {
+    if (selects_all_hosts(policy->model, &rule->from) &&
+        selects_all_hosts(policy->model, &rule->to)) {
         set_bit(policy->wide, slot);
     }
-    for (uint8_t proto = 0; proto < SP_PROTO_COUNT; proto++) {
+    for (unsigned proto = 0; proto < SP_PROTO_COUNT; proto++) {
         bool says = rule->kind == SP_RULE_ISOLATION;
         for (size_t i = 0; i < rule->nports && !says; i++) {
             uint32_t lo, hi;
-            says = sp_portspec_on(&rule->ports[i], proto, &lo, &hi);
+            says = sp_portspec_on(&rule->ports[i], (uint8_t)proto, &lo, &hi);
         }
         if (says) {
             policy->slots[slot].protos |= (uint8_t)(1U << proto);
@@ -397,7 +406,7 @@ struct sp_intervals sp_policy_pair(struct sp_policy *policy, uint32_t from, uint
                          .proto = proto,
                          .rest = open ? SP_EXPECT_PERMIT : SP_EXPECT_DENY};
     size_t key_bytes = entry.nkey * sizeof(*policy->key);
-    hash = (hash + proto * 2U + entry.rest) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = (hash + ((uint64_t)proto << 2) + entry.rest) * UINT64_C(0x9e3779b97f4a7c15);
     entry.hash = (uint32_t)(hash >> 32);
     size_t at = entry.hash & (policy->table_cap - 1);
     for (; policy->table[at] != 0; at = (at + 1) & (policy->table_cap - 1)) {

@@ -41,7 +41,7 @@ const struct sp_interval *sp_policy_decide(struct sp_policy *policy, uint32_t fr
                                            uint8_t proto, uint16_t port);
 /* Whether an ordered pair is tested at all. NULL = yes; else why not, in words. Two hosts of one
  * network that says neither `within: closed` nor `within: open` are tested only when a policy names
- * them: any rule that applies from one to the other and does not select everything on both sides.
+ * them: any rule that applies from one to the other and does not select every host on both sides.
  * `closed` judges them like strangers, `open` permits whatever no rule decides. */
 const char *sp_policy_untested(const struct sp_policy *policy, uint32_t from, uint32_t to);
 

@@ -93,7 +93,8 @@ static enum sp_rc by_network(struct splitter *s, const struct sp_model *model)
 enum sp_rc sp_policy_classify(const struct sp_model *model, uint32_t *class_of, size_t *ret_n)
 {
     size_t n = sp_model_ntargets(model);
-    struct splitter s = {.class_of = class_of, .ntargets = n};
+    struct splitter s = {.ntargets = n};
+    s.class_of = class_of;
     s.size = sp_calloc(n + 1, sizeof(*s.size));
     s.hit = sp_calloc(n + 1, sizeof(*s.hit));
     s.moved_to = sp_calloc(n + 1, sizeof(*s.moved_to));

@@ -15,7 +15,7 @@
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
 #include "tests/support/model_builder.h"
-#include "topologies/policy.h"
+#include "topologies/plan.h"
 
 #define SP_BENCH_VPCS    50U
 #define SP_BENCH_SUBNETS 9U
@@ -143,6 +143,30 @@ static double peak_mb(void)
     return (double)usage.ru_maxrss / 1024;
 }
 
+/* From one host to everybody, at standard depth. */
+static void plan_one_host(const struct sp_model *model, struct sp_policy *policy)
+{
+    struct sp_bits from = {0};
+    struct sp_plan *plan = NULL;
+    struct sp_diag diag = {0};
+    uint64_t t0 = sp_mono_us();
+    enum sp_rc rc = sp_select(model, "host-0", &from, &diag);
+    if (rc == SP_OK) {
+        struct sp_plan_options options = {.depth = SP_DEPTH_STANDARD, .seed = 1, .from = &from};
+        rc = sp_plan_new(policy, model, &options, &plan, &diag);
+    }
+    if (rc == SP_OK) {
+        uint64_t us = sp_mono_us() - t0;
+        (void)printf("plan     %8.1f ms   %zu pairs of addresses, %zu tests, %.0f ns per test\n",
+                     (double)us / 1000, plan->npairs, plan->ntests,
+                     (double)us * 1000 / (double)(plan->ntests ? plan->ntests : 1));
+    } else {
+        (void)printf("plan: %s\n", diag.text);
+    }
+    sp_plan_free(plan);
+    sp_bits_release(&from);
+}
+
 int main(int argc, char **argv)
 {
     struct sp_rng rng = {.state = argc > 1 ? strtoull(argv[1], NULL, 10) : 1};
@@ -183,6 +207,7 @@ int main(int argc, char **argv)
     (void)printf("memory   %8.1f MB   (peak of the process grew by %.1f MB)\n",
                  heap_mb() - heap_before, peak_mb() - peak_before);
     free(member);
+    plan_one_host(model, policy);
     sp_policy_free(policy);
     sp_mb_free(model);
     return 0;

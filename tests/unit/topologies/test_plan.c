@@ -2,6 +2,7 @@
 #include "topologies/plan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "probe/base/buf.h"
@@ -72,6 +73,29 @@ static const struct sp_pair *find_pair(const struct sp_plan *plan, uint32_t from
     return NULL;
 }
 
+/* The same, where the plan must have it. */
+static const struct sp_test *need_test(const struct sp_plan *plan, uint32_t from, uint32_t to,
+                                       uint8_t family, uint8_t proto, uint16_t port)
+{
+    const struct sp_test *t = find_test(plan, from, to, family, proto, port);
+    if (!t) {
+        fail_msg("no test %u -> %u ipv%u proto %u port %u", from, to, family, proto, port);
+        abort();
+    }
+    return t;
+}
+
+static const struct sp_pair *need_pair(const struct sp_plan *plan, uint32_t from, uint32_t to,
+                                       uint8_t family)
+{
+    const struct sp_pair *pair = find_pair(plan, from, to, family);
+    if (!pair) {
+        fail_msg("no pair %u -> %u ipv%u", from, to, family);
+        abort();
+    }
+    return pair;
+}
+
 /* The sum of points left out for a reason and protocol (SP_PROTO_COUNT: pairs). */
 static uint64_t skipped(const struct sp_plan *plan, enum sp_reason reason, uint8_t proto)
 {
@@ -140,15 +164,14 @@ static void quick_has_one_point_per_interval(void **state)
     /* v4: tcp 3 intervals, udp 1, echo; v6: the same, echo denied. */
     assert_int_equal(plan->npairs, 2);
     assert_int_equal(plan->ntests, 10);
-    const struct sp_test *t = find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 5432);
-    assert_non_null(t);
+    const struct sp_test *t = need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 5432);
     assert_int_equal(t->rule, r);
     assert_int_equal(t->expect, SP_EXPECT_ALLOW);
     assert_int_equal(t->why, SP_WHY_REPRESENTATIVE);
     assert_string_equal(sp_technique_at(t->technique)->name, "tcp_syn");
-    t = find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_ICMP, SP_PORT_ICMP_ECHO);
+    t = need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_ICMP, SP_PORT_ICMP_ECHO);
     assert_int_equal(t->expect, SP_EXPECT_ALLOW);
-    t = find_test(plan, WEB1, DB1, SP_FAMILY_IPV6, SP_PROTO_ICMP6, SP_PORT_ICMP6_ECHO);
+    t = need_test(plan, WEB1, DB1, SP_FAMILY_IPV6, SP_PROTO_ICMP6, SP_PORT_ICMP6_ECHO);
     assert_int_equal(t->expect, SP_EXPECT_DENY);
     assert_int_equal(plan->coverage.pairs_tested, 1);
     assert_int_equal(plan->coverage.pairs_of, 1);
@@ -203,27 +226,26 @@ static void standard_adds_edges_risks_and_mutations(void **state)
     static const uint16_t edges[] = {1, 5431, 5433, 7999, 8000, 8100, 8101, 65535};
     for (size_t i = 0; i < SP_ARRAY_LEN(edges); i++) {
         const struct sp_test *t =
-            find_test(plan, WEB1, DB1, SP_FAMILY_IPV6, SP_PROTO_TCP, edges[i]);
-        assert_non_null(t);
+            need_test(plan, WEB1, DB1, SP_FAMILY_IPV6, SP_PROTO_TCP, edges[i]);
         assert_int_equal(t->why, SP_WHY_EDGE);
     }
     /* The risk list, where it is denied. */
-    assert_int_equal(find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22)->why,
+    assert_int_equal(need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22)->why,
                      SP_WHY_RISK);
-    assert_int_equal(find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 161)->why,
+    assert_int_equal(need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 161)->why,
                      SP_WHY_RISK);
-    assert_int_equal(find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 5432)->expect,
+    assert_int_equal(need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 5432)->expect,
                      SP_EXPECT_ALLOW);
     /* The other protocol, the other direction, another source. */
-    assert_int_equal(find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 8100)->why,
+    assert_int_equal(need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 8100)->why,
                      SP_WHY_MUTATION);
-    assert_int_equal(find_test(plan, DB1, WEB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 8000)->why,
+    assert_int_equal(need_test(plan, DB1, WEB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 8000)->why,
                      SP_WHY_MUTATION);
-    assert_int_equal(find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 7000)->why,
+    assert_int_equal(need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 7000)->why,
                      SP_WHY_MUTATION);
-    assert_int_equal(find_test(plan, DB1, WEB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 7000)->expect,
+    assert_int_equal(need_test(plan, DB1, WEB1, SP_FAMILY_IPV4, SP_PROTO_UDP, 7000)->expect,
                      SP_EXPECT_ALLOW);
-    assert_int_equal(find_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 8100)->why,
+    assert_int_equal(need_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 8100)->why,
                      SP_WHY_MUTATION);
     assert_null(find_test(plan, WEB2, OLD, SP_FAMILY_IPV4, SP_PROTO_TCP, 8100));
     /* A permit is looked at once; its edges belong to what is denied around it. */
@@ -258,9 +280,9 @@ static void what_cannot_be_tested_says_why(void **state)
     assert_int_equal(skipped(plan, SP_REASON_SPECIAL, SP_PROTO_COUNT), 4 + 3);
     assert_null(find_pair(plan, OLD, WEB1, SP_FAMILY_IPV4));
     assert_null(find_pair(plan, WEB1, WEB2, SP_FAMILY_IPV4));
-    const struct sp_pair *one_sided = find_pair(plan, WEB1, OLD, SP_FAMILY_IPV4);
+    const struct sp_pair *one_sided = need_pair(plan, WEB1, OLD, SP_FAMILY_IPV4);
     assert_true(one_sided->one_sided);
-    assert_false(find_pair(plan, WEB1, DB1, SP_FAMILY_IPV4)->one_sided);
+    assert_false(need_pair(plan, WEB1, DB1, SP_FAMILY_IPV4)->one_sided);
     assert_non_null(find_pair(plan, WEB1, 5, SP_FAMILY_IPV6));
     assert_null(find_pair(plan, WEB1, 5, SP_FAMILY_IPV4));
     /* 7 hosts: 7 x 7 ordered pairs with another target, less those of one subnet. */
@@ -333,17 +355,17 @@ static void enforcement_gives_layer_and_reject(void **state)
     m->rules[reject].action = SP_ACTION_REJECT;
     struct sp_plan *plan = plan_of(m, SP_DEPTH_STANDARD);
     check_plan(plan, m);
-    assert_int_equal(find_pair(plan, WEB1, DB1, SP_FAMILY_IPV4)->layer, SP_LAYER_HOST);
-    assert_false(find_pair(plan, WEB1, DB1, SP_FAMILY_IPV4)->reject_declared);
-    assert_int_equal(find_pair(plan, DB1, WEB2, SP_FAMILY_IPV4)->layer, SP_LAYER_HOST);
-    assert_int_equal(find_pair(plan, DEV1, DB1, SP_FAMILY_IPV4)->layer, SP_LAYER_NETWORK);
-    assert_true(find_pair(plan, DEV1, DB1, SP_FAMILY_IPV4)->reject_declared);
+    assert_int_equal(need_pair(plan, WEB1, DB1, SP_FAMILY_IPV4)->layer, SP_LAYER_HOST);
+    assert_false(need_pair(plan, WEB1, DB1, SP_FAMILY_IPV4)->reject_declared);
+    assert_int_equal(need_pair(plan, DB1, WEB2, SP_FAMILY_IPV4)->layer, SP_LAYER_HOST);
+    assert_int_equal(need_pair(plan, DEV1, DB1, SP_FAMILY_IPV4)->layer, SP_LAYER_NETWORK);
+    assert_true(need_pair(plan, DEV1, DB1, SP_FAMILY_IPV4)->reject_declared);
     /* The rule's own word beats that of the point; allowed tests never expect a reject. */
-    assert_true(find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 23)->reject_declared);
-    assert_false(find_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22)->reject_declared);
-    assert_false(find_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22)->reject_declared);
-    assert_true(find_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 23)->reject_declared);
-    assert_false(find_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 80)->reject_declared);
+    assert_true(need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 23)->reject_declared);
+    assert_false(need_test(plan, WEB1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22)->reject_declared);
+    assert_false(need_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22)->reject_declared);
+    assert_true(need_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 23)->reject_declared);
+    assert_false(need_test(plan, DEV1, DB1, SP_FAMILY_IPV4, SP_PROTO_TCP, 80)->reject_declared);
     assert_int_equal(plan->coverage.enforcements_of, 3);
     assert_int_equal(plan->coverage.enforcements_tested, 2);
     sp_plan_free(plan);
@@ -362,24 +384,24 @@ static void translations_give_the_address_to_use(void **state)
     sp_mb_nat(m, false, "web-2", "dev", "192.0.2.77");
     struct sp_plan *plan = plan_of(m, SP_DEPTH_QUICK);
     char text[SP_ADDR_STRLEN];
-    const struct sp_pair *pair = find_pair(plan, WEB1, DB1, SP_FAMILY_IPV4);
+    const struct sp_pair *pair = need_pair(plan, WEB1, DB1, SP_FAMILY_IPV4);
     assert_string_equal(sp_addr_str(&pair->dst, text), "192.0.2.2");
     assert_string_equal(sp_addr_str(&pair->own, text), "10.10.2.11");
     assert_string_equal(sp_addr_str(&pair->src, text), "10.10.1.11");
-    pair = find_pair(plan, WEB1, DB1, SP_FAMILY_IPV6); /* another family: as it is */
+    pair = need_pair(plan, WEB1, DB1, SP_FAMILY_IPV6); /* another family: as it is */
     assert_string_equal(sp_addr_str(&pair->dst, text), "fd00:10:2::11");
-    pair = find_pair(plan, DEV1, DB1, SP_FAMILY_IPV4);
+    pair = need_pair(plan, DEV1, DB1, SP_FAMILY_IPV4);
     assert_string_equal(sp_addr_str(&pair->dst, text), "10.10.2.11");
-    pair = find_pair(plan, DB1, WEB1, SP_FAMILY_IPV4); /* how the receiver sees the sender */
+    pair = need_pair(plan, DB1, WEB1, SP_FAMILY_IPV4); /* how the receiver sees the sender */
     assert_string_equal(sp_addr_str(&pair->src, text), "10.10.2.11");
     assert_string_equal(sp_addr_str(&pair->src_seen, text), "192.0.2.2");
-    pair = find_pair(plan, DEV1, OLD, SP_FAMILY_IPV4);
+    pair = need_pair(plan, DEV1, OLD, SP_FAMILY_IPV4);
     assert_string_equal(sp_addr_str(&pair->dst, text), "192.0.2.99");
-    pair = find_pair(plan, WEB2, DEV1, SP_FAMILY_IPV4);
+    pair = need_pair(plan, WEB2, DEV1, SP_FAMILY_IPV4);
     assert_string_equal(sp_addr_str(&pair->src_seen, text), "192.0.2.77");
-    pair = find_pair(plan, WEB1, DEV1, SP_FAMILY_IPV4);
+    pair = need_pair(plan, WEB1, DEV1, SP_FAMILY_IPV4);
     assert_string_equal(sp_addr_str(&pair->src_seen, text), "10.10.1.11");
-    pair = find_pair(plan, WEB1, 5, SP_FAMILY_IPV4);
+    pair = need_pair(plan, WEB1, 5, SP_FAMILY_IPV4);
     assert_string_equal(sp_addr_str(&pair->own, text), "10.20.0.21");
     /* The second address is not reachable as itself: web-1, web-2 and db-1 skip it. */
     assert_int_equal(skipped(plan, SP_REASON_UNTRANSLATED, SP_PROTO_COUNT), 3);
@@ -430,7 +452,7 @@ static void ambiguous_addresses_are_not_tested(void **state)
     sp_mb_seen_as(m, SAME, "prod", "192.0.2.11");
     plan = plan_of(m, SP_DEPTH_QUICK);
     char text[SP_ADDR_STRLEN];
-    assert_string_equal(sp_addr_str(&find_pair(plan, WEB1, SAME, SP_FAMILY_IPV4)->dst, text),
+    assert_string_equal(sp_addr_str(&need_pair(plan, WEB1, SAME, SP_FAMILY_IPV4)->dst, text),
                         "192.0.2.11");
     sp_plan_free(plan);
     sp_mb_seen_as(m, DEV1, "web", "192.0.2.11");
