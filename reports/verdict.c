@@ -125,6 +125,9 @@ static struct sp_judgement judge_deny(const struct sp_case *what, const struct s
         return unclear(3, reason);
     }
     if (sent_nothing_by_policy(seen)) {
+        if (seen->answer != SP_ANSWER_NONE || seen->nic > 0 || contradicts(seen)) {
+            return unclear(4, SP_UNSOUND_CONTRADICTION);
+        }
         return what->layer == SP_LAYER_HOST ? say(SP_VERDICT_HOLDS, 4, SP_BY_SENDER)
                                             : unclear(4, SP_UNSOUND_SENDER_POLICY);
     }

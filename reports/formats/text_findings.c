@@ -16,6 +16,12 @@ static void add_expected(struct sp_text *text, const struct sp_finding *finding)
 {
     static const char *const words[] = {"denied", "allowed", "permitted"};
     sp_text_add(text, finding->expect < SP_ARRAY_LEN(words) ? words[finding->expect] : "denied");
+    if (finding->rule == SP_NONE) {
+        sp_text_add(text, " by default: no rule allows it (");
+        sp_text_add_outside(text, finding->line);
+        sp_text_add(text, ")");
+        return;
+    }
     sp_text_add(text, " by ");
     sp_text_add_outside(text, finding->policy);
     sp_text_add(text, " (");
@@ -128,7 +134,7 @@ static void show(struct sp_text *text, const struct sp_finding *finding, const c
     sp_buf_str(text->out, "    ");
     sp_text_styled(text, SP_STYLE_DIM, "repeat");
     sp_text_add_outside(text, finding->repeat);
-    sp_buf_str(text->out, "    ");
+    sp_buf_str(text->out, "     ");
     sp_text_flush(text);
     sp_buf_char(text->out, '\n');
     if (text->verbosity > 0) {

@@ -101,22 +101,48 @@ static void show_legend(struct sp_text *text)
     sp_buf_char(text->out, '\n');
 }
 
-/* Columns first..last-1 of the matrix. */
-static void show_block(struct sp_text *text, size_t first, size_t last, size_t left_width,
-                       const size_t *widths, struct sp_buf *name)
+/* The segments that send or that receive, in order. */
+struct side {
+    uint32_t at[SP_MATRIX_MAX];
+    size_t n;
+};
+
+static void list_sides(const struct sp_summary *summary, struct side *rows, struct side *columns)
+{
+    uint8_t sends[SP_MATRIX_MAX] = {0};
+    uint8_t receives[SP_MATRIX_MAX] = {0};
+    for (size_t i = 0; i < summary->ncells; i++) {
+        sends[summary->cells[i].from] = 1;
+        receives[summary->cells[i].to] = 1;
+    }
+    rows->n = columns->n = 0;
+    for (uint32_t i = 0; i < summary->nsegments; i++) {
+        if (sends[i]) {
+            rows->at[rows->n++] = i;
+        }
+        if (receives[i]) {
+            columns->at[columns->n++] = i;
+        }
+    }
+}
+
+/* The places first..last-1 of columns. */
+static void show_block(struct sp_text *text, const struct side *rows, const struct side *columns,
+                       size_t first, size_t last, size_t left_width, const size_t *widths,
+                       struct sp_buf *name)
 {
     const struct sp_summary *summary = text->summary;
     sp_buf_fmt(text->out, "    %*s", (int)left_width, "");
     for (size_t c = first; c < last; c++) {
-        size_t columns = fit_name(text, summary->segments[c].name, name);
-        sp_buf_fmt(text->out, "  %*s%s", (int)(widths[c] - columns), "", sp_buf_text(name));
+        size_t used = fit_name(text, summary->segments[columns->at[c]].name, name);
+        sp_buf_fmt(text->out, "  %*s%s", (int)(widths[c] - used), "", sp_buf_text(name));
     }
     sp_buf_char(text->out, '\n');
-    for (size_t r = 0; r < summary->nsegments; r++) {
-        size_t columns = fit_name(text, summary->segments[r].name, name);
-        sp_buf_fmt(text->out, "    %s%*s", sp_buf_text(name), (int)(left_width - columns), "");
+    for (size_t r = 0; r < rows->n; r++) {
+        size_t used = fit_name(text, summary->segments[rows->at[r]].name, name);
+        sp_buf_fmt(text->out, "    %s%*s", sp_buf_text(name), (int)(left_width - used), "");
         for (size_t c = first; c < last; c++) {
-            show_cell(text, sp_summary_cell(summary, (uint32_t)r, (uint32_t)c), widths[c]);
+            show_cell(text, sp_summary_cell(summary, rows->at[r], columns->at[c]), widths[c]);
         }
         sp_buf_char(text->out, '\n');
     }
@@ -127,6 +153,7 @@ void sp_text_matrix(struct sp_text *text)
     const struct sp_summary *summary = text->summary;
     size_t widths[SP_MATRIX_MAX];
     size_t left_width = 0;
+    struct side rows, columns;
     struct sp_buf name;
     if (summary->nsegments == 0) {
         return;
@@ -137,22 +164,25 @@ void sp_text_matrix(struct sp_text *text)
                    summary->nsegments);
         return;
     }
+    list_sides(summary, &rows, &columns);
     sp_buf_init(&name, 1U << 16);
-    for (size_t i = 0; i < summary->nsegments; i++) {
-        size_t columns = fit_name(text, summary->segments[i].name, &name);
-        widths[i] = columns > SP_MATRIX_CELL ? columns : SP_MATRIX_CELL;
-        left_width = columns > left_width ? columns : left_width;
+    for (size_t i = 0; i < rows.n; i++) {
+        size_t used = fit_name(text, summary->segments[rows.at[i]].name, &name);
+        left_width = used > left_width ? used : left_width;
     }
-    for (size_t first = 0, last; first < summary->nsegments; first = last) {
+    for (size_t i = 0; i < columns.n; i++) {
+        size_t used = fit_name(text, summary->segments[columns.at[i]].name, &name);
+        widths[i] = used > SP_MATRIX_CELL ? used : SP_MATRIX_CELL;
+    }
+    for (size_t first = 0, last; first < columns.n; first = last) {
         size_t used = 4 + left_width + 2 + widths[first];
-        for (last = first + 1; last < summary->nsegments && used + 2 + widths[last] <= text->width;
-             last++) {
+        for (last = first + 1; last < columns.n && used + 2 + widths[last] <= text->width; last++) {
             used += 2 + widths[last];
         }
         if (first > 0) {
             sp_buf_char(text->out, '\n');
         }
-        show_block(text, first, last, left_width, widths, &name);
+        show_block(text, &rows, &columns, first, last, left_width, widths, &name);
     }
     if (name.rc != SP_OK && text->out->rc == SP_OK) {
         text->out->rc = name.rc;

@@ -10,7 +10,7 @@
 
 /* A list of ports longer than this is cut in the text report. */
 #define SP_TEXT_MAX_PORTS 240U
-#define SP_TEXT_LABEL     10U
+#define SP_TEXT_LABEL     11U
 
 void sp_text_styled(struct sp_text *text, enum sp_style style, const char *safe)
 {
