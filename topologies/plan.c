@@ -19,7 +19,7 @@ struct planner {
     struct sp_book *book;
     struct sp_tally *tally;
     struct sp_points points[SP_FAMILY_PROTOS];
-    struct sp_ports (*open)[2]; /* per class: ports that somebody may use there, tcp and udp */
+    struct sp_ports (*open)[2]; /* per target: ports that somebody may use there, tcp and udp */
     size_t pairs_cap, tests_cap;
     struct sp_diag *diag;
 };
@@ -115,8 +115,7 @@ static enum sp_rc make_points(struct planner *p, const struct sp_pair *pair, uin
     if (proto == SP_PROTO_TCP || proto == SP_PROTO_UDP) {
         source.twin = lists->there[proto == SP_PROTO_TCP ? SP_PROTO_UDP : SP_PROTO_TCP];
         source.reverse = lists->back[proto == SP_PROTO_TCP ? 0 : 1];
-        uint32_t class = sp_policy_class_of(p->policy, pair->to);
-        source.open = &p->open[class][proto == SP_PROTO_TCP ? 0 : 1];
+        source.open = &p->open[pair->to][proto == SP_PROTO_TCP ? 0 : 1];
     }
     return sp_points_build(points, &source);
 }
@@ -228,33 +227,28 @@ static enum sp_rc walk(struct planner *p)
     return SP_OK;
 }
 
-/* The ports that are open to somebody, once per class of targets. */
+/* The ports that are open to somebody, per target. */
 static enum sp_rc load_open(struct planner *p)
 {
-    size_t nclasses = sp_policy_classes(p->policy);
-    p->open = sp_calloc(nclasses, sizeof(*p->open));
-    bool *done = sp_calloc(nclasses, sizeof(*done));
-    enum sp_rc rc = p->open && done ? SP_OK : SP_E_NOMEM;
+    p->open = sp_calloc(sp_model_ntargets(p->model), sizeof(*p->open));
+    enum sp_rc rc = p->open ? SP_OK : SP_E_NOMEM;
     for (uint32_t t = 0; rc == SP_OK && t < sp_model_ntargets(p->model); t++) {
-        uint32_t class = sp_policy_class_of(p->policy, t);
-        if (done[class]) {
+        if (!in_selection(p->options.to, t) || p->options.depth == SP_DEPTH_QUICK) {
             continue;
         }
-        done[class] = true;
-        rc = sp_ports_open(p->model, t, SP_PROTO_TCP, &p->open[class][0]);
+        rc = sp_ports_open(p->model, t, SP_PROTO_TCP, &p->open[t][0]);
         if (rc == SP_OK) {
-            rc = sp_ports_open(p->model, t, SP_PROTO_UDP, &p->open[class][1]);
+            rc = sp_ports_open(p->model, t, SP_PROTO_UDP, &p->open[t][1]);
         }
     }
-    sp_free(done);
     return rc;
 }
 
 static void planner_release(struct planner *p)
 {
-    for (size_t c = 0; p->open && c < sp_policy_classes(p->policy); c++) {
-        sp_ports_release(&p->open[c][0]);
-        sp_ports_release(&p->open[c][1]);
+    for (size_t t = 0; p->open && t < sp_model_ntargets(p->model); t++) {
+        sp_ports_release(&p->open[t][0]);
+        sp_ports_release(&p->open[t][1]);
     }
     for (size_t i = 0; i < SP_FAMILY_PROTOS; i++) {
         sp_points_release(&p->points[i]);

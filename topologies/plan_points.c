@@ -161,6 +161,45 @@ static int by_value(const void *a, const void *b)
     return *x - *y;
 }
 
+static enum sp_rc add_port(struct sp_ports *ports, uint16_t port)
+{
+    if (sp_grow((void **)&ports->at, ports->n, &ports->cap, sizeof(*ports->at)) != 0) {
+        return SP_E_NOMEM;
+    }
+    ports->at[ports->n++] = port;
+    return SP_OK;
+}
+
+static bool is_backend(const struct sp_listener *listener, uint32_t target)
+{
+    for (size_t i = 0; i < listener->nbackends; i++) {
+        if (listener->backends[i] == target) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ports on which balancers reach this host; a client that goes around the balancer must not. */
+static enum sp_rc add_backend_ports(const struct sp_model *model, uint32_t target, uint8_t proto,
+                                    struct sp_ports *ports)
+{
+    for (size_t b = 0; b < model->nbalancers; b++) {
+        const struct sp_balancer *balancer = &model->balancers[b];
+        for (size_t i = 0; i < balancer->nlisteners; i++) {
+            const struct sp_listener *listener = &balancer->listeners[i];
+            if (listener->port.proto != proto || listener->backend_port == 0 ||
+                !is_backend(listener, target)) {
+                continue;
+            }
+            if (add_port(ports, listener->backend_port) != SP_OK) {
+                return SP_E_NOMEM;
+            }
+        }
+    }
+    return SP_OK;
+}
+
 enum sp_rc sp_ports_open(const struct sp_model *model, uint32_t target, uint8_t proto,
                          struct sp_ports *ports)
 {
@@ -174,13 +213,13 @@ enum sp_rc sp_ports_open(const struct sp_model *model, uint32_t target, uint8_t 
             if (spec->proto != proto || spec->is_wild) {
                 continue;
             }
-            for (int edge = 0; edge < 2; edge++) {
-                if (sp_grow((void **)&ports->at, ports->n, &ports->cap, sizeof(*ports->at)) != 0) {
-                    return SP_E_NOMEM;
-                }
-                ports->at[ports->n++] = edge == 0 ? spec->lo : spec->hi;
+            if (add_port(ports, spec->lo) != SP_OK || add_port(ports, spec->hi) != SP_OK) {
+                return SP_E_NOMEM;
             }
         }
+    }
+    if (add_backend_ports(model, target, proto, ports) != SP_OK) {
+        return SP_E_NOMEM;
     }
     size_t n = 0;
     if (ports->n > 1) {

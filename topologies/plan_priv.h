@@ -101,7 +101,8 @@ struct sp_point_source {
 enum sp_rc sp_points_build(struct sp_points *points,
                            const struct sp_point_source *source) SP_MUST_CHECK;
 void sp_points_release(struct sp_points *points);
-/* The edges of every allow (wildcards and permits left out) that selects the target as receiver. */
+/* The edges of every allow (wildcards and permits left out) that selects the target as receiver,
+ * and the ports on which balancers reach it. */
 enum sp_rc sp_ports_open(const struct sp_model *model, uint32_t target, uint8_t proto,
                          struct sp_ports *ports) SP_MUST_CHECK;
 void sp_ports_release(struct sp_ports *ports);

@@ -86,6 +86,11 @@ enum sp_rc sp_plan_sports(const struct sp_model *model, uint16_t *ret_lo, uint16
     for (size_t r = 0; r < model->nrules; r++) {
         use_rule(&map, &model->rules[r]);
     }
+    for (size_t b = 0; b < model->nbalancers; b++) {
+        for (size_t i = 0; i < model->balancers[b].nlisteners; i++) {
+            use(&map, model->balancers[b].listeners[i].backend_port);
+        }
+    }
     for (size_t z = 0; z < SP_ARRAY_LEN(zones); z++) {
         uint32_t lo = 0;
         uint32_t width = widest(&map, zones[z].lo, zones[z].hi, &lo);

@@ -106,6 +106,10 @@ void sp_mb_free(struct sp_model *model)
     for (size_t i = 0; i < model->nbalancers; i++) {
         free(model->balancers[i].name);
         free(model->balancers[i].addrs);
+        for (size_t k = 0; k < model->balancers[i].nlisteners; k++) {
+            free(model->balancers[i].listeners[k].backends);
+        }
+        free(model->balancers[i].listeners);
     }
     for (size_t i = 0; i < model->nrules; i++) {
         free_rule(&model->rules[i]);
@@ -227,6 +231,23 @@ uint32_t sp_mb_balancer(struct sp_model *model, const char *name, const char *ad
     balancer->name = copy(name);
     each(addresses, add_addr, &balancer->addrs, &balancer->naddrs);
     return (uint32_t)(sp_model_ntargets(model) - 1);
+}
+
+void sp_mb_listener(struct sp_model *model, uint32_t target, const char *port, const char *backends,
+                    uint16_t backend_port)
+{
+    struct sp_balancer *balancer = &model->balancers[target - model->nhosts];
+    struct sp_bits bits = selected(model, backends);
+    struct sp_listener *listener = SP_MB_ADD(balancer->listeners, balancer->nlisteners);
+    struct sp_diag diag = {0};
+    must(sp_portspec_parse(port, &listener->port, &diag), &diag);
+    listener->backend_port = backend_port;
+    for (uint32_t h = 0; h < model->nhosts; h++) {
+        if (sp_bits_get(&bits, h)) {
+            *SP_MB_ADD(listener->backends, listener->nbackends) = h;
+        }
+    }
+    sp_bits_release(&bits);
 }
 
 static void add_port(void *a, void *b, const char *part)

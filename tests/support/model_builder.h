@@ -21,6 +21,9 @@ void sp_mb_seen_as(struct sp_model *model, uint32_t host, const char *network, c
 void sp_mb_group(struct sp_model *model, const char *name, const char *selector);
 /* Returns the target index. */
 uint32_t sp_mb_balancer(struct sp_model *model, const char *name, const char *addresses);
+/* balancer: a target index; port as "tcp/443". */
+void sp_mb_listener(struct sp_model *model, uint32_t balancer, const char *port,
+                    const char *backends, uint16_t backend_port);
 /* Ports: a list with commas. Returns the rule's index. */
 uint32_t sp_mb_rule(struct sp_model *model, enum sp_rule_kind kind, const char *name,
                     const char *from, const char *to, const char *ports);
