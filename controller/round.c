@@ -100,7 +100,7 @@ static double spacing_us(const struct sp_run_state *run, uint32_t host)
             rate = e->max_rate / senders;
         }
     }
-    return 1e6 / (rate < 1 ? 1 : rate);
+    return run->slow * 1e6 / (rate < 1 ? 1 : rate);
 }
 
 /* ---- filling the batch ---- */

@@ -68,8 +68,11 @@ static void count_controls(struct sp_round *round)
             for (uint16_t j = 0; j < c->tries; j++) {
                 const struct sp_shot_seen *shot = &batch->shots[c->first[k] + j];
                 const struct sp_block_plan *block = &batch->blocks[shot->block];
-                bool usable = shot->has_left && !batch->hosts[block->from].is_lost &&
-                              (block->to == SP_NONE || !batch->hosts[block->to].is_lost);
+                const struct sp_host_batch *from = &batch->hosts[block->from];
+                const struct sp_host_batch *to =
+                    block->to == SP_NONE ? from : &batch->hosts[block->to];
+                bool usable = shot->has_left && !from->is_lost && !from->has_drops &&
+                              !to->is_lost && !to->has_drops;
                 if (usable) {
                     lane->control_sent++;
                     lane->control_lost += !sp_control_delivered(batch, c->first[k] + j);
@@ -268,8 +271,10 @@ static void settle_allow(const struct sp_round *round, const struct sp_attempt *
 
 void sp_round_add_counters(struct sp_run_state *run, const struct sp_batch *batch)
 {
+    bool drops = false;
     for (size_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_host_batch *host = &batch->hosts[h];
+        drops = drops || host->has_drops;
         run->hosts[h].packets_sent += host->sent;
         run->hosts[h].packets_captured += host->captured;
         run->hosts[h].capture_drops += host->drops;
@@ -277,6 +282,7 @@ void sp_round_add_counters(struct sp_run_state *run, const struct sp_batch *batc
         run->packets_captured += host->captured;
         run->capture_drops += host->drops;
     }
+    run->slow = drops && run->slow < 8 ? run->slow * 2 : run->slow;
 }
 
 enum sp_rc sp_round_count(struct sp_round *round)

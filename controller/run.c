@@ -406,6 +406,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
                                .plan = plan,
                                .outcomes = result->outcomes,
                                .hosts = result->hosts,
+                               .slow = 1,
                                .seed = plan->seed,
                                .link_injection = options->fleet.link_injection,
                                .stop_flag = options->stop_flag};
