@@ -279,9 +279,9 @@ static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pa
 static enum sp_unsound soundness(const struct sp_run_state *run, const struct sp_lane *lane,
                                  const struct sp_test *test, const struct sp_tally *tally)
 {
-    unsigned needed =
-        test->expect == SP_EXPECT_DENY ? sp_attempts_needed(run, lane) : SP_PLAN_ALLOW_ATTEMPTS / 2;
-    if (needed > 0 && tally->counted >= needed) {
+    unsigned needed = sp_attempts_needed(run, lane);
+    bool deny = test->expect == SP_EXPECT_DENY;
+    if (deny ? needed > 0 && tally->counted >= needed : tally->is_settled && tally->counted > 0) {
         return SP_SOUND;
     }
     if (tally->unsound != SP_SOUND) {
