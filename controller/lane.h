@@ -48,7 +48,8 @@ struct sp_lane {
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
-    unsigned choice; /* which candidate control is in use; moves on when one disappoints */
+    unsigned choice;     /* which candidate control is in use; moves on when one disappoints */
+    unsigned candidates; /* how many of its grade there are */
     uint32_t control_sent, control_lost;
 };
 

@@ -179,17 +179,19 @@ static void wait_for_restarts(struct sp_run_state *run)
     sp_fleet_wait(run->fleet, 3000);
 }
 
+/* Lanes whose control lost packets try another one, if there is: a broken flow must not stand for
+ * the path. What the old one lost is forgotten; the new one has to show its own. */
 static void next_controls(struct sp_run_state *run)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         struct sp_lane *lane = &run->lanes.at[i];
+        bool open = false;
         for (size_t k = 0; k < lane->ntests; k++) {
-            const struct sp_tally *tally = &run->tallies[lane->tests[k]];
-            if (!tally->is_settled && tally->unsound == SP_UNSOUND_CONTROL_LOST &&
-                tally->counted == 0) {
-                lane->choice++;
-                break;
-            }
+            open = open || !run->tallies[lane->tests[k]].is_settled;
+        }
+        if (open && lane->control_lost > 0 && lane->choice + 1 < lane->candidates) {
+            lane->choice++;
+            lane->control_sent = lane->control_lost = 0;
         }
     }
     choose_controls(run);
