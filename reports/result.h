@@ -31,6 +31,8 @@ struct sp_host_status {
 struct sp_result {
     const struct sp_model *model;   /* borrowed */
     const struct sp_plan *plan;     /* borrowed */
+    struct sp_policy *policy;       /* borrowed; NULL = reports list tested points only, not the
+                                       declared intervals */
     char run_id[17];                /* 16 hex digits */
     uint64_t started_s, finished_s; /* wall clock */
     uint64_t duration_ms;
@@ -40,6 +42,7 @@ struct sp_result {
     uint64_t packets_sent, packets_captured, capture_drops;
 };
 
+/* Every test starts as inconclusive (interrupted), so one that nobody judges is never a pass. */
 enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *plan,
                          struct sp_result **ret_result) SP_MUST_CHECK;
 void sp_result_free(struct sp_result *result);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "probe/base/addr.h"
+#include "probe/wire/record.h"
 #include "topologies/model.h"
 #include "topologies/policy.h"
 
@@ -46,21 +47,17 @@ enum sp_unsound {
                            */
     SP_UNSOUND_UNTAGGED,  /* packets without our tag arrived at the tested port in the window */
     SP_UNSOUND_INTERRUPTED, /* the run was stopped before the test was finished */
+    /* Found by the judge, not by who measured: */
+    SP_UNSOUND_SENDER_POLICY, /* the sender's own policy dropped it: the network was not tested */
+    SP_UNSOUND_ANSWERER,      /* an RST or ICMP error came back and nothing places who sent it */
+    SP_UNSOUND_CONTRADICTION, /* an answer shows that the flow crossed, yet no arrival was seen */
+    SP_UNSOUND_SILENT,        /* an allowed flow to a target without a probe, and no answer */
+    SP_UNSOUND_LOSS,          /* most of an allowed flow was lost, in one batch only */
     SP_UNSOUND_COUNT
 };
 
 /* How good the control was that a verdict rests on (design section 6). */
 enum sp_grade { SP_GRADE_NONE, SP_GRADE_SELF, SP_GRADE_SPLIT, SP_GRADE_PAIR };
-
-enum sp_answer {
-    SP_ANSWER_NONE,
-    SP_ANSWER_SYN_ACK,
-    SP_ANSWER_DATA,    /* UDP data from the service */
-    SP_ANSWER_ECHO,    /* echo reply */
-    SP_ANSWER_CRAFTED, /* the receiving probe's own tagged reply: proves the return path only */
-    SP_ANSWER_RST,
-    SP_ANSWER_UNREACHABLE, /* ICMP destination unreachable; the code is kept beside it */
-};
 
 /* Where the answer came from, by address and TTL. */
 enum sp_answerer { SP_ANSWERER_UNKNOWN, SP_ANSWERER_DESTINATION, SP_ANSWERER_BEFORE };
@@ -97,19 +94,31 @@ struct sp_case {
 /* Who stopped it, for holds and blocked. */
 enum sp_by { SP_BY_NOBODY, SP_BY_PATH, SP_BY_RECEIVER, SP_BY_SENDER, SP_BY_ANSWERER };
 
+/* Rows for targets without a probe follow the 14 of the table. */
+#define SP_ROW_ONE_SIDED_LEAK    15 /* denied, answered, and the answer comes from the target */
+#define SP_ROW_ONE_SIDED_PROXIED 16 /* answered, but not shown to come from the target */
+#define SP_ROW_ONE_SIDED_DENIED  17 /* denied and silent */
+#define SP_ROW_ONE_SIDED_ALLOWED 18 /* allowed and answered */
+#define SP_ROW_ONE_SIDED_SILENT  19 /* allowed and silent */
+
 struct sp_judgement {
     enum sp_verdict verdict;
-    uint8_t row; /* 1..14 of design section 7; 15.. for targets without a probe */
+    uint8_t row; /* 1..14 of design section 7, or SP_ROW_ONE_SIDED_* */
     enum sp_by by;
-    bool is_note; /* a permit whose flow does not work: told, not a finding */
+    bool is_note;           /* a permit whose flow does not work: told, not a finding */
+    bool lossy;             /* holds, though some packets of an allowed flow were lost */
+    enum sp_verdict noted;  /* what a note would have been; else the verdict itself */
+    enum sp_unsound reason; /* why it is inconclusive; else SP_SOUND */
 };
 
+/* An expectation that is neither allow nor permit counts as deny. A false "holds" is the one
+ * mistake it must not make, so whatever contradicts itself is inconclusive. */
 struct sp_judgement sp_judge(const struct sp_case *what, const struct sp_seen *seen);
 
 bool sp_verdict_is_finding(enum sp_verdict verdict);
 const char *sp_verdict_str(enum sp_verdict verdict); /* "return_blocked" */
 const char *sp_unsound_str(enum sp_unsound unsound); /* a clause for people */
 const char *sp_grade_str(uint8_t grade);             /* "pair" */
-const char *sp_answer_str(uint8_t answer);           /* "syn_ack" */
+const char *sp_by_str(uint8_t by);                   /* "path" */
 
 #endif

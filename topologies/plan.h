@@ -16,9 +16,10 @@ struct sp_pair {
     struct sp_addr src,
         dst;            /* dst is the address the sender uses (its declared translation, if any) */
     struct sp_addr own; /* dst as the receiver owns it; differs from dst only when translated */
+    struct sp_addr src_seen; /* src as the receiver sees it: its declared translation, if any */
     uint8_t family;
     uint8_t layer;        /* enum sp_layer */
-    bool reject_declared; /* a rule or enforcement declares action: reject */
+    bool reject_declared; /* the enforcement point declares action: reject; rules: see the test */
     bool one_sided;       /* the receiver has no probe */
 };
 
@@ -26,10 +27,11 @@ struct sp_test {
     uint32_t pair;
     uint32_t rule; /* deciding rule or SP_NONE = default deny */
     uint16_t port;
-    uint8_t proto;     /* enum sp_proto */
-    uint8_t expect;    /* enum sp_expect */
-    uint8_t technique; /* index into the technique registry */
-    uint8_t why;       /* enum sp_why */
+    uint8_t proto;        /* enum sp_proto */
+    uint8_t expect;       /* enum sp_expect */
+    uint8_t technique;    /* index into the technique registry */
+    uint8_t why;          /* enum sp_why */
+    bool reject_declared; /* denied, and its rule or else the enforcement declares reject */
 };
 
 /* What is left out, grouped by reason. */
@@ -46,8 +48,13 @@ struct sp_plan_options {
     uint64_t seed;                   /* random representatives and order */
     const struct sp_bits *from, *to; /* NULL = all; targets */
     const bool *techniques;          /* NULL = all; indexed like the registry */
+    uint64_t max_tests;              /* SP_E_LIMIT above it; 0 = SP_PLAN_MAX_TESTS */
 };
 
+/* "of" counts what the declaration asks for within the selection: ordered pairs of a host and
+ * another target, without those that sp_policy_untested leaves out; their intervals per pair of
+ * addresses and protocol; the lower and upper edges of those intervals, without permitted ones (a
+ * permit has no edge to prove); all rules and all enforcement points of the model. */
 struct sp_coverage {
     uint64_t pairs_tested, pairs_of;
     uint64_t intervals_tested, intervals_of;
@@ -61,7 +68,7 @@ struct sp_coverage {
 struct sp_cost {
     uint64_t tests;
     uint64_t packets; /* all attempts and controls, without repeats */
-    uint64_t seconds; /* at the allowed rates, rounded up */
+    uint64_t seconds; /* of the busiest host at its allowed rate, and a second between attempts */
 };
 
 struct sp_plan {
@@ -80,13 +87,26 @@ struct sp_plan {
 };
 
 /* Numbers of design section 6 that price a plan and drive a run. */
-#define SP_PLAN_DENY_ATTEMPTS  2U
-#define SP_PLAN_ALLOW_ATTEMPTS 21U
+#define SP_PLAN_DENY_ATTEMPTS   2U
+#define SP_PLAN_ALLOW_ATTEMPTS  21U
+/* Priced as controls: so many packets at both checkpoints of an attempt, per pair and protocol. */
+#define SP_PLAN_CONTROL_PACKETS 3U
+#define SP_PLAN_CHECKPOINTS     2U
 
+#define SP_PLAN_MAX_TESTS UINT64_C(50000000)
+
+/* SP_E_LIMIT: too many tests (the message tells how to narrow the plan), or no free range of source
+ * ports is left. */
 enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
                        const struct sp_plan_options *options, struct sp_plan **ret_plan,
                        struct sp_diag *diag) SP_MUST_CHECK;
 void sp_plan_free(struct sp_plan *plan);
+
+struct sp_buf;
+/* The plan for people: tests, packets, time, coverage, and what is not tested and why. verbose adds
+ * every pair with its ports, and every skip by host. */
+void sp_plan_print(const struct sp_plan *plan, const struct sp_model *model, bool verbose,
+                   struct sp_buf *out);
 
 /* Resolves a command-line selector ("web", "label:app=web", "any", "not:dev", "web,db-1") to
  * targets. */

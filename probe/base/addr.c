@@ -21,7 +21,7 @@ enum sp_rc sp_addr_parse(const char *text, struct sp_addr *ret_addr)
 
 static uint8_t mask_byte(unsigned bits)
 {
-    return bits >= 8 ? 0xff : (uint8_t)(0xff00U >> bits);
+    return (uint8_t)(bits >= 8 ? 0xffU : 0xff00U >> bits);
 }
 
 static bool same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
@@ -140,12 +140,14 @@ bool sp_addr_is_special(const struct sp_addr *addr)
     if (addr->family == SP_FAMILY_IPV4) {
         return addr->bytes[0] >= 224 || (addr->bytes[0] == 169 && addr->bytes[1] == 254);
     }
-    return addr->bytes[0] == 0xff || (addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80);
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    return addr->bytes[0] == 0xff || (addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80) ||
+           memcmp(addr->bytes, mapped, sizeof(mapped)) == 0;
 }
 
 bool sp_prefix_has(const struct sp_prefix *prefix, const struct sp_addr *addr)
 {
-    return prefix->addr.family == addr->family &&
+    return prefix->addr.family == addr->family && prefix->len <= sp_addr_len(addr) * 8 &&
            same_bits(prefix->addr.bytes, addr->bytes, prefix->len);
 }
 

@@ -39,7 +39,8 @@ struct sp_addr sp_addr_from_bytes(enum sp_family family, const void *bytes);
 size_t sp_addr_len(const struct sp_addr *addr); /* 4, 16 or 0 */
 bool sp_addr_eq(const struct sp_addr *a, const struct sp_addr *b);
 int sp_addr_cmp(const struct sp_addr *a, const struct sp_addr *b);
-/* Loopback, link-local, multicast, unspecified or broadcast: never a tested address. */
+/* Loopback, link-local, multicast, unspecified, broadcast or IPv4-mapped: never a tested address.
+ */
 bool sp_addr_is_special(const struct sp_addr *addr);
 bool sp_addr_is_loopback(const struct sp_addr *addr);
 

@@ -2,6 +2,7 @@
 #include "probe/base/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,12 +35,14 @@ static int reserve(struct sp_buf *buf, size_t extra)
     if (buf->rc != SP_OK) {
         return -1;
     }
-    if (extra > buf->max || buf->len > buf->max - extra) {
+    /* A quarter of the address space is out of reach anyway; below it the sums cannot overflow. */
+    size_t max = buf->max < SIZE_MAX / 4 ? buf->max : SIZE_MAX / 4;
+    if (extra > max || buf->len > max - extra) {
         buf->rc = SP_E_LIMIT;
         return -1;
     }
     size_t need = buf->len + extra + 1;
-    if (need <= buf->cap) {
+    if (buf->data && need <= buf->cap) {
         return 0;
     }
     size_t want = buf->cap ? buf->cap : 64;
@@ -86,7 +89,7 @@ void sp_buf_fmt(struct sp_buf *buf, const char *fmt, ...)
     int n = vsnprintf(small, sizeof(small), fmt, ap);
     va_end(ap);
     if (n < 0) {
-        buf->rc = SP_E_INVALID;
+        buf->rc = buf->rc == SP_OK ? SP_E_INVALID : buf->rc;
         return;
     }
     if ((size_t)n < sizeof(small)) {
@@ -104,10 +107,10 @@ void sp_buf_fmt(struct sp_buf *buf, const char *fmt, ...)
 
 void sp_buf_drain(struct sp_buf *buf, size_t n)
 {
-    if (n >= buf->len) {
-        sp_buf_clear(buf);
+    if (!buf->data || n == 0) {
         return;
     }
+    n = n < buf->len ? n : buf->len;
     memmove(buf->data, buf->data + n, buf->len - n + 1);
     buf->len -= n;
 }
@@ -119,11 +122,11 @@ const char *sp_buf_text(const struct sp_buf *buf)
 
 char *sp_buf_take(struct sp_buf *buf)
 {
-    if (buf->rc != SP_OK) {
-        return NULL;
-    }
     if (!buf->data) {
         sp_buf_add(buf, "", 0);
+    }
+    if (buf->rc != SP_OK) {
+        return NULL;
     }
     char *data = buf->data;
     size_t max = buf->max;

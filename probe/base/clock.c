@@ -39,8 +39,7 @@ void sp_wall_str(uint64_t wall_s, char out[static 24])
     time_t t = (time_t)wall_s;
     struct tm tm;
     memset(&tm, 0, sizeof(tm));
-    (void)gmtime_r(&t, &tm);
-    if (strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
+    if (!gmtime_r(&t, &tm) || strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) {
         out[0] = '\0';
     }
 }

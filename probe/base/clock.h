@@ -9,7 +9,7 @@
 
 uint64_t sp_mono_us(void); /* CLOCK_MONOTONIC, microseconds */
 uint64_t sp_wall_s(void);  /* seconds since 1970-01-01T00:00:00Z */
-/* "2026-11-23T12:30:00Z" (RFC 3339) into out. */
+/* "2026-11-23T12:30:00Z" (RFC 3339) into out; empty beyond the year 9999. */
 void sp_wall_str(uint64_t wall_s, char out[static 24]);
 
 /* Tests only: replaces both clocks; NULL restores the real ones. */

@@ -22,7 +22,7 @@ const uint8_t *sp_rd_view(struct sp_rd *rd, size_t len)
         rd->bad = true;
         return NULL;
     }
-    const uint8_t *at = rd->data + rd->pos;
+    const uint8_t *at = rd->data ? rd->data + rd->pos : NULL;
     rd->pos += len;
     return at;
 }
@@ -37,7 +37,7 @@ void sp_rd_bytes(struct sp_rd *rd, void *out, size_t len)
     const uint8_t *at = sp_rd_view(rd, len);
     if (at) {
         memcpy(out, at, len);
-    } else {
+    } else if (len) {
         memset(out, 0, len);
     }
 }

@@ -23,7 +23,7 @@ uint32_t sp_rd_u32(struct sp_rd *rd);
 uint64_t sp_rd_u64(struct sp_rd *rd);
 /* Copies len bytes to out; zeroes out when they are not there. */
 void sp_rd_bytes(struct sp_rd *rd, void *out, size_t len);
-/* A borrowed view of len bytes, or NULL. */
+/* A borrowed view of len bytes; NULL when they are not there (bad is set) or data is NULL. */
 const uint8_t *sp_rd_view(struct sp_rd *rd, size_t len);
 void sp_rd_skip(struct sp_rd *rd, size_t len);
 size_t sp_rd_left(const struct sp_rd *rd);

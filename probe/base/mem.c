@@ -35,6 +35,9 @@ void *sp_calloc(size_t n, size_t size)
     if (n == 0 || size == 0) {
         return calloc(1, 1);
     }
+    if (n > SIZE_MAX / size) {
+        return NULL;
+    }
     return calloc(n, size);
 }
 
@@ -81,10 +84,13 @@ int sp_grow(void **array, size_t n, size_t *capacity, size_t size)
     if (n < *capacity) {
         return 0;
     }
-    if (*capacity > SIZE_MAX / 2) {
-        return -1;
+    size_t want = *capacity;
+    while (want <= n) {
+        if (want > SIZE_MAX / 2) {
+            return -1;
+        }
+        want = want ? want * 2 : 8;
     }
-    size_t want = *capacity ? *capacity * 2 : 8;
     void *bigger = sp_reallocarray(*array, want, size);
     if (!bigger) {
         return -1;

@@ -123,6 +123,29 @@ static enum sp_rc parse_icmp(uint8_t proto, const char *rest, struct sp_portspec
     return *p == '\0' ? SP_OK : sp_fail(diag, SP_E_INVALID, NULL, "'%s' is not an ICMP type", rest);
 }
 
+/* ip/6 would be a second, silent spelling of tcp that judges nothing: a "deny: ip/6" must not leave
+ * tcp open. Numbers: IANA "Assigned Internet Protocol Numbers". */
+static enum sp_rc check_ip_numbers(const struct sp_portspec *spec, struct sp_diag *diag)
+{
+    static const struct {
+        uint8_t proto;
+        uint8_t number;
+    } own[] = {{SP_PROTO_ICMP, 1},
+               {SP_PROTO_TCP, 6},
+               {SP_PROTO_UDP, 17},
+               {SP_PROTO_ICMP6, 58},
+               {SP_PROTO_SCTP, 132}};
+    for (size_t i = 0; i < SP_ARRAY_LEN(own); i++) {
+        if (spec->lo <= own[i].number && own[i].number <= spec->hi) {
+            const char *name = sp_proto_str(own[i].proto);
+            return sp_fail(diag, SP_E_INVALID, NULL,
+                           "ip/%u is %s: write %s/* for it, and leave it out of ip/",
+                           (unsigned)own[i].number, name, name);
+        }
+    }
+    return SP_OK;
+}
+
 static enum sp_rc parse_range(uint8_t proto, const char *rest, struct sp_portspec *spec,
                               struct sp_diag *diag)
 {
@@ -144,7 +167,7 @@ static enum sp_rc parse_range(uint8_t proto, const char *rest, struct sp_portspe
     }
     spec->lo = (uint16_t)lo;
     spec->hi = (uint16_t)hi;
-    return SP_OK;
+    return proto == SP_PROTO_IP ? check_ip_numbers(spec, diag) : SP_OK;
 }
 
 static enum sp_rc parse_bare(const char *text, struct sp_portspec *spec, struct sp_diag *diag)
@@ -220,6 +243,10 @@ const char *sp_portspec_str(const struct sp_portspec *spec, char out[static SP_P
         } else {
             (void)snprintf(out, SP_PORTSPEC_STRLEN, "%s/%u", proto, (unsigned)spec->lo >> 8);
         }
+    } else if (is_icmp(spec->proto) && spec->lo != spec->hi) {
+        (void)snprintf(out, SP_PORTSPEC_STRLEN, "%s/%u.%u-%u.%u", proto, (unsigned)spec->lo >> 8,
+                       (unsigned)spec->lo & 0xff, (unsigned)spec->hi >> 8,
+                       (unsigned)spec->hi & 0xff);
     } else if (is_icmp(spec->proto)) {
         (void)snprintf(out, SP_PORTSPEC_STRLEN, "%s/%u.%u", proto, (unsigned)spec->lo >> 8,
                        (unsigned)spec->lo & 0xff);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The protocols a flow can have, and what a "port" means in each: a 16-bit number on one axis, so
- * that every protocol is judged by the same interval code. tcp, udp, sctp: the destination port
- * (0..65535; 0 is never tested) icmp, icmp6:    type << 8 | code ip:             the protocol
- * number (0..255) of everything else */
+ * that every protocol is judged by the same interval code.
+ *   tcp, udp, sctp  the destination port (0..65535; 0 is never tested)
+ *   icmp, icmp6     type << 8 | code
+ *   ip              the protocol number (0..255) of everything else */
 #ifndef SP_BASE_PROTO_H
 #define SP_BASE_PROTO_H
 
@@ -26,9 +27,8 @@ enum sp_proto {
 
 /* A set of destinations in one protocol, or in all of them. */
 struct sp_portspec {
-    uint8_t proto; /* enum sp_proto; SP_PROTO_COUNT means every protocol ("any") */
-    uint8_t
-        is_wild; /* written with a wildcard ("any", "tcp" + "/" + "*"): an allow acts as permit */
+    uint8_t proto;   /* enum sp_proto; SP_PROTO_COUNT means every protocol ("any") */
+    uint8_t is_wild; /* written as "any" or with a star: an allow acts as permit */
     uint16_t lo, hi; /* inclusive, on the protocol's axis */
 };
 
@@ -38,9 +38,10 @@ uint16_t sp_proto_min(uint8_t proto);    /* 1 for tcp, udp, sctp (port 0 is rese
 /* The name of one point: "22", "echo", "3.4", "47". */
 const char *sp_proto_port_str(uint8_t proto, uint16_t port, char out[static SP_PORTSPEC_STRLEN]);
 
-/* Parses "tcp/22", "tcp/8000-8100", "tcp" "/" "*", "icmp/echo", "icmp/3.4", "icmp6/echo", "sctp"
- * "/" "*", "gre", "esp", "ip/47", "any". Ports 0 and 65536, reversed ranges and unknown names are
- * errors with the reason in diag. */
+/* Parses tcp/22, tcp/8000-8100, a star for all ports of a protocol, icmp/echo, icmp/3.4,
+ * icmp6/echo, gre, esp, ip/47 and any. Ports 0 and 65536, reversed ranges, unknown names and the
+ * numbers of protocols that have a name of their own here (ip/6) are errors with the reason in
+ * diag. */
 enum sp_rc sp_portspec_parse(const char *text, struct sp_portspec *ret_spec,
                              struct sp_diag *diag) SP_MUST_CHECK;
 const char *sp_portspec_str(const struct sp_portspec *spec, char out[static SP_PORTSPEC_STRLEN]);

@@ -7,12 +7,20 @@
 #include <string.h>
 
 static void fill(struct sp_diag *diag, const char *where, const char *fmt, va_list ap)
+    SP_PRINTF(3, 0);
+
+/* Formats beside the diag first: a caller that adds context passes the diag's own texts back in. */
+static void fill(struct sp_diag *diag, const char *where, const char *fmt, va_list ap)
 {
-    (void)snprintf(diag->where, sizeof(diag->where), "%s", where ? where : "");
-    (void)vsnprintf(diag->text, sizeof(diag->text), fmt, ap);
+    struct sp_diag made;
+    (void)snprintf(made.where, sizeof(made.where), "%s", where ? where : "");
+    (void)vsnprintf(made.text, sizeof(made.text), fmt, ap);
+    memcpy(diag->where, made.where, sizeof(made.where));
+    memcpy(diag->text, made.text, sizeof(made.text));
 }
 
-enum sp_rc sp_fail(struct sp_diag *diag, enum sp_rc rc, const char *where, const char *fmt, ...)
+/* The parentheses keep the macros of the static analyzer (rc.h) away. */
+enum sp_rc(sp_fail)(struct sp_diag *diag, enum sp_rc rc, const char *where, const char *fmt, ...)
 {
     if (diag) {
         va_list ap;
@@ -24,7 +32,7 @@ enum sp_rc sp_fail(struct sp_diag *diag, enum sp_rc rc, const char *where, const
     return rc;
 }
 
-enum sp_rc sp_fail_errno(struct sp_diag *diag, const char *where, const char *fmt, ...)
+enum sp_rc(sp_fail_errno)(struct sp_diag *diag, const char *where, const char *fmt, ...)
 {
     int saved = errno;
     if (diag) {
@@ -34,7 +42,9 @@ enum sp_rc sp_fail_errno(struct sp_diag *diag, const char *where, const char *fm
         fill(diag, where, fmt, ap);
         va_end(ap);
         size_t len = strlen(diag->text);
-        (void)snprintf(diag->text + len, sizeof(diag->text) - len, ": %s", strerrordesc_np(saved));
+        const char *words = strerrordesc_np(saved);
+        (void)snprintf(diag->text + len, sizeof(diag->text) - len, ": %s",
+                       words ? words : "unknown error");
     }
     return saved == ENOMEM ? SP_E_NOMEM : SP_E_SYSTEM;
 }

@@ -12,13 +12,15 @@ struct sp_format_options {
     bool color;
     unsigned width; /* columns of the terminal, 0 = unknown (100 is used) */
     int verbosity;  /* -1 quiet, 0 normal, 1 verbose */
+    bool ascii;     /* the terminal does not show UTF-8 */
 };
 
 struct sp_format {
     const char *name;      /* "json" */
     const char *extension; /* ".json" */
     const char *summary;
-    /* Renders the whole report into out (whose maximum the caller chose). */
+    /* Renders the whole report into out (whose maximum the caller chose), after what it already
+     * holds. options NULL = all zero. Depends on nothing but its arguments. */
     enum sp_rc (*render)(const struct sp_summary *summary, const struct sp_format_options *options,
                          struct sp_buf *out);
 };

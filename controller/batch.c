@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/batch.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/batch_seen.h"
+#include "probe/base/clock.h"
+#include "probe/base/hash.h"
+#include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
+
+/* How long a probe may take to answer an order before it counts as frozen. */
+#define SP_ANSWER_MS       5000U
+#define SP_DRAIN_MIN_US    200000U
+/* How long a control may be on its way before it counts as lost. */
+#define SP_CONTROL_WAIT_US 500000U
+
+enum sp_rc sp_batch_new(struct sp_fleet *fleet, uint64_t run, uint32_t id, uint16_t sport_lo,
+                        uint16_t sport_hi, struct sp_batch **ret_batch)
+{
+    struct sp_batch *batch = sp_calloc(1, sizeof(*batch));
+    if (!batch) {
+        return SP_E_NOMEM;
+    }
+    batch->fleet = fleet;
+    batch->run = run;
+    batch->id = id;
+    batch->sport_lo = sport_lo;
+    batch->sport_hi = sport_hi;
+    sp_table_init(&batch->by_tag);
+    batch->hosts = sp_calloc(fleet->model->nhosts, sizeof(*batch->hosts));
+    batch->block_of_id = sp_calloc(65536, sizeof(*batch->block_of_id));
+    if (!batch->hosts || !batch->block_of_id) {
+        sp_batch_free(batch);
+        return SP_E_NOMEM;
+    }
+    *ret_batch = batch;
+    return SP_OK;
+}
+
+void sp_batch_free(struct sp_batch *batch)
+{
+    if (batch) {
+        sp_table_release(&batch->by_tag);
+        sp_free(batch->blocks);
+        sp_free(batch->shots);
+        sp_free(batch->untagged);
+        sp_free(batch->hosts);
+        sp_free(batch->block_of_id);
+        sp_free(batch);
+    }
+}
+
+uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *plan)
+{
+    if (batch->next_id + plan->attempts > SP_BATCH_MAX_BLOCKS ||
+        sp_grow((void **)&batch->blocks, batch->nblocks, &batch->cap_blocks, sizeof(*plan)) != 0) {
+        return SP_NONE;
+    }
+    uint32_t row = (uint32_t)batch->nblocks++;
+    struct sp_block_plan *block = &batch->blocks[row];
+    *block = *plan;
+    block->first = (uint16_t)batch->next_id;
+    block->sender_refused = block->receiver_refused = SP_REFUSED_NONE;
+    for (uint32_t i = 0; i < plan->attempts; i++) {
+        batch->block_of_id[batch->next_id + i] = row;
+    }
+    batch->next_id += plan->attempts;
+    batch->hosts[plan->from].is_used = true;
+    if (plan->to != SP_NONE) {
+        batch->hosts[plan->to].is_used = true;
+    }
+    return row;
+}
+
+uint32_t sp_batch_add_shot(struct sp_batch *batch, uint32_t block, uint16_t attempt, uint16_t port,
+                           uint16_t sport, uint32_t at_us)
+{
+    if (batch->nshots >= SP_BATCH_MAX_SHOTS ||
+        sp_grow((void **)&batch->shots, batch->nshots, &batch->cap_shots, sizeof(*batch->shots)) !=
+            0) {
+        return SP_NONE;
+    }
+    uint32_t index = (uint32_t)batch->nshots;
+    batch->shots[index] = (struct sp_shot_seen){.block = block,
+                                                .attempt = attempt,
+                                                .port = port,
+                                                .sport = sport,
+                                                .at_us = at_us,
+                                                .elsewhere = SP_NONE};
+    uint16_t id = (uint16_t)(batch->blocks[block].first + attempt);
+    if (sp_table_put(&batch->by_tag, (uint64_t)id << 16 | port, index) != SP_OK) {
+        return SP_NONE;
+    }
+    struct sp_host_batch *sender = &batch->hosts[batch->blocks[block].from];
+    sender->last_at_us = at_us > sender->last_at_us ? at_us : sender->last_at_us;
+    batch->nshots++;
+    return index;
+}
+
+/* ---- sending the orders ---- */
+
+static struct sp_session *session_of(const struct sp_batch *batch, uint32_t host)
+{
+    return &batch->fleet->sessions[host];
+}
+
+static void send_setup(struct sp_batch *batch, uint32_t host, const struct sp_rec_batch *head)
+{
+    struct sp_session *session = session_of(batch, host);
+    struct sp_record record = {.type = SP_REC_BATCH, .u.batch = *head};
+    record.u.batch.generation = session->generation;
+    record.u.batch.max_pps = sp_model_host_rate(batch->fleet->model, host);
+    sp_fleet_send(session, &record);
+    for (size_t i = 0; i < batch->nblocks; i++) {
+        const struct sp_block_plan *block = &batch->blocks[i];
+        bool sender = block->from == host;
+        bool receiver = block->to == host;
+        if (!sender && !receiver) {
+            continue;
+        }
+        record = (struct sp_record){.type = SP_REC_BLOCK};
+        record.u.block.batch = batch->id;
+        record.u.block.block = block->first;
+        record.u.block.attempts = block->attempts;
+        record.u.block.flags = (uint16_t)(block->flags | (sender ? SP_BLOCK_SENDER : 0U) |
+                                          (receiver ? SP_BLOCK_RECEIVER : 0U));
+        (void)memcpy(record.u.block.technique, sp_technique_at(block->technique)->name,
+                     strlen(sp_technique_at(block->technique)->name) + 1);
+        record.u.block.src = block->src;
+        record.u.block.dst = sender ? block->dst : block->own;
+        sp_fleet_send(session, &record);
+    }
+    record = (struct sp_record){.type = SP_REC_ARM};
+    record.u.arm.batch = batch->id;
+    sp_fleet_send(session, &record);
+}
+
+struct order {
+    uint32_t host, at_us, shot;
+};
+
+static int by_host_and_time(const void *a, const void *b)
+{
+    const struct order *x = a;
+    const struct order *y = b;
+    if (x->host != y->host) {
+        return x->host < y->host ? -1 : 1;
+    }
+    if (x->at_us != y->at_us) {
+        return x->at_us < y->at_us ? -1 : 1;
+    }
+    return x->shot < y->shot ? -1 : x->shot > y->shot;
+}
+
+static enum sp_rc send_shots(struct sp_batch *batch)
+{
+    struct order *orders = sp_calloc(batch->nshots, sizeof(*orders));
+    if (!orders) {
+        return SP_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < batch->nshots; i++) {
+        orders[i] =
+            (struct order){batch->blocks[batch->shots[i].block].from, batch->shots[i].at_us, i};
+    }
+    qsort(orders, batch->nshots, sizeof(*orders), by_host_and_time);
+    for (size_t i = 0; i < batch->nshots; i++) {
+        const struct sp_shot_seen *shot = &batch->shots[orders[i].shot];
+        struct sp_record record = {.type = SP_REC_SHOT};
+        record.u.shot = (struct sp_rec_shot){
+            .batch = batch->id,
+            .block = (uint16_t)(batch->blocks[shot->block].first + shot->attempt),
+            .port = shot->port,
+            .sport = shot->sport,
+            .at_us = shot->at_us};
+        sp_fleet_send(session_of(batch, orders[i].host), &record);
+    }
+    sp_free(orders);
+    return SP_OK;
+}
+
+static void send_all(struct sp_batch *batch, uint8_t type)
+{
+    for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        struct sp_record record = {.type = type};
+        if (type == SP_REC_FIRE) {
+            record.u.fire.batch = batch->id;
+        } else {
+            record.u.collect.batch = batch->id;
+        }
+        if (batch->hosts[h].is_used && !batch->hosts[h].is_lost) {
+            sp_fleet_send(session_of(batch, h), &record);
+        }
+    }
+}
+
+/* ---- waiting ---- */
+
+typedef bool (*host_done_fn)(const struct sp_host_batch *host);
+
+static bool is_armed(const struct sp_host_batch *host)
+{
+    return host->is_armed;
+}
+
+static bool is_done(const struct sp_host_batch *host)
+{
+    return host->is_done;
+}
+
+static bool is_collected(const struct sp_host_batch *host)
+{
+    return host->is_collected;
+}
+
+static bool all(const struct sp_batch *batch, host_done_fn done)
+{
+    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        const struct sp_host_batch *host = &batch->hosts[h];
+        if (host->is_used && !host->is_lost && !done(host)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void turn(struct sp_batch *batch, uint64_t max_us)
+{
+    struct timeval tv = {.tv_sec = (time_t)(max_us / 1000000),
+                         .tv_usec = (suseconds_t)(max_us % 1000000)};
+    (void)event_base_loopexit(batch->fleet->base, &tv);
+    (void)event_base_loop(batch->fleet->base, EVLOOP_ONCE);
+    batch->is_stopped = batch->is_stopped || (batch->stop_flag && *batch->stop_flag);
+}
+
+static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeout_us,
+                       const char *what)
+{
+    uint64_t until = sp_mono_us() + timeout_us;
+    while (!all(batch, done) && !batch->is_stopped && sp_mono_us() < until) {
+        turn(batch, 20000);
+    }
+    if (batch->is_stopped) {
+        return false;
+    }
+    for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        struct sp_host_batch *host = &batch->hosts[h];
+        if (host->is_used && !host->is_lost && !done(host)) {
+            sp_fleet_lose(session_of(batch, h),
+                          "its probe stopped answering (%s): frozen or cut off", what);
+        }
+    }
+    return true;
+}
+
+/* Until the last control arrived, or is lost; then max(200 ms, 2 RTT) more (design section 6). */
+static void drain(struct sp_batch *batch)
+{
+    uint64_t start = sp_mono_us();
+    uint64_t patience = SP_CONTROL_WAIT_US + 2ULL * batch->max_rtt_us;
+    while (batch->controls_out > 0 && !batch->is_stopped && sp_mono_us() - start < patience) {
+        turn(batch, 10000);
+    }
+    uint64_t rest =
+        2ULL * batch->max_rtt_us > SP_DRAIN_MIN_US ? 2ULL * batch->max_rtt_us : SP_DRAIN_MIN_US;
+    uint64_t from = batch->last_control_us > start ? batch->last_control_us : start;
+    while (!batch->is_stopped && sp_mono_us() < from + rest) {
+        turn(batch, from + rest - sp_mono_us());
+    }
+}
+
+static uint32_t count_shots(const struct sp_batch *batch)
+{
+    /* Every shot may draw one crafted reply at the other end. */
+    return (uint32_t)(batch->nshots * 2 + 16);
+}
+
+static uint32_t last_shot_us(const struct sp_batch *batch)
+{
+    uint32_t last = 0;
+    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        last = batch->hosts[h].last_at_us > last ? batch->hosts[h].last_at_us : last;
+    }
+    return last;
+}
+
+static enum sp_rc carry_out(struct sp_batch *batch)
+{
+    struct sp_rec_batch head = {.batch = batch->id,
+                                .run = batch->run,
+                                .sport_lo = batch->sport_lo,
+                                .sport_hi = batch->sport_hi,
+                                .budget = count_shots(batch)};
+    uint32_t last_us = last_shot_us(batch);
+    head.lifetime_ms = last_us / 1000 * 2 + 60000;
+    sp_random_bytes(head.key, sizeof(head.key));
+    for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        struct sp_host_batch *host = &batch->hosts[h];
+        if (host->is_used && session_of(batch, h)->state != SP_PROBE_READY) {
+            host->is_lost = true;
+        }
+        if (host->is_used && !host->is_lost) {
+            send_setup(batch, h, &head);
+        }
+    }
+    if (!wait_hosts(batch, is_armed, SP_ANSWER_MS * 1000, "arming")) {
+        return SP_OK;
+    }
+    enum sp_rc rc = send_shots(batch);
+    if (rc != SP_OK) {
+        return rc;
+    }
+    send_all(batch, SP_REC_FIRE);
+    if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_MS * 1000, "sending")) {
+        return SP_OK;
+    }
+    drain(batch);
+    send_all(batch, SP_REC_COLLECT);
+    (void)wait_hosts(batch, is_collected, SP_ANSWER_MS * 1000, "collecting");
+    return SP_OK;
+}
+
+enum sp_rc sp_batch_run(struct sp_batch *batch, struct sp_diag *diag)
+{
+    for (size_t i = 0; i < batch->nshots; i++) {
+        const struct sp_block_plan *block = &batch->blocks[batch->shots[i].block];
+        if ((block->flags & SP_BLOCK_CONTROL) != 0 && block->to != SP_NONE) {
+            batch->controls_out++;
+        }
+    }
+    batch->fleet->ops = sp_batch_seen_ops;
+    batch->fleet->ops_arg = batch;
+    enum sp_rc rc = carry_out(batch);
+    batch->fleet->ops = (struct sp_fleet_ops){0};
+    return rc == SP_OK ? SP_OK : sp_fail(diag, rc, "batch", "%s", sp_rc_str(rc));
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One batch over the fleet: arm -> fire -> drain -> collect (design section 6), and what every
+ * witness saw of every shot. The scheduler fills it with blocks and shots, sp_batch_run carries it
+ * out, the judge reads it.
+ *
+ * A block is one (sender, receiver, family, technique) with so many attempts; a shot is one packet
+ * of it. Everything is found by index; nothing here knows of verdicts. */
+#ifndef SP_CONTROLLER_BATCH_H
+#define SP_CONTROLLER_BATCH_H
+
+#include "controller/fleet.h"
+#include "probe/base/table.h"
+#include "probe/wire/record.h"
+#include "topologies/model.h"
+
+#define SP_BATCH_MAX_BLOCKS 65000U
+#define SP_BATCH_MAX_SHOTS  400000U
+
+struct sp_block_plan {
+    uint32_t from, to;            /* hosts; to == SP_NONE: no probe there, or a self control */
+    struct sp_addr src, dst;      /* as the sender writes them */
+    struct sp_addr src_seen, own; /* the same as the receiver sees them, by declaration */
+    uint8_t technique;            /* registry index */
+    uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
+    uint16_t attempts;
+    /* filled by the batch */
+    uint16_t first;
+    uint8_t sender_refused, receiver_refused; /* enum sp_refusal */
+};
+
+struct sp_shot_seen {
+    uint32_t block;   /* row */
+    uint16_t attempt; /* within the block */
+    uint16_t port, sport;
+    uint32_t at_us; /* planned, since FIRE */
+    /* what was seen */
+    bool is_sent, has_left, at_nic, at_host, is_rewritten;
+    uint16_t err;        /* errno of the sender's kernel */
+    uint16_t egress_err; /* errno of the receiver's crafted reply */
+    uint8_t answer, answer_code, answer_ttl;
+    uint8_t egress; /* enum sp_answer that left the receiver */
+    struct sp_addr answerer;
+    uint32_t sent_us, rtt_us;
+    uint32_t nic_count, host_count;
+    uint32_t elsewhere; /* host that captured it instead, SP_NONE */
+};
+
+struct sp_untagged_seen {
+    uint32_t host;
+    uint8_t proto; /* enum sp_proto */
+    uint16_t port;
+    struct sp_addr src, dst;
+    uint32_t count;
+};
+
+/* How a host came through the batch. */
+struct sp_host_batch {
+    bool is_used, is_armed, is_done, is_collected;
+    bool is_lost;      /* killed, frozen, or its sensor was restarted: whatever it saw or did proves
+                          nothing */
+    bool has_drops;    /* its capture or its softnet queues dropped */
+    bool is_interface; /* lost because an interface changed */
+    bool untagged_overflow;
+    uint32_t longest_gap_us;
+    uint64_t sent, captured, drops;
+    uint32_t last_at_us; /* of its shots */
+};
+
+struct sp_batch {
+    struct sp_fleet *fleet;
+    uint32_t id;
+    uint64_t run;
+    uint16_t sport_lo, sport_hi;
+    struct sp_block_plan *blocks;
+    size_t nblocks, cap_blocks;
+    uint32_t next_id;
+    struct sp_shot_seen *shots;
+    size_t nshots, cap_shots;
+    struct sp_untagged_seen *untagged;
+    size_t nuntagged, cap_untagged;
+    struct sp_host_batch *hosts; /* model->nhosts */
+    uint32_t *block_of_id;       /* 65536 */
+    struct sp_table by_tag;
+    uint32_t
+        max_rtt_us; /* in: largest round-trip time known so far; out: raised by what was seen */
+    /* while running */
+    size_t controls_out; /* control shots not yet seen arriving */
+    uint64_t last_control_us;
+    bool is_stopped; /* interrupted */
+    const volatile bool *stop_flag;
+};
+
+enum sp_rc sp_batch_new(struct sp_fleet *fleet, uint64_t run, uint32_t id, uint16_t sport_lo,
+                        uint16_t sport_hi, struct sp_batch **ret_batch) SP_MUST_CHECK;
+void sp_batch_free(struct sp_batch *batch);
+/* Row of the new block, SP_NONE when it is full or memory is out. */
+uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *block);
+/* Index of the new shot, SP_NONE when full. Any order; the batch sorts what it sends. */
+uint32_t sp_batch_add_shot(struct sp_batch *batch, uint32_t block, uint16_t attempt, uint16_t port,
+                           uint16_t sport, uint32_t at_us);
+/* Carries it out; returns when everything is collected or has timed out. */
+enum sp_rc sp_batch_run(struct sp_batch *batch, struct sp_diag *diag) SP_MUST_CHECK;
+
+#endif

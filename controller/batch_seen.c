@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/batch_seen.h"
+
+#include "probe/base/clock.h"
+#include "probe/base/mem.h"
+#include "probe/base/proto.h"
+#include "probe/techniques/registry.h"
+
+static struct sp_shot_seen *find_shot(struct sp_batch *batch, uint16_t id, uint16_t port)
+{
+    uint32_t index = sp_table_get(&batch->by_tag, (uint64_t)id << 16 | port);
+    return index < batch->nshots ? &batch->shots[index] : NULL;
+}
+
+/* Anything on the wire that is not what the block declares: another source, destination or port. */
+static bool is_rewritten(const struct sp_block_plan *block, const struct sp_shot_seen *shot,
+                         const struct sp_rec_seen *seen)
+{
+    uint8_t proto = sp_technique_at(block->technique)->proto;
+    bool has_dport = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
+    bool declared_nat = !sp_addr_eq(&block->src, &block->src_seen);
+    return (seen->sport != shot->sport && !declared_nat) ||
+           (has_dport && seen->dport != shot->port) || !sp_addr_eq(&seen->src, &block->src_seen) ||
+           !sp_addr_eq(&seen->dst, &block->own);
+}
+
+static void on_control_arrival(struct sp_batch *batch, const struct sp_block_plan *block)
+{
+    if ((block->flags & SP_BLOCK_CONTROL) != 0 && batch->controls_out > 0) {
+        batch->controls_out--;
+        batch->last_control_us = sp_mono_us();
+    }
+}
+
+static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_seen *shot,
+                       const struct sp_rec_seen *seen)
+{
+    const struct sp_block_plan *block = &batch->blocks[shot->block];
+    if (host != block->to) {
+        return; /* only the receiver can tell its own arrivals */
+    }
+    if (seen->kind == SP_SEEN_NIC) {
+        if (!shot->at_nic) {
+            on_control_arrival(batch, block);
+        }
+        shot->at_nic = true;
+        shot->nic_count = seen->count;
+    } else {
+        shot->at_host = true;
+        shot->host_count = seen->count;
+    }
+    shot->is_rewritten = shot->is_rewritten || is_rewritten(block, shot, seen);
+}
+
+static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen *shot,
+                      const struct sp_rec_seen *seen)
+{
+    if (host != batch->blocks[shot->block].from) {
+        return;
+    }
+    if (seen->kind == SP_SEEN_ANSWER) {
+        shot->answer = seen->answer;
+        shot->answer_code = seen->code;
+        shot->answer_ttl = seen->ttl;
+        shot->answerer = seen->src;
+        shot->rtt_us = seen->at_us;
+        if (seen->answer != SP_ANSWER_CRAFTED && seen->at_us > batch->max_rtt_us &&
+            seen->at_us < 2000000) {
+            batch->max_rtt_us = seen->at_us;
+        }
+        return;
+    }
+    shot->is_sent = true;
+    shot->has_left = seen->kind == SP_SEEN_LEFT;
+    shot->err = seen->err;
+    shot->sent_us = seen->at_us;
+}
+
+static void on_untagged(struct sp_batch *batch, uint32_t host, const struct sp_rec_seen *seen)
+{
+    if (sp_grow((void **)&batch->untagged, batch->nuntagged, &batch->cap_untagged,
+                sizeof(*batch->untagged)) != 0) {
+        batch->hosts[host].untagged_overflow = true;
+        return;
+    }
+    batch->untagged[batch->nuntagged++] = (struct sp_untagged_seen){.host = host,
+                                                                    .proto = seen->code,
+                                                                    .port = seen->port,
+                                                                    .src = seen->src,
+                                                                    .dst = seen->dst,
+                                                                    .count = seen->count};
+}
+
+static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_seen *seen)
+{
+    struct sp_shot_seen *shot =
+        seen->kind == SP_SEEN_UNTAGGED ? NULL : find_shot(batch, seen->block, seen->port);
+    switch (seen->kind) {
+    case SP_SEEN_UNTAGGED:
+        on_untagged(batch, host, seen);
+        break;
+    case SP_SEEN_SENT:
+    case SP_SEEN_LEFT:
+    case SP_SEEN_ANSWER:
+        if (shot) {
+            on_sender(batch, host, shot, seen);
+        }
+        break;
+    case SP_SEEN_NIC:
+    case SP_SEEN_HOST:
+        if (shot) {
+            on_arrival(batch, host, shot, seen);
+        }
+        break;
+    case SP_SEEN_EGRESS:
+        if (shot && host == batch->blocks[shot->block].to) {
+            shot->egress = seen->answer;
+            shot->egress_err = seen->err;
+        }
+        break;
+    case SP_SEEN_STRAY:
+        /* At the sender itself it is a hairpin copy; at the receiver its block was refused. */
+        if (shot && host != batch->blocks[shot->block].from &&
+            host != batch->blocks[shot->block].to) {
+            shot->elsewhere = host;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_refused(struct sp_batch *batch, uint32_t host, const struct sp_rec_refused *refused)
+{
+    uint32_t row = batch->block_of_id[refused->block];
+    if (row < batch->nblocks && batch->blocks[row].first == refused->block) {
+        if (batch->blocks[row].from == host) {
+            batch->blocks[row].sender_refused = refused->reason;
+        }
+        if (batch->blocks[row].to == host) {
+            batch->blocks[row].receiver_refused = refused->reason;
+        }
+    }
+}
+
+static void on_collected(struct sp_host_batch *host, const struct sp_rec_collected *c)
+{
+    host->is_collected = true;
+    host->sent = c->sent;
+    host->captured = c->captured;
+    host->drops = c->capture_drops + c->softnet_drops;
+    host->has_drops = host->drops > 0;
+    host->untagged_overflow = host->untagged_overflow || c->untagged_overflow != 0;
+    host->longest_gap_us = c->longest_gap_us;
+}
+
+static void on_record(struct sp_session *session, const struct sp_record *record, void *arg)
+{
+    struct sp_batch *batch = arg;
+    struct sp_host_batch *host = &batch->hosts[session->host];
+    if (!host->is_used || host->is_lost) {
+        return;
+    }
+    if (record->type == SP_REC_SEEN && record->u.seen.batch == batch->id) {
+        on_seen(batch, session->host, &record->u.seen);
+    } else if (record->type == SP_REC_REFUSED && record->u.refused.batch == batch->id) {
+        on_refused(batch, session->host, &record->u.refused);
+    } else if (record->type == SP_REC_ARMED && record->u.armed.batch == batch->id) {
+        host->is_armed = true;
+    } else if (record->type == SP_REC_DONE && record->u.done.batch == batch->id) {
+        host->is_done = true;
+    } else if (record->type == SP_REC_COLLECTED && record->u.collected.batch == batch->id) {
+        on_collected(host, &record->u.collected);
+    }
+}
+
+static void on_state(struct sp_session *session, void *arg)
+{
+    struct sp_batch *batch = arg;
+    struct sp_host_batch *host = &batch->hosts[session->host];
+    if (host->is_used &&
+        (session->state == SP_PROBE_LOST || session->state == SP_PROBE_RESTARTING)) {
+        host->is_lost = true;
+        host->is_interface = session->state == SP_PROBE_RESTARTING;
+    }
+}
+
+const struct sp_fleet_ops sp_batch_seen_ops = {.on_record = on_record, .on_state = on_state};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+
+#include "controller/commands/cmd.h"
+#include "topologies/explain.h"
+
+struct options {
+    struct sp_common common;
+};
+
+static const struct sp_cmdline cmdline = {
+    .name = "segproof explain",
+    .usage = "TOPOLOGY FROM TO PORT [OPTION]...",
+    .summary =
+        "Says which rule decides a flow and which others would match. Sends nothing. FROM and TO are names of hosts, "
+        "networks, groups or balancers, or selectors such as label:app=web; PORT is tcp/22, udp/53, icmp/echo, any, "
+        "or the name of a service.",
+    .common = sp_common_opts,
+    .ncommon = SP_ARRAY_LEN(sp_common_opts),
+    .positional = "TOPOLOGY FROM TO PORT",
+    .min_positional = 4,
+    .max_positional = 4,
+    .examples = "  segproof explain shop.yaml web-1 db-1 tcp/5432\n"
+                "  segproof explain shop.yaml internet data tcp/22\n",
+};
+
+static void add_rule(cJSON *to, const struct sp_model *model, uint32_t rule)
+{
+    if (rule == SP_NONE) {
+        (void)cJSON_AddStringToObject(to, "policy", "default deny");
+        return;
+    }
+    (void)cJSON_AddStringToObject(to, "policy", model->rules[rule].name);
+    (void)cJSON_AddNumberToObject(to, "line", model->rules[rule].pos.line);
+}
+
+static void add_piece(cJSON *pieces, const struct sp_model *model,
+                      const struct sp_explain_piece *piece)
+{
+    char ports[SP_PORTSPEC_STRLEN];
+    const struct sp_portspec spec = {.proto = piece->proto, .lo = piece->lo, .hi = piece->hi};
+    cJSON *p = cJSON_CreateObject();
+    (void)cJSON_AddStringToObject(p, "ports", sp_portspec_str(&spec, ports));
+    (void)cJSON_AddStringToObject(p, "expected", sp_expect_str(piece->expect));
+    add_rule(p, model, piece->rule);
+    cJSON *others = cJSON_AddArrayToObject(p, "would_match_too");
+    for (size_t i = 0; i < piece->nmatches; i++) {
+        if (!piece->matches[i].decides) {
+            cJSON *other = cJSON_CreateObject();
+            add_rule(other, model, piece->matches[i].rule);
+            (void)cJSON_AddStringToObject(other, "loses", piece->matches[i].loses);
+            (void)cJSON_AddItemToArray(others, other);
+        }
+    }
+    (void)cJSON_AddItemToArray(pieces, p);
+}
+
+static enum sp_rc print_json(const struct sp_explanation *explanation, const struct sp_model *model,
+                             struct sp_buf *out)
+{
+    cJSON *root = cJSON_CreateObject();
+    cJSON *answers = cJSON_AddArrayToObject(root, "answers");
+    for (size_t i = 0; i < explanation->nanswers; i++) {
+        const struct sp_explain_answer *answer = &explanation->answers[i];
+        cJSON *a = cJSON_CreateObject();
+        cJSON *pairs = cJSON_AddArrayToObject(a, "pairs");
+        for (size_t k = 0; k < answer->nmembers; k++) {
+            cJSON *pair = cJSON_CreateObject();
+            (void)cJSON_AddStringToObject(pair, "from",
+                                          sp_model_target_name(model, answer->members[k].from));
+            (void)cJSON_AddStringToObject(pair, "to",
+                                          sp_model_target_name(model, answer->members[k].to));
+            (void)cJSON_AddItemToArray(pairs, pair);
+        }
+        cJSON *pieces = cJSON_AddArrayToObject(a, "flows");
+        for (size_t k = 0; k < answer->npieces; k++) {
+            add_piece(pieces, model, &answer->pieces[k]);
+        }
+        (void)cJSON_AddItemToArray(answers, a);
+    }
+    char *text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (!text) {
+        return SP_E_NOMEM;
+    }
+    sp_buf_str(out, text);
+    sp_buf_char(out, '\n');
+    cJSON_free(text);
+    return SP_OK;
+}
+
+static int explain(const struct sp_args *args, const struct options *options)
+{
+    struct sp_model *model = sp_cmd_load(args->items[0], true);
+    struct sp_policy *policy = NULL;
+    struct sp_explanation *explanation = NULL;
+    struct sp_diag diag = {0};
+    struct sp_buf out;
+    if (!model) {
+        return SP_EXIT_USAGE;
+    }
+    sp_buf_init(&out, 64U << 20);
+    enum sp_rc rc = sp_policy_new(model, &policy);
+    if (rc == SP_OK) {
+        rc = sp_explanation_new(policy, model, args->items[1], args->items[2], args->items[3],
+                                &explanation, &diag);
+    }
+    int code = SP_EXIT_USAGE;
+    if (rc != SP_OK && diag.text[0]) {
+        sp_cmd_complain(&diag);
+    } else if (rc != SP_OK) {
+        (void)fprintf(stderr, "segproof: %s\n", sp_rc_str(rc));
+    } else {
+        if (options->common.json) {
+            rc = print_json(explanation, model, &out);
+        } else {
+            sp_explanation_print(explanation, model, &out);
+        }
+        code = rc == SP_OK ? sp_cmd_print(&out) : SP_EXIT_USAGE;
+    }
+    sp_buf_release(&out);
+    sp_explanation_free(explanation);
+    sp_policy_free(policy);
+    sp_model_free(model);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct options options = {0};
+    struct sp_args args;
+    int code = sp_cmd_parse(&cmdline, argc, argv, &options, &args);
+    if (code >= 0) {
+        return code;
+    }
+    code = explain(&args, &options);
+    sp_args_release(&cmdline, &options, &args);
+    return code;
+}
+
+const struct sp_command sp_cmd_explain = {.name = "explain", .cmdline = &cmdline, .run = run};

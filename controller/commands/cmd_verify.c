@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "controller/commands/cmd.h"
+#include "controller/ledger.h"
+#include "controller/progress.h"
+#include "controller/run.h"
+#include "reports/formats/format.h"
+#include "reports/sink.h"
+
+#define SP_REPORT_MAX_BYTES (512U << 20)
+
+static const char *const inject_choices[] = {"raw", "link", NULL};
+
+struct options {
+    struct sp_common common;
+    struct sp_selection selection;
+    struct sp_args_list reports;
+    const char *probe, *state;
+    uint64_t timeout_ms, capture_buffer;
+    unsigned inject;
+};
+
+#define SP_AT(member) offsetof(struct options, member)
+static const struct sp_opt opts[] = {
+    {.name = "depth",
+     .letter = 'd',
+     .kind = SP_OPT_CHOICE,
+     .metavar = "DEPTH",
+     .choices = sp_depth_choices,
+     .offset = SP_AT(selection.depth),
+     .help = "how thoroughly (default standard)"},
+    {.name = "from",
+     .kind = SP_OPT_STRING,
+     .metavar = "SELECTOR",
+     .offset = SP_AT(selection.from),
+     .help = "only flows that start there"},
+    {.name = "to",
+     .kind = SP_OPT_STRING,
+     .metavar = "SELECTOR",
+     .offset = SP_AT(selection.to),
+     .help = "only flows that end there"},
+    {.name = "only",
+     .kind = SP_OPT_LIST,
+     .metavar = "TECHNIQUE",
+     .offset = SP_AT(selection.only),
+     .help = "only this technique"},
+    {.name = "skip",
+     .kind = SP_OPT_LIST,
+     .metavar = "TECHNIQUE",
+     .offset = SP_AT(selection.skip),
+     .help = "not this technique"},
+    {.name = "report",
+     .letter = 'r',
+     .kind = SP_OPT_LIST,
+     .metavar = "FORMAT=FILE",
+     .offset = SP_AT(reports),
+     .help = "write a report; formats: json, junit, text; - is standard output"},
+    {.name = "inject",
+     .kind = SP_OPT_CHOICE,
+     .metavar = "HOW",
+     .choices = inject_choices,
+     .offset = SP_AT(inject),
+     .help = "raw: through the sender's own OUTPUT policy (default); link: past it"},
+    {.name = "timeout",
+     .kind = SP_OPT_DURATION,
+     .metavar = "T",
+     .min = 100,
+     .offset = SP_AT(timeout_ms),
+     .help = "how long probes may take to get ready (default 10s)"},
+    {.name = "seed",
+     .kind = SP_OPT_UINT,
+     .metavar = "N",
+     .min = 1,
+     .offset = SP_AT(selection.seed),
+     .help = "choose the same representatives and order again (default random)"},
+    {.name = "probe",
+     .kind = SP_OPT_STRING,
+     .metavar = "PATH",
+     .offset = SP_AT(probe),
+     .help = "the probe to start (default: segproof-probe beside segproof)"},
+    {.name = "state",
+     .kind = SP_OPT_STRING,
+     .metavar = "FILE",
+     .offset = SP_AT(state),
+     .help =
+         "where to remember which flows were sent lately (default: the state folder of the user)"},
+    {.name = "capture-buffer",
+     .kind = SP_OPT_UINT,
+     .metavar = "BYTES",
+     .min = 65536,
+     .max = 1073741824,
+     .offset = SP_AT(capture_buffer),
+     .help = "size of each probe's capture ring"},
+};
+
+static const struct sp_cmdline cmdline = {
+    .name = "segproof verify",
+    .usage = "TOPOLOGY [OPTION]...",
+    .summary =
+        "Starts the probes, sends and captures packets both ways, and says for every declared flow whether it holds. "
+        "Exit status: 0 everything holds, 1 findings, 2 usage or topology error, 3 incomplete, 130 interrupted.",
+    .opts = opts,
+    .nopts = SP_ARRAY_LEN(opts),
+    .common = sp_common_opts,
+    .ncommon = SP_ARRAY_LEN(sp_common_opts),
+    .positional = "TOPOLOGY",
+    .min_positional = 1,
+    .max_positional = 1,
+    .examples = "  segproof verify shop.yaml\n"
+                "  segproof verify shop.yaml --from web --to data --only tcp_syn\n"
+                "  segproof verify shop.yaml --report json=run.json --report junit=run.xml\n",
+};
+
+static volatile bool stop_requested;
+
+static void on_signal(int signo)
+{
+    (void)signo;
+    stop_requested = true;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
+}
+
+/* Splits "json=run.json"; NULL when the format does not exist or no file is named. */
+static const struct sp_format *parse_report(const char *text, const char **ret_file)
+{
+    char name[32];
+    const char *eq = strchr(text, '=');
+    size_t len = eq ? (size_t)(eq - text) : 0;
+    if (len == 0 || len >= sizeof(name) || eq[1] == '\0') {
+        return NULL;
+    }
+    memcpy(name, text, len);
+    name[len] = '\0';
+    *ret_file = eq + 1;
+    return sp_format_find(name);
+}
+
+static bool check_reports(const struct options *options)
+{
+    for (size_t i = 0; i < options->reports.count; i++) {
+        const char *file = NULL;
+        if (!parse_report(options->reports.items[i], &file)) {
+            (void)fprintf(stderr,
+                          "segproof verify: --report %s: write FORMAT=FILE with a format of:",
+                          options->reports.items[i]);
+            for (size_t k = 0; k < sp_format_count(); k++) {
+                (void)fprintf(stderr, " %s", sp_format_at(k)->name);
+            }
+            (void)fputc('\n', stderr);
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum sp_rc write_report(const struct sp_summary *summary, const struct sp_format *format,
+                               const struct sp_format_options *how, const char *file)
+{
+    struct sp_buf out;
+    struct sp_diag diag = {0};
+    sp_buf_init(&out, SP_REPORT_MAX_BYTES);
+    enum sp_rc rc = format->render(summary, how, &out);
+    if (rc == SP_OK) {
+        rc = sp_sink_write_file(file, &out, &diag);
+    }
+    if (rc != SP_OK) {
+        (void)fprintf(stderr, "segproof: the %s report could not be written: %s%s%s\n",
+                      format->name, diag.where, diag.where[0] ? ": " : "",
+                      diag.text[0] ? diag.text : sp_rc_str(rc));
+    }
+    sp_buf_release(&out);
+    return rc;
+}
+
+/* Every report that was asked for, and the one for standard output unless a report already goes
+ * there. */
+static bool write_reports(const struct sp_summary *summary, const struct options *options)
+{
+    bool stdout_taken = false;
+    bool good = true;
+    struct sp_format_options how = {.verbosity =
+                                        (int)options->common.verbose - (int)options->common.quiet};
+    for (size_t i = 0; i < options->reports.count; i++) {
+        const char *file = NULL;
+        const struct sp_format *format = parse_report(options->reports.items[i], &file);
+        stdout_taken = stdout_taken || strcmp(file, "-") == 0;
+        good = write_report(summary, format, &how, file) == SP_OK && good;
+    }
+    if (!stdout_taken) {
+        how.color = sp_cmd_color(STDOUT_FILENO);
+        how.width = sp_cmd_width(STDOUT_FILENO);
+        const struct sp_format *format = sp_format_find(options->common.json ? "json" : "text");
+        good = write_report(summary, format, &how, "-") == SP_OK && good;
+    }
+    return good;
+}
+
+static int report(const struct sp_result *result, const struct options *options)
+{
+    struct sp_summary *summary = NULL;
+    if (sp_summary_new(result, &summary) != SP_OK) {
+        (void)fputs("segproof: out of memory\n", stderr);
+        return SP_EXIT_USAGE;
+    }
+    int code = result->interrupted ? SP_EXIT_INTERRUPTED : summary->exit_code;
+    if (!write_reports(summary, options)) {
+        code = SP_EXIT_USAGE; /* a run whose report is lost must not look like one that holds */
+    }
+    sp_summary_free(summary);
+    return code;
+}
+
+static int measure(const struct sp_model *model, struct sp_policy *policy,
+                   const struct sp_plan *plan, const struct options *options)
+{
+    char state[4096];
+    struct sp_progress progress;
+    struct sp_result *result = NULL;
+    struct sp_diag diag = {0};
+    struct sp_run_options run = {
+        .fleet = {.probe_path = options->probe,
+                  .link_injection = options->inject == 1,
+                  .capture_buffer = options->capture_buffer,
+                  .hazard = model->limits.hazard},
+        .timeout_ms = options->timeout_ms,
+        .stop_flag = &stop_requested,
+        .progress = sp_progress_step,
+        .progress_arg = &progress,
+    };
+    run.ledger_path = options->state                                 ? options->state
+                      : sp_ledger_default_path(state, sizeof(state)) ? state
+                                                                     : NULL;
+    sp_progress_init(&progress, options->common.quiet > 0);
+    catch_signals();
+    enum sp_rc rc = sp_result_new(model, plan, &result);
+    if (rc == SP_OK) {
+        rc = sp_run(model, policy, plan, &run, result, &diag);
+    }
+    sp_progress_end(&progress);
+    int code = SP_EXIT_USAGE;
+    if (rc == SP_OK) {
+        code = report(result, options);
+    } else if (diag.text[0]) {
+        sp_cmd_complain(&diag);
+    } else {
+        (void)fprintf(stderr, "segproof: %s\n", sp_rc_str(rc));
+    }
+    sp_result_free(result);
+    return code;
+}
+
+static int verify(const char *file, const struct options *options)
+{
+    struct sp_policy *policy = NULL;
+    struct sp_plan *plan = NULL;
+    struct sp_model *model = sp_cmd_load(file, options->common.quiet > 0);
+    int code = SP_EXIT_USAGE;
+    if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
+        code = measure(model, policy, plan, options);
+    }
+    sp_plan_free(plan);
+    sp_policy_free(policy);
+    sp_model_free(model);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct options options = {.selection.depth = SP_DEPTH_STANDARD, .timeout_ms = 10000};
+    struct sp_args args;
+    int code = sp_cmd_parse(&cmdline, argc, argv, &options, &args);
+    if (code >= 0) {
+        return code;
+    }
+    code = check_reports(&options) ? verify(args.items[0], &options) : SP_EXIT_USAGE;
+    sp_args_release(&cmdline, &options, &args);
+    return code;
+}
+
+const struct sp_command sp_cmd_verify = {.name = "verify", .cmdline = &cmdline, .run = run};

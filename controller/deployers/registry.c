@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "controller/deployers/deployer.h"
+
+static const struct sp_deployer *const table[] = {
+#define SP_ENTRY(name) &sp_dep_##name,
+#include "controller/deployers/registry.def"
+#undef SP_ENTRY
+};
+
+size_t sp_deployer_count(void)
+{
+    return SP_ARRAY_LEN(table);
+}
+
+const struct sp_deployer *sp_deployer_at(size_t index)
+{
+    return index < SP_ARRAY_LEN(table) ? table[index] : NULL;
+}
+
+const struct sp_deployer *sp_deployer_find(const char *name)
+{
+    for (size_t i = 0; i < SP_ARRAY_LEN(table); i++) {
+        if (strcmp(table[i]->name, name) == 0) {
+            return table[i];
+        }
+    }
+    return NULL;
+}

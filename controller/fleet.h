@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The probes of a run: started in parallel, watched, stopped. A host that fails is named with its
+ * reason and the rest goes on. One session per host: the stream of records and what the probe said
+ * of its host. */
+#ifndef SP_CONTROLLER_FLEET_H
+#define SP_CONTROLLER_FLEET_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "probe/base/rc.h"
+#include "probe/link/stream.h"
+#include "topologies/model.h"
+
+enum sp_probe_state {
+    SP_PROBE_UNUSED, /* not needed by the plan */
+    SP_PROBE_STARTING,
+    SP_PROBE_READY,
+    SP_PROBE_RESTARTING, /* its sensor is being started again */
+    SP_PROBE_LOST
+};
+
+struct sp_listening {
+    uint8_t proto;
+    uint16_t port;
+    struct sp_addr addr;
+};
+
+struct sp_session {
+    uint32_t host;
+    enum sp_probe_state state;
+    uint32_t generation;
+    char reason[160]; /* why it is lost */
+    char version[24];
+    struct sp_rec_own *own;
+    size_t nown, cap_own;
+    struct sp_listening *listeners;
+    size_t nlisteners, cap_listeners;
+    /* private */
+    struct sp_fleet *fleet;
+    struct sp_stream *stream;
+    pid_t pid;
+    int err_fd;
+};
+
+/* Told about sessions while a batch runs; NULL members are skipped. */
+struct sp_fleet_ops {
+    void (*on_record)(struct sp_session *session, const struct sp_record *record, void *arg);
+    /* The session became LOST, or READY or RESTARTING again. */
+    void (*on_state)(struct sp_session *session, void *arg);
+};
+
+struct sp_fleet_options {
+    const char *probe_path; /* NULL: beside segproof, or in its libexec folder */
+    bool link_injection;
+    uint64_t capture_buffer; /* 0 = the probe's default */
+    char hazard;
+};
+
+struct sp_fleet {
+    const struct sp_model *model;
+    struct event_base *base;
+    struct sp_session *sessions; /* model->nhosts */
+    struct sp_fleet_ops ops;
+    void *ops_arg;
+    struct sp_fleet_options options;
+    char probe_path[4096];
+};
+
+enum sp_rc sp_fleet_new(const struct sp_model *model, struct event_base *base,
+                        const struct sp_fleet_options *options, struct sp_fleet **ret_fleet,
+                        struct sp_diag *diag) SP_MUST_CHECK;
+/* Stops what still runs (asks, waits a moment, kills the process group) and frees. */
+void sp_fleet_free(struct sp_fleet *fleet);
+
+/* Starts the probe of a host; targets are the only addresses it may send to. A failure makes the
+ * session LOST. */
+void sp_fleet_start(struct sp_fleet *fleet, uint32_t host, const struct sp_addr *targets,
+                    size_t ntargets);
+/* Runs the loop until every started probe is READY or LOST, at most timeout_ms; late ones become
+ * LOST. */
+void sp_fleet_wait(struct sp_fleet *fleet, uint64_t timeout_ms);
+void sp_fleet_send(struct sp_session *session, const struct sp_record *record);
+/* Gives a session up and kills its processes. */
+void sp_fleet_lose(struct sp_session *session, const char *fmt, ...) SP_PRINTF(2, 3);
+bool sp_session_listens(const struct sp_session *session, uint8_t proto, uint16_t port,
+                        const struct sp_addr *addr);
+/* On the same link as one of its addresses? */
+bool sp_session_is_on_link(const struct sp_session *session, const struct sp_addr *addr);
+
+#endif

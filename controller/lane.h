@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Lanes: all tests of one ordered pair of addresses in one protocol. A lane has one control (the
+ * flow or flows whose packets prove, around every attempt, that absence means something) and is
+ * scheduled as a whole. */
+#ifndef SP_CONTROLLER_LANE_H
+#define SP_CONTROLLER_LANE_H
+
+#include "controller/batch.h"
+#include "reports/result.h"
+#include "topologies/plan.h"
+
+/* One flow that is sent as a control. */
+struct sp_control_flow {
+    uint32_t from, to; /* hosts; to == SP_NONE for a self control */
+    struct sp_addr src, dst, own, src_seen;
+    uint8_t technique;
+    uint16_t port;
+    bool is_self;
+};
+
+struct sp_control {
+    uint8_t grade; /* enum sp_grade */
+    unsigned nflows;
+    struct sp_control_flow flows[2]; /* pair: 1; split, self: the sender's, the receiver's */
+};
+
+/* What the attempts of one test have shown so far. */
+struct sp_tally {
+    uint16_t fired; /* attempts ordered */
+    uint16_t
+        counted; /* that count: left the sender between good controls, with both ends in order */
+    uint16_t nic, host, answer_left, answered, elsewhere, rewritten;
+    uint16_t refused_policy; /* EPERM: the sender's own policy */
+    uint32_t elsewhere_host;
+    uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
+    struct sp_addr answerer;
+    uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
+    uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
+    uint16_t round_sent, round_back; /* of the current batch */
+    bool is_settled;                 /* nothing more to measure */
+};
+
+struct sp_lane {
+    uint32_t pair;
+    uint8_t proto;     /* enum sp_proto */
+    uint8_t technique; /* registry index */
+    uint32_t *tests;   /* plan test indexes: denies first */
+    size_t ntests, cap_tests;
+    struct sp_control control;
+    unsigned choice; /* which candidate control is in use; moves on when one disappoints */
+    uint32_t control_sent, control_lost;
+};
+
+struct sp_lanes {
+    struct sp_lane *at;
+    size_t n, cap;
+};
+
+/* A candidate control as the scout found it. */
+struct sp_scouted {
+    struct sp_control_flow flow;
+    uint32_t pair; /* plan pair, SP_NONE for self */
+    uint8_t proto;
+    uint16_t sent, nic, host;
+};
+
+struct sp_scouts {
+    struct sp_scouted *at;
+    size_t n, cap;
+};
+
+/* Groups the plan's tests. */
+enum sp_rc sp_lanes_build(const struct sp_plan *plan, struct sp_lanes *ret_lanes) SP_MUST_CHECK;
+void sp_lanes_release(struct sp_lanes *lanes);
+
+/* The candidates: up to two allowed flows of every lane, and a self control of every address in
+ * use. */
+enum sp_rc sp_scouts_build(const struct sp_plan *plan, const struct sp_lanes *lanes,
+                           const struct sp_outcome *outcomes,
+                           struct sp_scouts *ret_scouts) SP_MUST_CHECK;
+void sp_scouts_release(struct sp_scouts *scouts);
+/* Chooses the lane's control among what the scout saw delivered: pair, else split, else self. */
+void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
+                            const struct sp_scouts *scouts);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "probe/base/buf.h"
+#include "probe/base/clock.h"
+#include "probe/base/cursor.h"
+#include "probe/base/hash.h"
+#include "probe/base/mem.h"
+#include "probe/base/table.h"
+#include "reports/sink.h"
+
+#define SP_LEDGER_MAX 2000000U /* conversations kept */
+#define SP_LEDGER_ROW 12U      /* bytes of one in the file: hash 8, seconds 4 */
+static const char magic[8] = "SPLEDG1\n";
+
+struct entry {
+    uint64_t conversation;
+    uint32_t at_s;
+};
+
+struct sp_ledger {
+    char *path;
+    struct sp_table known;
+    struct entry *entries;
+    size_t n, cap;
+    uint16_t lo, hi, next;
+};
+
+/* A conversation in one direction; its reverse has another hash. Not secret: it only has to be the
+ * same in every run. */
+static uint64_t conversation(const struct sp_addr *a, const struct sp_addr *b, uint8_t proto,
+                             uint16_t aport, uint16_t bport)
+{
+    static const struct sp_hash_key key = {0x736567706c656467ULL, 0x65722d7631000000ULL};
+    uint8_t text[2 * sizeof(struct sp_addr) + 5];
+    memcpy(text, a, sizeof(*a));
+    memcpy(text + sizeof(*a), b, sizeof(*b));
+    uint8_t *p = text + 2 * sizeof(*a);
+    p[0] = proto;
+    p[1] = (uint8_t)(aport >> 8);
+    p[2] = (uint8_t)aport;
+    p[3] = (uint8_t)(bport >> 8);
+    p[4] = (uint8_t)bport;
+    return sp_siphash(&key, text, sizeof(text));
+}
+
+static enum sp_rc note(struct sp_ledger *ledger, uint64_t hash, uint32_t at_s)
+{
+    if (ledger->n >= SP_LEDGER_MAX) {
+        return SP_E_LIMIT;
+    }
+    if (sp_grow((void **)&ledger->entries, ledger->n, &ledger->cap, sizeof(*ledger->entries)) !=
+            0 ||
+        sp_table_put(&ledger->known, hash, (uint32_t)ledger->n) != SP_OK) {
+        return SP_E_NOMEM;
+    }
+    ledger->entries[ledger->n++] = (struct entry){hash, at_s};
+    return SP_OK;
+}
+
+/* Takes over what is still young. A file that is not a ledger is ignored: it only makes us more
+ * careful next time. */
+static enum sp_rc load(struct sp_ledger *ledger)
+{
+    FILE *f = ledger->path ? fopen(ledger->path, "re") : NULL;
+    char head[sizeof(magic)];
+    uint8_t row[SP_LEDGER_ROW];
+    enum sp_rc rc = SP_OK;
+    uint32_t now = (uint32_t)sp_wall_s();
+    if (!f) {
+        return SP_OK;
+    }
+    if (fread(head, sizeof(head), 1, f) == 1 && memcmp(head, magic, sizeof(magic)) == 0) {
+        while (rc == SP_OK && fread(row, sizeof(row), 1, f) == 1) {
+            struct sp_rd rd;
+            sp_rd_init(&rd, row, sizeof(row));
+            uint64_t hash = sp_rd_u64(&rd);
+            uint32_t at_s = sp_rd_u32(&rd);
+            if (now - at_s < SP_LEDGER_MEMORY_S) {
+                rc = note(ledger, hash, at_s);
+            }
+        }
+    }
+    (void)fclose(f);
+    return rc == SP_E_LIMIT ? SP_OK : rc;
+}
+
+enum sp_rc sp_ledger_open(const char *path, uint16_t sport_lo, uint16_t sport_hi, uint64_t seed,
+                          struct sp_ledger **ret_ledger)
+{
+    struct sp_ledger *ledger = sp_calloc(1, sizeof(*ledger));
+    if (!ledger) {
+        return SP_E_NOMEM;
+    }
+    sp_table_init(&ledger->known);
+    ledger->lo = sport_lo;
+    ledger->hi = sport_hi;
+    struct sp_rng rng = {seed};
+    ledger->next = (uint16_t)(sport_lo + sp_rng_below(&rng, (uint64_t)(sport_hi - sport_lo) + 1));
+    enum sp_rc rc = SP_OK;
+    if (path) {
+        ledger->path = sp_strdup(path);
+        rc = ledger->path ? load(ledger) : SP_E_NOMEM;
+    }
+    if (rc != SP_OK) {
+        sp_ledger_free(ledger);
+        return rc;
+    }
+    *ret_ledger = ledger;
+    return SP_OK;
+}
+
+void sp_ledger_free(struct sp_ledger *ledger)
+{
+    if (ledger) {
+        sp_table_release(&ledger->known);
+        sp_free(ledger->entries);
+        sp_free(ledger->path);
+        sp_free(ledger);
+    }
+}
+
+uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
+                        const struct sp_addr *dst, uint8_t proto, uint16_t dport)
+{
+    uint32_t tries = (uint32_t)(ledger->hi - ledger->lo) + 1;
+    for (uint32_t i = 0; i < tries; i++) {
+        uint16_t sport = ledger->next;
+        ledger->next = sport == ledger->hi ? ledger->lo : (uint16_t)(sport + 1);
+        uint64_t there = conversation(src, dst, proto, sport, dport);
+        uint64_t back = conversation(dst, src, proto, dport, sport);
+        if (sp_table_get(&ledger->known, there) == SP_NO_ROW &&
+            sp_table_get(&ledger->known, back) == SP_NO_ROW) {
+            return note(ledger, there, (uint32_t)sp_wall_s()) == SP_OK ? sport : 0;
+        }
+    }
+    return 0;
+}
+
+enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)
+{
+    struct sp_buf out;
+    if (!ledger->path) {
+        return SP_OK;
+    }
+    sp_buf_init(&out, sizeof(magic) + (size_t)SP_LEDGER_MAX * SP_LEDGER_ROW);
+    sp_buf_add(&out, magic, sizeof(magic));
+    for (size_t i = 0; i < ledger->n; i++) {
+        uint8_t row[SP_LEDGER_ROW];
+        struct sp_wr wr;
+        sp_wr_init(&wr, row, sizeof(row));
+        sp_wr_u64(&wr, ledger->entries[i].conversation);
+        sp_wr_u32(&wr, ledger->entries[i].at_s);
+        sp_buf_add(&out, row, sizeof(row));
+    }
+    enum sp_rc rc = out.rc == SP_OK ? sp_sink_write_file(ledger->path, &out, diag)
+                                    : sp_fail(diag, out.rc, "ledger", "%s", sp_rc_str(out.rc));
+    sp_buf_release(&out);
+    return rc;
+}
+
+static bool make_dirs(char *path)
+{
+    for (char *p = path + 1; *p; p++) {
+        if (*p == '/') {
+            *p = '\0';
+            int rc = mkdir(path, 0700);
+            *p = '/';
+            if (rc != 0 && errno != EEXIST) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+bool sp_ledger_default_path(char *out, size_t size)
+{
+    const char *state = getenv("XDG_STATE_HOME");
+    const char *home = getenv("HOME");
+    int n;
+    if (state && state[0] == '/') {
+        n = snprintf(out, size, "%s/segproof/ledger", state);
+    } else if (geteuid() == 0) {
+        n = snprintf(out, size, "/var/lib/segproof/ledger");
+    } else if (home && home[0] == '/') {
+        n = snprintf(out, size, "%s/.local/state/segproof/ledger", home);
+    } else {
+        return false;
+    }
+    return n > 0 && (size_t)n < size && make_dirs(out);
+}

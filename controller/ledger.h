@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The ledger: which conversations segproof itself has sent, in this run and in earlier ones, so
+ * that state that our own packets left in a firewall never opens what we then test. It gives out
+ * source ports: a conversation is never repeated, and never the reverse of one, while a firewall
+ * may still remember it. */
+#ifndef SP_CONTROLLER_LEDGER_H
+#define SP_CONTROLLER_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/base/addr.h"
+#include "probe/base/rc.h"
+
+/* The longest default timeout of half-open or unanswered state among the firewalls in techniques.md
+ * T21 (Linux SYN_SENT 120 s, unacknowledged 300 s, UDP stream 120 s, AWS UDP 180 s). */
+#define SP_LEDGER_MEMORY_S 300U
+
+struct sp_ledger;
+
+/* path: where earlier runs are kept, NULL = nowhere. A missing or unreadable file is an empty
+ * ledger. */
+enum sp_rc sp_ledger_open(const char *path, uint16_t sport_lo, uint16_t sport_hi, uint64_t seed,
+                          struct sp_ledger **ret_ledger) SP_MUST_CHECK;
+void sp_ledger_free(struct sp_ledger *ledger);
+
+/* A fresh source port for src -> dst:dport, noted as used. 0 when none is left (or memory is out).
+ */
+uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
+                        const struct sp_addr *dst, uint8_t proto, uint16_t dport);
+/* Writes what later runs must know; whole or not at all. */
+enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag) SP_MUST_CHECK;
+/* $XDG_STATE_HOME/segproof, ~/.local/state/segproof, or /var/lib/segproof for root; made when
+ * missing. false: none. */
+bool sp_ledger_default_path(char *out, size_t size);
+
+#endif

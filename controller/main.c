@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "controller/commands/cmd.h"
+
+static const char *name_at(const void *ctx, size_t i)
+{
+    (void)ctx;
+    return sp_command_at(i)->name;
+}
+
+static void help(FILE *to)
+{
+    const struct sp_command *command;
+    (void)fputs(
+        "Usage: segproof COMMAND [ARGUMENT]... [OPTION]...\n"
+        "Proves, with packets, that a network keeps the segmentation its owner declared.\n\nCommands:\n",
+        to);
+    for (size_t i = 0; (command = sp_command_at(i)) != NULL; i++) {
+        const char *end = strchr(command->cmdline->summary, '.');
+        int len =
+            end ? (int)(end - command->cmdline->summary) : (int)strlen(command->cmdline->summary);
+        (void)fprintf(to, "  %-9s %.*s\n", command->name, len > 66 ? 66 : len,
+                      command->cmdline->summary);
+    }
+    (void)fputs("\n'segproof COMMAND --help' tells its options, with examples.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (argc < 2) {
+        help(stderr);
+        return SP_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        help(stdout);
+        return fflush(stdout) == 0 ? SP_EXIT_HOLDS : SP_EXIT_USAGE;
+    }
+    const struct sp_command *command =
+        sp_command_find(strcmp(name, "--version") == 0 ? "version" : name);
+    if (!command) {
+        const char *near = sp_args_suggest(name, sp_command_count(), name_at, NULL);
+        (void)fprintf(stderr, "segproof: there is no command '%s'%s%s%s\nTry 'segproof --help'.\n",
+                      name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return SP_EXIT_USAGE;
+    }
+    return command->run(argc - 1, argv + 1);
+}

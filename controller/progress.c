@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/progress.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe/base/clock.h"
+
+void sp_progress_init(struct sp_progress *progress, bool is_off)
+{
+    const char *term = getenv("TERM");
+    const char *ci = getenv("CI");
+    *progress = (struct sp_progress){.is_off = is_off, .started_us = sp_mono_us()};
+    progress->is_terminal = isatty(STDERR_FILENO) == 1 && !(term && strcmp(term, "dumb") == 0) &&
+                            !(ci && strcmp(ci, "true") == 0);
+}
+
+static void draw_bar(const struct sp_progress *progress, const char *stage, uint64_t done,
+                     uint64_t of)
+{
+    char bar[25];
+    size_t full = of ? (size_t)(done * (sizeof(bar) - 1) / of) : 0;
+    for (size_t i = 0; i + 1 < sizeof(bar); i++) {
+        bar[i] = i < full ? '#' : '.';
+    }
+    bar[sizeof(bar) - 1] = '\0';
+    double s = (double)(sp_mono_us() - progress->started_us) / 1e6;
+    (void)fprintf(stderr, "\r\x1b[K%-18s [%s] %3u%%  %.1f s", stage, bar,
+                  of ? (unsigned)(done * 100 / of) : 0, s);
+    (void)fflush(stderr);
+}
+
+void sp_progress_step(void *arg, const char *stage, uint64_t done, uint64_t of)
+{
+    struct sp_progress *progress = arg;
+    if (progress->is_off) {
+        return;
+    }
+    if (progress->is_terminal) {
+        draw_bar(progress, stage, done, of);
+    } else if (strcmp(progress->stage, stage) != 0) {
+        (void)fprintf(stderr, "segproof: %s ...\n", stage);
+    }
+    (void)snprintf(progress->stage, sizeof(progress->stage), "%s", stage);
+}
+
+void sp_progress_end(struct sp_progress *progress)
+{
+    if (!progress->is_off && progress->is_terminal) {
+        (void)fputs("\r\x1b[K", stderr);
+    }
+}

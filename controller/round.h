@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A round: one batch with its timetable. For every lane in it: control packets, attempts, control
+ * packets again, at the rates that the hosts allow, no receiver from two senders at once. After the
+ * batch has run, the attempts are counted into the tallies of their tests. */
+#ifndef SP_CONTROLLER_ROUND_H
+#define SP_CONTROLLER_ROUND_H
+
+#include "controller/lane.h"
+#include "controller/ledger.h"
+
+enum sp_round_kind {
+    SP_ROUND_SCOUT, /* candidates of controls, nothing else */
+    SP_ROUND_DENY,  /* attempts at least a second apart */
+    SP_ROUND_ALLOW  /* SP_PLAN_ALLOW_ATTEMPTS quick tries */
+};
+
+/* What every round of a run shares. */
+struct sp_run_state {
+    const struct sp_model *model;
+    struct sp_policy *policy;
+    const struct sp_plan *plan;
+    struct sp_fleet *fleet;
+    struct sp_ledger *ledger;
+    struct sp_outcome *outcomes; /* of the result: plan->ntests */
+    struct sp_tally *tallies;    /* plan->ntests */
+    struct sp_lanes lanes;
+    struct sp_scouts scouts;
+    uint8_t *baseline_ttl; /* plan->npairs: TTL of the receiver's own answers at the sender, 0 = not
+                              seen */
+    uint64_t run_id;
+    uint64_t seed;
+    uint32_t next_batch;
+    uint32_t max_rtt_us;
+    bool link_injection;
+    const volatile bool *stop_flag;
+    uint64_t packets_sent, packets_captured, capture_drops;
+    struct sp_host_status *hosts; /* of the result: model->nhosts */
+};
+
+/* Sends each candidate control twice and notes what was delivered. */
+enum sp_rc sp_round_scout(struct sp_run_state *run, struct sp_diag *diag) SP_MUST_CHECK;
+/* One round over the lanes that have unsettled tests of this kind. *ret_left tells whether lanes
+ * had to be left for a further round because the batch was full. */
+enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsigned attempts,
+                        bool *ret_left, struct sp_diag *diag) SP_MUST_CHECK;
+/* How many attempts a negative of this lane needs (design section 6). 0 = the path loses too much.
+ */
+unsigned sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From what a batch saw to the tallies of its tests: which attempts count, which arrivals happened,
+ * what answered. Here lives the rule that absence counts only between two good controls. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "controller/round_priv.h"
+#include "probe/base/mem.h"
+
+/* How far a control may be from the attempt it guards, by the sender's own clock (design section
+ * 6). */
+#define SP_GUARD_US 1000000
+
+/* ---- controls ---- */
+
+bool sp_control_delivered(const struct sp_batch *batch, uint32_t index)
+{
+    const struct sp_shot_seen *shot = &batch->shots[index];
+    const struct sp_block_plan *block = &batch->blocks[shot->block];
+    if (batch->hosts[block->from].is_lost || !shot->has_left) {
+        return false;
+    }
+    if ((block->flags & SP_BLOCK_SELF) != 0) {
+        return shot->answer == SP_ANSWER_ECHO;
+    }
+    return !batch->hosts[block->to].is_lost && shot->at_nic && !shot->is_rewritten;
+}
+
+/* One flow of a checkpoint is good when a packet of it came through, near enough in time to the
+ * attempt. Clocks of other senders began at their own FIRE, at most a few milliseconds apart. */
+static bool flow_good(const struct sp_round *round, const struct sp_checkpoint *c, unsigned k,
+                      const struct sp_shot_seen *attempt)
+{
+    const struct sp_batch *batch = round->batch;
+    for (uint16_t i = 0; i < c->tries; i++) {
+        const struct sp_shot_seen *shot = &batch->shots[c->first[k] + i];
+        int64_t apart = (int64_t)shot->sent_us - (int64_t)attempt->sent_us;
+        if (sp_control_delivered(batch, c->first[k] + i) && llabs(apart) <= SP_GUARD_US) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool guarded(const struct sp_round *round, const struct sp_attempt *a)
+{
+    const struct sp_control *control = &round->run->lanes.at[a->lane].control;
+    const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
+    for (unsigned k = 0; k < control->nflows; k++) {
+        if (!flow_good(round, &round->checkpoints[a->before], k, shot) ||
+            !flow_good(round, &round->checkpoints[a->after], k, shot)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The loss that the controls of each lane saw. Packets of a lost host say nothing about the path.
+ */
+static void count_controls(struct sp_round *round)
+{
+    const struct sp_batch *batch = round->batch;
+    for (size_t i = 0; i < round->ncheckpoints; i++) {
+        const struct sp_checkpoint *c = &round->checkpoints[i];
+        struct sp_lane *lane = &round->run->lanes.at[c->lane];
+        for (unsigned k = 0; k < lane->control.nflows; k++) {
+            for (uint16_t j = 0; j < c->tries; j++) {
+                const struct sp_shot_seen *shot = &batch->shots[c->first[k] + j];
+                const struct sp_block_plan *block = &batch->blocks[shot->block];
+                bool usable = shot->has_left && !batch->hosts[block->from].is_lost &&
+                              (block->to == SP_NONE || !batch->hosts[block->to].is_lost);
+                if (usable) {
+                    lane->control_sent++;
+                    lane->control_lost += !sp_control_delivered(batch, c->first[k] + j);
+                }
+            }
+        }
+    }
+}
+
+/* ---- untagged packets ---- */
+
+static uint64_t port_key(uint32_t host, uint8_t proto, uint8_t family, uint16_t port)
+{
+    return (uint64_t)host << 32 | (uint64_t)proto << 24 | (uint64_t)family << 16 | port;
+}
+
+/* A packet without a tag is explained when a declared host may send it: real traffic. */
+static bool is_explained(const struct sp_round *round, const struct sp_untagged_seen *u)
+{
+    const struct sp_model *model = round->run->model;
+    for (uint32_t h = 0; u->src.family != SP_FAMILY_NONE && h < model->nhosts; h++) {
+        for (size_t i = 0; i < model->hosts[h].naddrs; i++) {
+            if (sp_addr_eq(&model->hosts[h].addrs[i], &u->src)) {
+                const struct sp_interval *in =
+                    h == u->host
+                        ? NULL
+                        : sp_policy_decide(round->run->policy, h, u->host, u->proto, u->port);
+                return in && in->expect != SP_EXPECT_DENY;
+            }
+        }
+    }
+    return false;
+}
+
+static enum sp_rc collect_untagged(const struct sp_round *round, struct sp_table *ports)
+{
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; i < round->batch->nuntagged && rc == SP_OK; i++) {
+        const struct sp_untagged_seen *u = &round->batch->untagged[i];
+        if (!is_explained(round, u)) {
+            rc = sp_table_put(ports, port_key(u->host, u->proto, u->dst.family, u->port), 0);
+        }
+    }
+    return rc;
+}
+
+/* ---- attempts ---- */
+
+/* Why this attempt's absence would prove nothing; SP_SOUND when it would. */
+static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attempt *a,
+                             const struct sp_table *untagged)
+{
+    const struct sp_run_state *run = round->run;
+    const struct sp_batch *batch = round->batch;
+    const struct sp_lane *lane = &run->lanes.at[a->lane];
+    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
+    const struct sp_shot_seen *shot = &batch->shots[a->shot];
+    const struct sp_block_plan *block = &batch->blocks[shot->block];
+    const struct sp_host_batch *from = &batch->hosts[pair->from];
+    const struct sp_host_batch *to = pair->one_sided ? NULL : &batch->hosts[pair->to];
+    if (batch->is_stopped) {
+        return SP_UNSOUND_INTERRUPTED;
+    }
+    if (from->is_lost) {
+        return SP_UNSOUND_SENDER_LOST;
+    }
+    if (to && to->is_lost) {
+        return to->is_interface ? SP_UNSOUND_INTERFACE : SP_UNSOUND_RECEIVER_LOST;
+    }
+    if (block->receiver_refused != SP_REFUSED_NONE) {
+        bool iface = block->receiver_refused == SP_REFUSED_XDP ||
+                     block->receiver_refused == SP_REFUSED_IFACE_DOWN;
+        return iface ? SP_UNSOUND_INTERFACE : SP_UNSOUND_RECEIVER_ARM;
+    }
+    if (block->sender_refused != SP_REFUSED_NONE) {
+        bool route = block->sender_refused == SP_REFUSED_NO_ROUTE ||
+                     block->sender_refused == SP_REFUSED_IFACE_DOWN;
+        return route ? SP_UNSOUND_NO_ROUTE : SP_UNSOUND_SENDER_ARM;
+    }
+    if (shot->err != 0 && shot->err != EPERM) {
+        return SP_UNSOUND_NO_ROUTE;
+    }
+    if (!shot->has_left) {
+        return SP_UNSOUND_NOT_SENT;
+    }
+    if (to && (to->has_drops || from->has_drops)) {
+        return SP_UNSOUND_CAPTURE_DROPS;
+    }
+    if (lane->control.nflows == 0) {
+        return SP_UNSOUND_NO_CONTROL;
+    }
+    if (!guarded(round, a)) {
+        return SP_UNSOUND_CONTROL_LOST;
+    }
+    if (to && (to->untagged_overflow ||
+               sp_table_get(untagged, port_key(pair->to, lane->proto, pair->family, shot->port)) !=
+                   SP_NO_ROW)) {
+        return SP_UNSOUND_UNTAGGED;
+    }
+    return SP_SOUND;
+}
+
+static unsigned strength(uint8_t answer)
+{
+    return answer == SP_ANSWER_NONE          ? 0
+           : answer == SP_ANSWER_UNREACHABLE ? 1
+           : answer == SP_ANSWER_CRAFTED     ? 2
+           : answer == SP_ANSWER_RST         ? 3
+                                             : 4;
+}
+
+static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot)
+{
+    /* An ICMP error is an answer, but it does not show that the receiver's own answer came back. */
+    bool back =
+        shot->answer != SP_ANSWER_NONE && (shot->answer != SP_ANSWER_UNREACHABLE || shot->at_host);
+    tally->answer_left = (uint16_t)(tally->answer_left + (shot->egress != SP_ANSWER_NONE));
+    tally->answered = (uint16_t)(tally->answered + back);
+    /* The receiver knows whether the RST that came back was the host's own or ours. */
+    uint8_t answer = shot->egress == SP_ANSWER_CRAFTED && shot->answer == SP_ANSWER_RST
+                         ? (uint8_t)SP_ANSWER_CRAFTED
+                         : shot->answer;
+    if (strength(answer) > strength(tally->answer)) {
+        tally->answer = answer;
+        tally->answer_code = shot->answer_code;
+        tally->answer_ttl = shot->answer_ttl;
+        tally->answerer = shot->answerer;
+    }
+}
+
+static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
+                          const struct sp_table *untagged)
+{
+    struct sp_run_state *run = round->run;
+    struct sp_tally *tally = &run->tallies[a->test];
+    const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
+    const struct sp_pair *pair = &run->plan->pairs[run->plan->tests[a->test].pair];
+    bool arrived = shot->at_nic || shot->at_host;
+    enum sp_unsound why = doubt(round, a, untagged);
+    tally->nic =
+        (uint16_t)(tally->nic + arrived); /* who is past the firewall came by the interface */
+    tally->host = (uint16_t)(tally->host + shot->at_host);
+    tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
+    if (shot->elsewhere != SP_NONE) {
+        tally->elsewhere++;
+        tally->elsewhere_host = shot->elsewhere;
+    }
+    tally->refused_policy = (uint16_t)(tally->refused_policy + (shot->err == EPERM));
+    count_answers(tally, shot);
+    bool whole = shot->at_host && shot->answer != SP_ANSWER_NONE;
+    /* An arrival proves itself; only absence needs a sound attempt. */
+    if (why == SP_SOUND || (whole && run->plan->tests[a->test].expect != SP_EXPECT_DENY)) {
+        tally->counted++;
+        tally->round_sent++;
+        tally->round_back = (uint16_t)(tally->round_back + whole);
+    } else {
+        tally->unsound = (uint8_t)why;
+    }
+    bool host_answer = shot->egress != SP_ANSWER_NONE && shot->egress != SP_ANSWER_CRAFTED &&
+                       shot->egress != SP_ANSWER_UNREACHABLE && shot->answer == shot->egress;
+    if (host_answer && sp_addr_eq(&shot->answerer, &pair->dst)) {
+        run->baseline_ttl[run->plan->tests[a->test].pair] = shot->answer_ttl;
+    }
+}
+
+/* ---- settling ---- */
+
+static void settle_deny(const struct sp_round *round, const struct sp_attempt *a)
+{
+    const struct sp_run_state *run = round->run;
+    struct sp_tally *tally = &run->tallies[a->test];
+    const struct sp_lane *lane = &run->lanes.at[a->lane];
+    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
+    uint16_t arrived = pair->layer == SP_LAYER_HOST ? tally->host : tally->nic;
+    unsigned needed = sp_attempts_needed(run, lane);
+    bool enough = needed > 0 && tally->counted >= needed;
+    bool refused = tally->refused_policy >= SP_PLAN_DENY_ATTEMPTS;
+    tally->is_settled = arrived > 0 || tally->elsewhere > 0 || enough || refused;
+}
+
+static void settle_allow(const struct sp_round *round, const struct sp_attempt *a)
+{
+    const struct sp_run_state *run = round->run;
+    struct sp_tally *tally = &run->tallies[a->test];
+    if (tally->round_sent == 0 && tally->round_back == 0) {
+        return; /* counted before, or nothing counts: one more round may help */
+    }
+    double loss = 1.0 - (double)tally->round_back / tally->round_sent;
+    if (loss > run->model->limits.loss) {
+        tally->lossy_rounds++;
+    }
+    tally->is_settled = tally->round_back == tally->round_sent || tally->lossy_rounds >= 2 ||
+                        tally->counted >= 2 * SP_PLAN_ALLOW_ATTEMPTS;
+    tally->round_sent = tally->round_back = 0;
+}
+
+void sp_round_add_counters(struct sp_run_state *run, const struct sp_batch *batch)
+{
+    for (size_t h = 0; h < run->model->nhosts; h++) {
+        const struct sp_host_batch *host = &batch->hosts[h];
+        run->hosts[h].packets_sent += host->sent;
+        run->hosts[h].packets_captured += host->captured;
+        run->hosts[h].capture_drops += host->drops;
+        run->packets_sent += host->sent;
+        run->packets_captured += host->captured;
+        run->capture_drops += host->drops;
+    }
+}
+
+enum sp_rc sp_round_count(struct sp_round *round)
+{
+    struct sp_table untagged;
+    sp_table_init(&untagged);
+    enum sp_rc rc = collect_untagged(round, &untagged);
+    if (rc == SP_OK) {
+        count_controls(round);
+        for (size_t i = 0; i < round->nattempts; i++) {
+            count_attempt(round, &round->attempts[i], &untagged);
+        }
+        for (size_t i = 0; i < round->nattempts; i++) {
+            if (round->kind == SP_ROUND_DENY) {
+                settle_deny(round, &round->attempts[i]);
+            } else {
+                settle_allow(round, &round->attempts[i]);
+            }
+        }
+        sp_round_add_counters(round->run, round->batch);
+    }
+    sp_table_release(&untagged);
+    return rc;
+}

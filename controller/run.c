@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/run.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "controller/round.h"
+#include "probe/base/clock.h"
+#include "probe/base/hash.h"
+#include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
+
+/* How often a test whose evidence was not sound is tried again. */
+#define SP_ROUNDS_MAX 3U
+
+static void progress(const struct sp_run_options *options, const char *stage, uint64_t done,
+                     uint64_t of)
+{
+    if (options->progress) {
+        options->progress(options->progress_arg, stage, done, of);
+    }
+}
+
+static bool stopped(const struct sp_run_options *options)
+{
+    return options->stop_flag && *options->stop_flag;
+}
+
+/* ---- starting the fleet ---- */
+
+static enum sp_rc add_target(struct sp_addr **targets, size_t *n, size_t *cap,
+                             const struct sp_addr *addr)
+{
+    for (size_t i = 0; i < *n; i++) {
+        if (sp_addr_eq(&(*targets)[i], addr)) {
+            return SP_OK;
+        }
+    }
+    if (sp_grow((void **)targets, *n, cap, sizeof(**targets)) != 0) {
+        return SP_E_NOMEM;
+    }
+    (*targets)[(*n)++] = *addr;
+    return SP_OK;
+}
+
+/* A probe may send to the addresses that the plan makes its host send to, and to whom it answers.
+ */
+static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan, uint32_t host)
+{
+    struct sp_addr *targets = NULL;
+    size_t n = 0;
+    size_t cap = 0;
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; i < plan->npairs && rc == SP_OK; i++) {
+        const struct sp_pair *pair = &plan->pairs[i];
+        if (pair->from == host) {
+            rc = add_target(&targets, &n, &cap, &pair->dst);
+        } else if (pair->to == host && !pair->one_sided) {
+            rc = add_target(&targets, &n, &cap, &pair->src_seen);
+        }
+    }
+    if (rc == SP_OK) {
+        sp_fleet_start(fleet, host, targets, n);
+    }
+    sp_free(targets);
+    return rc;
+}
+
+static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_options *options)
+{
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; i < run->plan->npairs; i++) {
+        const struct sp_pair *pair = &run->plan->pairs[i];
+        run->hosts[pair->from].wanted = true;
+        if (!pair->one_sided) {
+            run->hosts[pair->to].wanted = true;
+        }
+    }
+    uint64_t wanted = 0;
+    for (uint32_t h = 0; h < run->model->nhosts && rc == SP_OK; h++) {
+        if (run->hosts[h].wanted) {
+            rc = start_host(run->fleet, run->plan, h);
+            wanted++;
+        }
+    }
+    progress(options, "starting probes", 0, wanted);
+    if (rc == SP_OK) {
+        sp_fleet_wait(run->fleet, options->timeout_ms);
+        progress(options, "starting probes", wanted, wanted);
+    }
+    return rc;
+}
+
+/* ---- before the packets ---- */
+
+/* Tagged payload never goes to a real service (design section 6). */
+static void leave_services_alone(struct sp_run_state *run)
+{
+    for (size_t i = 0; i < run->plan->ntests; i++) {
+        const struct sp_test *test = &run->plan->tests[i];
+        const struct sp_pair *pair = &run->plan->pairs[test->pair];
+        if (test->proto != SP_PROTO_UDP || pair->one_sided) {
+            continue;
+        }
+        bool ok = false;
+        for (size_t s = 0; s < run->model->nservices; s++) {
+            const struct sp_service *service = &run->model->services[s];
+            for (size_t p = 0; service->data_ok && p < service->nports; p++) {
+                ok = ok ||
+                     (service->ports[p].proto == test->proto &&
+                      service->ports[p].lo <= test->port && test->port <= service->ports[p].hi);
+            }
+        }
+        if (!ok && sp_session_listens(&run->fleet->sessions[pair->to], test->proto, test->port,
+                                      &pair->own)) {
+            run->outcomes[i].not_tested =
+                "a real service listens there, and it is not marked `data: ok`";
+            run->tallies[i].is_settled = true;
+        }
+    }
+}
+
+static void choose_controls(struct sp_run_state *run)
+{
+    for (size_t i = 0; i < run->lanes.n; i++) {
+        sp_lane_choose_control(&run->lanes.at[i], run->plan, &run->scouts);
+    }
+}
+
+/* ---- rounds ---- */
+
+static uint64_t count_settled(const struct sp_run_state *run)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < run->plan->ntests; i++) {
+        n += run->tallies[i].is_settled;
+    }
+    return n;
+}
+
+static bool any_left(const struct sp_run_state *run, enum sp_round_kind kind)
+{
+    for (size_t i = 0; i < run->plan->ntests; i++) {
+        bool deny = run->plan->tests[i].expect == SP_EXPECT_DENY;
+        if (!run->tallies[i].is_settled && deny == (kind == SP_ROUND_DENY)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What cannot get better by trying again is settled as it is. */
+static void give_up_hopeless(struct sp_run_state *run)
+{
+    for (size_t i = 0; i < run->plan->ntests; i++) {
+        struct sp_tally *tally = &run->tallies[i];
+        const struct sp_pair *pair = &run->plan->pairs[run->plan->tests[i].pair];
+        bool from_lost = run->fleet->sessions[pair->from].state == SP_PROBE_LOST;
+        bool to_lost = !pair->one_sided && run->fleet->sessions[pair->to].state == SP_PROBE_LOST;
+        if (tally->is_settled) {
+            continue;
+        }
+        if (from_lost || to_lost) {
+            tally->unsound = from_lost ? SP_UNSOUND_SENDER_LOST : SP_UNSOUND_RECEIVER_LOST;
+            tally->is_settled = true;
+        } else if (tally->fired > 0 && (tally->unsound == SP_UNSOUND_SENDER_ARM ||
+                                        tally->unsound == SP_UNSOUND_RECEIVER_ARM ||
+                                        tally->unsound == SP_UNSOUND_NO_ROUTE)) {
+            tally->is_settled = true;
+        }
+    }
+}
+
+/* Sensors that restart (an interface changed) get a moment to come back. */
+static void wait_for_restarts(struct sp_run_state *run)
+{
+    sp_fleet_wait(run->fleet, 3000);
+}
+
+static void next_controls(struct sp_run_state *run)
+{
+    for (size_t i = 0; i < run->lanes.n; i++) {
+        struct sp_lane *lane = &run->lanes.at[i];
+        for (size_t k = 0; k < lane->ntests; k++) {
+            const struct sp_tally *tally = &run->tallies[lane->tests[k]];
+            if (!tally->is_settled && tally->unsound == SP_UNSOUND_CONTROL_LOST &&
+                tally->counted == 0) {
+                lane->choice++;
+                break;
+            }
+        }
+    }
+    choose_controls(run);
+}
+
+/* Attempts that the lane with the greatest need still lacks, at least the minimum. */
+static unsigned attempts_for(const struct sp_run_state *run)
+{
+    unsigned most = SP_PLAN_DENY_ATTEMPTS;
+    for (size_t i = 0; i < run->lanes.n; i++) {
+        const struct sp_lane *lane = &run->lanes.at[i];
+        unsigned needed = sp_attempts_needed(run, lane);
+        for (size_t k = 0; k < lane->ntests; k++) {
+            const struct sp_tally *tally = &run->tallies[lane->tests[k]];
+            bool deny = run->plan->tests[lane->tests[k]].expect == SP_EXPECT_DENY;
+            if (deny && !tally->is_settled && needed > tally->counted &&
+                needed - tally->counted > most) {
+                most = needed - tally->counted;
+            }
+        }
+    }
+    return most;
+}
+
+static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *options,
+                         enum sp_round_kind kind, struct sp_diag *diag)
+{
+    const char *stage = kind == SP_ROUND_DENY ? "denied flows" : "allowed flows";
+    for (unsigned round = 0; round < SP_ROUNDS_MAX && any_left(run, kind) && !stopped(options);
+         round++) {
+        bool left = true;
+        unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
+        if (round > 0) {
+            wait_for_restarts(run);
+            next_controls(run);
+        }
+        give_up_hopeless(run);
+        while (left && any_left(run, kind) && !stopped(options)) {
+            uint64_t before = count_settled(run);
+            progress(options, stage, before, run->plan->ntests);
+            enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
+            if (rc != SP_OK) {
+                return rc;
+            }
+            if (count_settled(run) == before) {
+                break; /* no progress: the next round goes on with other controls */
+            }
+        }
+        give_up_hopeless(run);
+    }
+    progress(options, stage, count_settled(run), run->plan->ntests);
+    return SP_OK;
+}
+
+/* ---- verdicts ---- */
+
+static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pair *pair,
+                              uint8_t baseline_ttl, const struct sp_tally *tally)
+{
+    if (tally->answer == SP_ANSWER_NONE) {
+        return SP_ANSWERER_UNKNOWN;
+    }
+    bool off_link = !sp_session_is_on_link(&run->fleet->sessions[pair->from], &pair->dst);
+    bool is_dst = sp_addr_eq(&tally->answerer, &pair->dst);
+    if (!is_dst) {
+        const struct sp_host *to =
+            pair->to < run->model->nhosts ? &run->model->hosts[pair->to] : NULL;
+        for (size_t i = 0; to && i < to->naddrs; i++) {
+            if (sp_addr_eq(&to->addrs[i], &tally->answerer)) {
+                return SP_ANSWERER_UNKNOWN;
+            }
+        }
+        return SP_ANSWERER_BEFORE;
+    }
+    if (baseline_ttl) {
+        return tally->answer_ttl > baseline_ttl    ? SP_ANSWERER_BEFORE
+               : tally->answer_ttl == baseline_ttl ? SP_ANSWERER_DESTINATION
+                                                   : SP_ANSWERER_UNKNOWN;
+    }
+    /* No answer of the destination to compare with: a TTL that no router has touched, from an
+     * address behind one, was set by the first hop. */
+    bool untouched =
+        tally->answer_ttl == 64 || tally->answer_ttl == 128 || tally->answer_ttl == 255;
+    return off_link && untouched ? SP_ANSWERER_BEFORE : SP_ANSWERER_UNKNOWN;
+}
+
+static enum sp_unsound soundness(const struct sp_run_state *run, const struct sp_lane *lane,
+                                 const struct sp_test *test, const struct sp_tally *tally)
+{
+    unsigned needed =
+        test->expect == SP_EXPECT_DENY ? sp_attempts_needed(run, lane) : SP_PLAN_ALLOW_ATTEMPTS / 2;
+    if (needed > 0 && tally->counted >= needed) {
+        return SP_SOUND;
+    }
+    if (tally->unsound != SP_SOUND) {
+        return (enum sp_unsound)tally->unsound;
+    }
+    return tally->fired == 0 ? SP_UNSOUND_INTERRUPTED : SP_UNSOUND_ATTEMPTS;
+}
+
+static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uint32_t index)
+{
+    const struct sp_test *test = &run->plan->tests[index];
+    const struct sp_pair *pair = &run->plan->pairs[test->pair];
+    const struct sp_tally *tally = &run->tallies[index];
+    struct sp_outcome *outcome = &run->outcomes[index];
+    if (outcome->not_tested) {
+        outcome->judged = (struct sp_judgement){.verdict = SP_VERDICT_NOT_TESTED};
+        return;
+    }
+    const struct sp_case what = {.expect = test->expect,
+                                 .layer = pair->layer,
+                                 .reject_declared = pair->reject_declared || test->reject_declared,
+                                 .one_sided = pair->one_sided};
+    outcome->seen = (struct sp_seen){
+        .unsound = soundness(run, lane, test, tally),
+        .sender_policy = tally->refused_policy > 0 && tally->counted == 0,
+        .capture_lossless = true, /* a round with drops does not count, see round_count.c */
+        .attempts = tally->counted,
+        .nic = tally->nic,
+        .host = tally->host,
+        .answer_left = tally->answer_left,
+        .answered = tally->answered,
+        .elsewhere = tally->elsewhere,
+        .elsewhere_host = tally->elsewhere ? tally->elsewhere_host : SP_NONE,
+        .rewritten = tally->rewritten,
+        .answer = tally->answer,
+        .answer_code = tally->answer_code,
+        .answerer_addr = tally->answerer,
+        .answerer = place_answerer(run, pair, run->baseline_ttl[test->pair], tally),
+        .loss_confirmed = tally->lossy_rounds >= 2};
+    if (outcome->seen.sender_policy) {
+        outcome->seen.unsound =
+            SP_SOUND; /* the kernel's word is proof enough; row 4 and row 10 judge it */
+    }
+    outcome->judged = sp_judge(&what, &outcome->seen);
+    outcome->grade = lane->control.grade;
+    outcome->control_sent =
+        (uint16_t)(lane->control_sent > UINT16_MAX ? UINT16_MAX : lane->control_sent);
+    outcome->control_lost =
+        (uint16_t)(lane->control_lost > UINT16_MAX ? UINT16_MAX : lane->control_lost);
+    outcome->injected_link = run->link_injection;
+}
+
+static void finish(struct sp_run_state *run, struct sp_result *result)
+{
+    for (size_t i = 0; i < run->lanes.n; i++) {
+        const struct sp_lane *lane = &run->lanes.at[i];
+        for (size_t k = 0; k < lane->ntests; k++) {
+            judge_test(run, lane, lane->tests[k]);
+        }
+    }
+    for (uint32_t h = 0; h < run->model->nhosts; h++) {
+        const struct sp_session *session = &run->fleet->sessions[h];
+        struct sp_host_status *status = &run->hosts[h];
+        status->host = h;
+        status->ok = status->wanted && session->state == SP_PROBE_READY;
+        (void)snprintf(status->version, sizeof(status->version), "%s", session->version);
+        (void)snprintf(status->reason, sizeof(status->reason), "%s",
+                       status->ok ? "" : session->reason);
+    }
+    result->packets_sent = run->packets_sent;
+    result->packets_captured = run->packets_captured;
+    result->capture_drops = run->capture_drops;
+}
+
+/* ---- the whole ---- */
+
+static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options *options,
+                          struct sp_diag *diag)
+{
+    leave_services_alone(run);
+    give_up_hopeless(run);
+    enum sp_rc rc = sp_scouts_build(run->plan, &run->lanes, run->outcomes, &run->scouts);
+    if (rc != SP_OK) {
+        return sp_fail(diag, rc, "run", "out of memory");
+    }
+    progress(options, "scouting controls", 0, 1);
+    rc = sp_round_scout(run, diag);
+    if (rc == SP_OK) {
+        choose_controls(run);
+        rc = rounds(run, options, SP_ROUND_DENY, diag);
+    }
+    if (rc == SP_OK) {
+        rc = rounds(run, options, SP_ROUND_ALLOW, diag);
+    }
+    return rc;
+}
+
+static enum sp_rc prepare(struct sp_run_state *run, const struct sp_run_options *options,
+                          struct event_base *base, struct sp_diag *diag)
+{
+    run->tallies = sp_calloc(run->plan->ntests, sizeof(*run->tallies));
+    run->baseline_ttl = sp_calloc(run->plan->npairs, sizeof(*run->baseline_ttl));
+    enum sp_rc rc =
+        run->tallies && run->baseline_ttl ? sp_lanes_build(run->plan, &run->lanes) : SP_E_NOMEM;
+    if (rc == SP_OK) {
+        rc = sp_ledger_open(options->ledger_path, run->plan->sport_lo, run->plan->sport_hi,
+                            run->seed, &run->ledger);
+    }
+    if (rc != SP_OK) {
+        return sp_fail(diag, rc, "run", "%s", sp_rc_str(rc));
+    }
+    return sp_fleet_new(run->model, base, &options->fleet, &run->fleet, diag);
+}
+
+enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
+                  const struct sp_plan *plan, const struct sp_run_options *options,
+                  struct sp_result *result, struct sp_diag *diag)
+{
+    struct event_base *base = event_base_new();
+    struct sp_run_state run = {.model = model,
+                               .policy = policy,
+                               .plan = plan,
+                               .outcomes = result->outcomes,
+                               .hosts = result->hosts,
+                               .seed = plan->seed,
+                               .link_injection = options->fleet.link_injection,
+                               .stop_flag = options->stop_flag};
+    uint64_t start_us = sp_mono_us();
+    if (!base) {
+        return sp_fail(diag, SP_E_NOMEM, "run", "out of memory");
+    }
+    sp_random_bytes(&run.run_id, sizeof(run.run_id));
+    (void)snprintf(result->run_id, sizeof(result->run_id), "%016llx",
+                   (unsigned long long)run.run_id);
+    result->started_s = sp_wall_s();
+    enum sp_rc rc = prepare(&run, options, base, diag);
+    if (rc == SP_OK) {
+        rc = start_fleet(&run, options);
+    }
+    if (rc == SP_OK) {
+        rc = measure(&run, options, diag);
+    }
+    if (rc == SP_OK) {
+        finish(&run, result);
+        struct sp_diag ledger;
+        if (sp_ledger_save(run.ledger, &ledger) != SP_OK) {
+            (void)fprintf(stderr, "segproof: warning: %s: %s\n", ledger.where, ledger.text);
+        }
+    }
+    result->interrupted = stopped(options);
+    result->finished_s = sp_wall_s();
+    sp_fleet_free(run.fleet);
+    sp_ledger_free(run.ledger);
+    sp_scouts_release(&run.scouts);
+    sp_lanes_release(&run.lanes);
+    sp_free(run.tallies);
+    sp_free(run.baseline_ttl);
+    event_base_free(base);
+    result->duration_ms = (sp_mono_us() - start_us) / 1000;
+    return rc;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/batch.h"
+
+#include <string.h>
+
+#include "probe/base/mem.h"
+#include "probe/engine.h"
+
+static struct sp_table *const *tables(const struct sp_batch_state *batch, struct sp_table *out[5])
+{
+    struct sp_batch_state *b = (struct sp_batch_state *)(uintptr_t)batch;
+    out[0] = &b->shot_by_tag;
+    out[1] = &b->shot_by_tuple;
+    out[2] = &b->arrival_by_tag;
+    out[3] = &b->arrival_by_tuple;
+    out[4] = &b->untagged_by_flow;
+    return out;
+}
+
+void sp_batch_state_init(struct sp_batch_state *batch)
+{
+    struct sp_table *t[5];
+    memset(batch, 0, sizeof(*batch));
+    (void)tables(batch, t);
+    for (int i = 0; i < 5; i++) {
+        sp_table_init(t[i]);
+    }
+}
+
+void sp_batch_state_release(struct sp_batch_state *batch)
+{
+    struct sp_table *t[5];
+    (void)tables(batch, t);
+    for (int i = 0; i < 5; i++) {
+        sp_table_release(t[i]);
+    }
+    sp_free(batch->blocks);
+    sp_free(batch->shots);
+    sp_free(batch->arrivals);
+    sp_free(batch->untagged);
+    memset(batch, 0, sizeof(*batch));
+}
+
+/* Gives the memory back too: one huge batch must not make the probe big for ever. */
+void sp_batch_state_clear(struct sp_batch_state *batch)
+{
+    sp_batch_state_release(batch);
+    sp_batch_state_init(batch);
+}
+
+uint64_t sp_batch_tag_key(uint16_t block, uint16_t port)
+{
+    return (uint64_t)block << 16 | port;
+}
+
+uint64_t sp_batch_tuple_key(const struct sp_addr *peer, uint8_t ip_proto, uint16_t peer_port,
+                            uint16_t own_port)
+{
+    /* The address is folded; find_* compare the rest, so a collision cannot join two conversations.
+     */
+    static const struct sp_hash_key fold = {0x7365677072666f6cULL, 0x645f616464726573ULL};
+    uint64_t ports = (uint64_t)ip_proto << 32 | (uint64_t)peer_port << 16 | own_port;
+    return sp_siphash(&fold, peer, sizeof(*peer)) ^ ports << 8 ^ ports >> 24;
+}
+
+enum sp_rc sp_batch_add_block(struct sp_batch_state *batch, const struct sp_block *block)
+{
+    if (batch->nblocks >= SP_ENGINE_MAX_BLOCKS) {
+        return SP_E_LIMIT;
+    }
+    if (batch->nblocks && block->first < batch->blocks[batch->nblocks - 1].first) {
+        return SP_E_INVALID; /* ids come in rising order, so that find is a binary search */
+    }
+    if (sp_grow((void **)&batch->blocks, batch->nblocks, &batch->cap_blocks, sizeof(*block)) != 0) {
+        return SP_E_NOMEM;
+    }
+    batch->blocks[batch->nblocks++] = *block;
+    return SP_OK;
+}
+
+uint32_t sp_batch_find_block(const struct sp_batch_state *batch, uint16_t id)
+{
+    size_t lo = 0;
+    size_t hi = batch->nblocks;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (batch->blocks[mid].first <= id) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    if (lo == 0 || id - batch->blocks[lo - 1].first >= batch->blocks[lo - 1].attempts) {
+        return SP_NO_ROW;
+    }
+    return (uint32_t)(lo - 1);
+}
+
+enum sp_rc sp_batch_add_shot(struct sp_batch_state *batch, const struct sp_shot *shot,
+                             uint8_t ip_proto)
+{
+    const struct sp_technique *tech = batch->blocks[shot->block_row].tech;
+    if (batch->nshots >= SP_ENGINE_MAX_SHOTS) {
+        return SP_E_LIMIT;
+    }
+    if (sp_grow((void **)&batch->shots, batch->nshots, &batch->cap_shots, sizeof(*shot)) != 0) {
+        return SP_E_NOMEM;
+    }
+    uint32_t row = (uint32_t)batch->nshots;
+    batch->shots[batch->nshots] = *shot;
+    uint64_t tuple = sp_batch_tuple_key(&shot->flow.dst, ip_proto, tech->wire_dport(&shot->flow),
+                                        shot->flow.sport);
+    enum sp_rc rc =
+        sp_table_put(&batch->shot_by_tag, sp_batch_tag_key(shot->flow.block, shot->flow.port), row);
+    if (rc == SP_OK) {
+        rc = sp_table_put(&batch->shot_by_tuple, tuple, row);
+    }
+    if (rc == SP_OK) {
+        batch->nshots++;
+    }
+    return rc;
+}
+
+struct sp_shot *sp_batch_shot_by_tag(const struct sp_batch_state *batch, uint16_t block,
+                                     uint16_t port)
+{
+    uint32_t row = sp_table_get(&batch->shot_by_tag, sp_batch_tag_key(block, port));
+    return row < batch->nshots ? &batch->shots[row] : NULL;
+}
+
+struct sp_shot *sp_batch_shot_by_tuple(const struct sp_batch_state *batch,
+                                       const struct sp_addr *peer, uint8_t ip_proto,
+                                       uint16_t peer_port, uint16_t own_port)
+{
+    uint32_t row = sp_table_get(&batch->shot_by_tuple,
+                                sp_batch_tuple_key(peer, ip_proto, peer_port, own_port));
+    if (row >= batch->nshots) {
+        return NULL;
+    }
+    struct sp_shot *shot = &batch->shots[row];
+    const struct sp_technique *tech = batch->blocks[shot->block_row].tech;
+    uint8_t proto = shot->flow.dst.family == SP_FAMILY_IPV4 ? tech->ip_proto4 : tech->ip_proto6;
+    bool same = sp_addr_eq(&shot->flow.dst, peer) && proto == ip_proto &&
+                shot->flow.sport == own_port && tech->wire_dport(&shot->flow) == peer_port;
+    return same ? shot : NULL;
+}
+
+/* Port of the peer and of this host in an inbound probe packet. */
+static void wire_ports(const struct sp_pkt *pkt, uint16_t *ret_sport, uint16_t *ret_dport)
+{
+    bool icmp = pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6;
+    *ret_sport = icmp ? pkt->echo_id : pkt->sport;
+    *ret_dport = icmp ? pkt->echo_seq : pkt->dport;
+}
+
+struct sp_arrival *sp_batch_arrival(struct sp_batch_state *batch, uint16_t block, uint16_t port,
+                                    uint32_t block_row, const struct sp_pkt *pkt)
+{
+    uint64_t key = sp_batch_tag_key(block, port);
+    uint32_t row = sp_table_get(&batch->arrival_by_tag, key);
+    if (row < batch->narrivals) {
+        return &batch->arrivals[row];
+    }
+    if (batch->narrivals >= SP_ENGINE_MAX_SHOTS ||
+        sp_grow((void **)&batch->arrivals, batch->narrivals, &batch->cap_arrivals,
+                sizeof(*batch->arrivals)) != 0) {
+        return NULL;
+    }
+    struct sp_arrival *a = &batch->arrivals[batch->narrivals];
+    memset(a, 0, sizeof(*a));
+    a->flow = (struct sp_flow){.src = pkt->src, .dst = pkt->dst, .block = block, .port = port};
+    wire_ports(pkt, &a->flow.sport, &a->wire_dport);
+    a->block_row = block_row;
+    a->ip_proto = pkt->ip_proto;
+    a->ttl = pkt->ttl;
+    row = (uint32_t)batch->narrivals;
+    uint64_t tuple = sp_batch_tuple_key(&pkt->src, pkt->ip_proto, a->flow.sport, a->wire_dport);
+    if (sp_table_put(&batch->arrival_by_tag, key, row) != SP_OK ||
+        sp_table_put(&batch->arrival_by_tuple, tuple, row) != SP_OK) {
+        return NULL;
+    }
+    batch->narrivals++;
+    return a;
+}
+
+struct sp_arrival *sp_batch_arrival_by_tuple(const struct sp_batch_state *batch,
+                                             const struct sp_addr *peer, uint8_t ip_proto,
+                                             uint16_t peer_port, uint16_t own_port)
+{
+    uint32_t row = sp_table_get(&batch->arrival_by_tuple,
+                                sp_batch_tuple_key(peer, ip_proto, peer_port, own_port));
+    if (row >= batch->narrivals) {
+        return NULL;
+    }
+    struct sp_arrival *a = &batch->arrivals[row];
+    bool same = sp_addr_eq(&a->flow.src, peer) && a->ip_proto == ip_proto &&
+                a->flow.sport == peer_port && a->wire_dport == own_port;
+    return same ? a : NULL;
+}
+
+void sp_batch_count_untagged(struct sp_batch_state *batch, const struct sp_untagged *seen)
+{
+    struct sp_untagged entry = *seen;
+    for (int pass = 0; pass < 2; pass++) {
+        uint64_t key = sp_batch_tuple_key(&entry.src, entry.proto, entry.port, 0) ^
+                       sp_batch_tuple_key(&entry.dst, 0, 0, 1);
+        uint32_t row = sp_table_get(&batch->untagged_by_flow, key);
+        if (row < batch->nuntagged) {
+            batch->untagged[row].count++;
+            return;
+        }
+        /* The second half of the places is for ports whose sources are too many to tell apart. */
+        size_t room = pass == 0 ? SP_ENGINE_MAX_UNTAGGED / 2 : SP_ENGINE_MAX_UNTAGGED;
+        if (batch->nuntagged < room) {
+            if (sp_grow((void **)&batch->untagged, batch->nuntagged, &batch->cap_untagged,
+                        sizeof(entry)) == 0 &&
+                sp_table_put(&batch->untagged_by_flow, key, (uint32_t)batch->nuntagged) == SP_OK) {
+                entry.count = 1;
+                batch->untagged[batch->nuntagged++] = entry;
+                return;
+            }
+            break;
+        }
+        entry.src = (struct sp_addr){0};
+    }
+    batch->untagged_overflow = true;
+}

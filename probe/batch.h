@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The memory of one batch inside the sensor: blocks, shots, arrivals, untagged packets, and how to
+ * find them by what a packet carries. Rows are kept until the next batch. */
+#ifndef SP_PROBE_BATCH_H
+#define SP_PROBE_BATCH_H
+
+#include "probe/base/table.h"
+#include "probe/techniques/technique.h"
+
+struct sp_block {
+    uint16_t first, attempts, flags;
+    const struct sp_technique *tech; /* NULL = refused */
+    struct sp_addr src, dst;         /* SELF: dst is the next hop once armed */
+    uint32_t iface;
+    uint8_t src_mac[6], dst_mac[6]; /* link injection */
+    uint8_t refused;                /* enum sp_refusal */
+};
+
+struct sp_shot {
+    struct sp_flow flow;
+    uint32_t block_row;
+    uint32_t at_us, sent_us, left_us; /* since FIRE */
+    uint32_t answer_us;
+    struct sp_addr answerer;
+    uint16_t err;
+    uint8_t is_sent, has_left, answer, code, ttl;
+};
+
+struct sp_arrival {
+    struct sp_flow
+        flow; /* as captured: addresses and ports on the wire; block and port from the tag */
+    uint32_t block_row; /* SP_NO_ROW: a stray */
+    uint16_t wire_dport;
+    uint8_t ip_proto, ttl;
+    uint32_t iface;
+    uint32_t nic_count, host_count;
+    uint32_t nic_us, host_us;
+    uint8_t egress; /* enum sp_answer seen leaving */
+    uint8_t egress_code;
+    uint8_t reply_pending; /* a crafted reply is due at reply_us */
+    uint8_t is_crafted;    /* our reply was handed to the kernel */
+    uint16_t reply_err;
+    uint32_t reply_us;
+};
+
+struct sp_untagged {
+    struct sp_addr src, dst; /* src NONE: many sources */
+    uint16_t port;           /* on the protocol's axis */
+    uint8_t proto;           /* enum sp_proto */
+    uint32_t count, first_us;
+};
+
+struct sp_batch_state {
+    struct sp_block *blocks;
+    size_t nblocks, cap_blocks;
+    struct sp_shot *shots;
+    size_t nshots, cap_shots;
+    struct sp_arrival *arrivals;
+    size_t narrivals, cap_arrivals;
+    struct sp_untagged *untagged;
+    size_t nuntagged, cap_untagged;
+    bool untagged_overflow;
+    struct sp_table shot_by_tag, shot_by_tuple, arrival_by_tag, arrival_by_tuple, untagged_by_flow;
+};
+
+void sp_batch_state_init(struct sp_batch_state *batch);
+void sp_batch_state_release(struct sp_batch_state *batch);
+void sp_batch_state_clear(struct sp_batch_state *batch);
+
+uint64_t sp_batch_tag_key(uint16_t block, uint16_t port);
+/* A conversation as one end sees it: the peer, its port, our port. */
+uint64_t sp_batch_tuple_key(const struct sp_addr *peer, uint8_t ip_proto, uint16_t peer_port,
+                            uint16_t own_port);
+
+enum sp_rc sp_batch_add_block(struct sp_batch_state *batch,
+                              const struct sp_block *block) SP_MUST_CHECK;
+/* The block that holds this id, SP_NO_ROW when none does. */
+uint32_t sp_batch_find_block(const struct sp_batch_state *batch, uint16_t id);
+enum sp_rc sp_batch_add_shot(struct sp_batch_state *batch, const struct sp_shot *shot,
+                             uint8_t ip_proto) SP_MUST_CHECK;
+struct sp_shot *sp_batch_shot_by_tag(const struct sp_batch_state *batch, uint16_t block,
+                                     uint16_t port);
+struct sp_shot *sp_batch_shot_by_tuple(const struct sp_batch_state *batch,
+                                       const struct sp_addr *peer, uint8_t ip_proto,
+                                       uint16_t peer_port, uint16_t own_port);
+/* Finds the arrival of a tag or makes it from the packet; NULL when memory is out. */
+struct sp_arrival *sp_batch_arrival(struct sp_batch_state *batch, uint16_t block, uint16_t port,
+                                    uint32_t block_row, const struct sp_pkt *pkt);
+struct sp_arrival *sp_batch_arrival_by_tuple(const struct sp_batch_state *batch,
+                                             const struct sp_addr *peer, uint8_t ip_proto,
+                                             uint16_t peer_port, uint16_t own_port);
+void sp_batch_count_untagged(struct sp_batch_state *batch, const struct sp_untagged *seen);
+
+#endif

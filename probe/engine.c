@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "probe/base/clock.h"
+#include "probe/base/mem.h"
+#include "probe/engine_state.h"
+
+enum sp_rc sp_engine_new(const struct sp_engine_io *io, const struct sp_bounds *bounds,
+                         uint32_t generation, struct sp_engine **ret_engine)
+{
+    struct sp_engine *engine = sp_calloc(1, sizeof(*engine));
+    if (!engine) {
+        return SP_E_NOMEM;
+    }
+    engine->io = *io;
+    engine->bounds = *bounds;
+    engine->generation = generation;
+    sp_batch_state_init(&engine->batch);
+    *ret_engine = engine;
+    return SP_OK;
+}
+
+void sp_engine_free(struct sp_engine *engine)
+{
+    if (engine) {
+        sp_batch_state_release(&engine->batch);
+        sp_netinfo_release(&engine->net);
+        sp_free(engine);
+    }
+}
+
+bool sp_engine_is_armed(const struct sp_engine *engine)
+{
+    return engine->phase >= SP_PHASE_ARMED;
+}
+
+uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us)
+{
+    uint64_t d = engine->fired_us && now_us > engine->fired_us ? now_us - engine->fired_us : 0;
+    return d > UINT32_MAX ? UINT32_MAX : (uint32_t)d;
+}
+
+static void complain(struct sp_engine *engine, enum sp_error_code code, const char *text)
+{
+    struct sp_record record = {.type = SP_REC_ERROR};
+    record.u.error.code = (uint16_t)code;
+    record.u.error.generation = engine->generation;
+    (void)snprintf(record.u.error.text, sizeof(record.u.error.text), "%s", text);
+    engine->io.tell(engine->io.arg, &record);
+}
+
+/* ---- setting a batch up ---- */
+
+static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
+{
+    if (order->generation != engine->generation) {
+        complain(engine, SP_ERR_IFACE, "the order was for an earlier sensor");
+        return;
+    }
+    (void)engine->io.listen(engine->io.arg, false);
+    sp_batch_state_clear(&engine->batch);
+    engine->order = *order;
+    sp_tag_keys_init(&engine->keys, order->key);
+    engine->phase = SP_PHASE_SETUP;
+    engine->expires_us = sp_mono_us() + (uint64_t)order->lifetime_ms * 1000;
+    engine->fired_us = 0;
+    engine->next_shot = 0;
+    engine->replies_due = 0;
+    engine->sent = engine->failed = 0;
+    engine->is_done_told = false;
+    engine->longest_gap_us = 0;
+    engine->neighbour_waits = 3;
+}
+
+static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
+{
+    const struct sp_technique_info *info = sp_technique_find(order->technique);
+    struct sp_block block = {.first = order->block,
+                             .attempts = order->attempts,
+                             .flags = order->flags,
+                             .src = order->src,
+                             .dst = order->dst};
+    if (info && info->hazard <= engine->bounds.hazard) {
+        block.tech = sp_technique_code(sp_technique_index(info));
+    } else {
+        block.refused = SP_REFUSED_TECHNIQUE;
+    }
+    if (order->attempts == 0 || (uint32_t)order->block + order->attempts > SP_ENGINE_MAX_BLOCKS ||
+        sp_batch_add_block(&engine->batch, &block) != SP_OK) {
+        complain(engine, SP_ERR_PROTOCOL, "a block could not be taken");
+    }
+}
+
+static bool is_target(const struct sp_engine *engine, const struct sp_addr *addr)
+{
+    for (size_t i = 0; i < engine->bounds.ntargets; i++) {
+        if (sp_prefix_has(&engine->bounds.targets[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint8_t check_own(const struct sp_engine *engine, const struct sp_addr *addr)
+{
+    const struct sp_own *own = sp_netinfo_find(&engine->net, addr);
+    const struct sp_iface *iface = own ? sp_netinfo_iface(&engine->net, own->iface) : NULL;
+    if (!iface) {
+        return SP_REFUSED_NOT_OWN;
+    }
+    if (!iface->is_up && !iface->is_loopback) {
+        return SP_REFUSED_IFACE_DOWN;
+    }
+    return iface->has_xdp ? SP_REFUSED_XDP : SP_REFUSED_NONE;
+}
+
+/* The next hop of a self control: towards the target, else the default route's. */
+static uint8_t find_gateway(struct sp_engine *engine, struct sp_block *block,
+                            struct sp_route *route)
+{
+    if (route->gateway.family == SP_FAMILY_NONE) {
+        /* Only looked up, never sent to: any address outside every local network (RFC 5737, RFC
+         * 3849). */
+        struct sp_addr far;
+        const char *text = block->dst.family == SP_FAMILY_IPV4 ? "192.0.2.1" : "2001:db8::1";
+        if (sp_addr_parse(text, &far) != SP_OK ||
+            engine->io.route(engine->io.arg, &block->src, &far, route) != SP_OK) {
+            return SP_REFUSED_NO_GATEWAY;
+        }
+    }
+    if (route->gateway.family != block->dst.family) {
+        return SP_REFUSED_NO_GATEWAY;
+    }
+    block->dst = route->gateway;
+    return SP_REFUSED_NONE;
+}
+
+/* Asks for the next hop's address; when the kernel does not have it yet, an echo makes it ask. */
+static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
+                       const struct sp_route *route)
+{
+    const struct sp_iface *iface = sp_netinfo_iface(&engine->net, route->iface);
+    const struct sp_addr *hop = route->gateway.family ? &route->gateway : &block->dst;
+    if (!iface || !engine->bounds.link_injection ||
+        !engine->io.can_link(engine->io.arg, route->iface)) {
+        return SP_REFUSED_LINK;
+    }
+    memcpy(block->src_mac, iface->mac, sizeof(block->src_mac));
+    if (engine->io.neighbour(engine->io.arg, route->iface, hop, block->dst_mac) == SP_OK) {
+        return SP_REFUSED_NONE;
+    }
+    bool v6 = hop->family == SP_FAMILY_IPV6;
+    struct sp_spec echo = {.src = block->src,
+                           .dst = *hop,
+                           .ip_id = 1,
+                           .echo_id = engine->order.sport_lo,
+                           .ip_proto = v6 ? SP_IPPROTO_ICMP6 : SP_IPPROTO_ICMP,
+                           .icmp_type = v6 ? SP_ICMP6_ECHO : SP_ICMP_ECHO};
+    if (engine->neighbour_waits == 0 ||
+        engine->io.send_raw(engine->io.arg, &echo, route->iface) != 0) {
+        return SP_REFUSED_LINK;
+    }
+    engine->neighbour_waits--;
+    for (int i = 0; i < 30; i++) {
+        struct timespec pause = {.tv_nsec = 10000000};
+        (void)nanosleep(&pause, NULL);
+        if (engine->io.neighbour(engine->io.arg, route->iface, hop, block->dst_mac) == SP_OK) {
+            engine->neighbour_waits++;
+            return SP_REFUSED_NONE;
+        }
+    }
+    return SP_REFUSED_LINK;
+}
+
+static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
+{
+    struct sp_route route = {0};
+    uint8_t refused = check_own(engine, &block->src);
+    if (refused == SP_REFUSED_XDP) {
+        refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
+    }
+    if (refused != SP_REFUSED_NONE) {
+        return refused;
+    }
+    if ((block->flags & SP_BLOCK_SELF) == 0 && !is_target(engine, &block->dst)) {
+        return SP_REFUSED_TARGET;
+    }
+    if (engine->io.route(engine->io.arg, &block->src, &block->dst, &route) != SP_OK) {
+        return SP_REFUSED_NO_ROUTE;
+    }
+    if ((block->flags & SP_BLOCK_SELF) != 0) {
+        refused = find_gateway(engine, block, &route);
+    }
+    block->iface = route.iface;
+    if (refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_LINK) != 0) {
+        refused = resolve(engine, block, &route);
+    }
+    return refused;
+}
+
+static void on_arm(struct sp_engine *engine)
+{
+    uint32_t refusals = 0;
+    sp_netinfo_release(&engine->net);
+    enum sp_rc rc = engine->io.netinfo(engine->io.arg, &engine->net);
+    bool capture_ok = rc == SP_OK && engine->io.listen(engine->io.arg, true) == SP_OK;
+    engine->only_iface = 0;
+    if (engine->bounds.interface) {
+        engine->only_iface = UINT32_MAX;
+        for (size_t i = 0; i < engine->net.nifaces; i++) {
+            if (strcmp(engine->net.ifaces[i].name, engine->bounds.interface) == 0) {
+                engine->only_iface = engine->net.ifaces[i].index;
+            }
+        }
+    }
+    for (size_t i = 0; i < engine->batch.nblocks; i++) {
+        struct sp_block *block = &engine->batch.blocks[i];
+        if (!capture_ok) {
+            block->refused = SP_REFUSED_CAPTURE;
+        }
+        if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_SENDER) != 0) {
+            block->refused = check_sender(engine, block);
+        }
+        if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
+            block->refused = check_own(engine, &block->dst);
+        }
+        if (block->refused != SP_REFUSED_NONE) {
+            struct sp_record record = {.type = SP_REC_REFUSED};
+            record.u.refused.batch = engine->order.batch;
+            record.u.refused.block = block->first;
+            record.u.refused.reason = block->refused;
+            engine->io.tell(engine->io.arg, &record);
+            refusals++;
+        }
+    }
+    engine->at_arm = engine->io.counters(engine->io.arg);
+    engine->phase = SP_PHASE_ARMED;
+    engine->last_tick_us = 0;
+    struct sp_record record = {.type = SP_REC_ARMED};
+    record.u.armed.batch = engine->order.batch;
+    record.u.armed.refused = refusals;
+    engine->io.tell(engine->io.arg, &record);
+}
+
+static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
+{
+    uint32_t row = sp_batch_find_block(&engine->batch, order->block);
+    const struct sp_block *block = row == SP_NO_ROW ? NULL : &engine->batch.blocks[row];
+    size_t n = engine->batch.nshots;
+    if (!block || (block->flags & SP_BLOCK_SENDER) == 0 || order->sport < engine->order.sport_lo ||
+        order->sport > engine->order.sport_hi ||
+        (n && order->at_us < engine->batch.shots[n - 1].at_us) || n >= engine->order.budget) {
+        complain(engine, SP_ERR_PROTOCOL,
+                 "a shot is out of order, of no block, or over the budget");
+        return;
+    }
+    if (block->refused != SP_REFUSED_NONE) {
+        return; /* told at ARM */
+    }
+    struct sp_shot shot = {.block_row = row, .at_us = order->at_us};
+    shot.flow = (struct sp_flow){.src = block->src,
+                                 .dst = block->dst,
+                                 .block = order->block,
+                                 .port = order->port,
+                                 .sport = order->sport};
+    uint8_t proto =
+        block->dst.family == SP_FAMILY_IPV4 ? block->tech->ip_proto4 : block->tech->ip_proto6;
+    if (sp_batch_add_shot(&engine->batch, &shot, proto) != SP_OK) {
+        complain(engine, SP_ERR_INTERNAL, "out of memory for shots");
+    }
+}
+
+static void on_fire(struct sp_engine *engine)
+{
+    engine->fired_us = sp_mono_us();
+    engine->tokens_us = engine->fired_us;
+    engine->tokens = 16;
+    engine->phase = SP_PHASE_FIRED;
+}
+
+static void on_collect(struct sp_engine *engine)
+{
+    sp_engine_tell_seen(engine);
+    struct sp_counters now = engine->io.counters(engine->io.arg);
+    (void)engine->io.listen(engine->io.arg, false);
+    struct sp_record record = {.type = SP_REC_COLLECTED};
+    record.u.collected = (struct sp_rec_collected){
+        .batch = engine->order.batch,
+        .generation = engine->generation,
+        .captured = now.captured - engine->at_arm.captured,
+        .capture_drops = now.capture_drops - engine->at_arm.capture_drops,
+        .softnet_drops = now.softnet_drops - engine->at_arm.softnet_drops,
+        .sent = engine->sent,
+        .longest_gap_us = engine->longest_gap_us,
+        .untagged_overflow = engine->batch.untagged_overflow,
+    };
+    engine->io.tell(engine->io.arg, &record);
+    sp_batch_state_clear(&engine->batch);
+    engine->phase = SP_PHASE_IDLE;
+}
+
+/* The phases in which an order makes sense, as a bit set. */
+static uint32_t phases_of(uint8_t type)
+{
+    if (type == SP_REC_BLOCK || type == SP_REC_ARM) {
+        return 1U << SP_PHASE_SETUP;
+    }
+    if (type == SP_REC_SHOT || type == SP_REC_FIRE) {
+        return 1U << SP_PHASE_ARMED;
+    }
+    return type == SP_REC_COLLECT ? 1U << SP_PHASE_ARMED | 1U << SP_PHASE_FIRED : ~0U;
+}
+
+static uint32_t batch_of(const struct sp_record *record)
+{
+    /* Every order but BATCH begins with the batch it belongs to. */
+    return record->type == SP_REC_BLOCK     ? record->u.block.batch
+           : record->type == SP_REC_ARM     ? record->u.arm.batch
+           : record->type == SP_REC_SHOT    ? record->u.shot.batch
+           : record->type == SP_REC_FIRE    ? record->u.fire.batch
+           : record->type == SP_REC_COLLECT ? record->u.collect.batch
+                                            : 0;
+}
+
+void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
+{
+    if (record->type == SP_REC_BATCH) {
+        on_batch(engine, &record->u.batch);
+        return;
+    }
+    if ((phases_of(record->type) & 1U << engine->phase) == 0 ||
+        batch_of(record) != engine->order.batch) {
+        complain(engine, SP_ERR_PROTOCOL, "an order came in the wrong phase or for another batch");
+        return;
+    }
+    if (record->type == SP_REC_BLOCK) {
+        on_block(engine, &record->u.block);
+    } else if (record->type == SP_REC_ARM) {
+        on_arm(engine);
+    } else if (record->type == SP_REC_SHOT) {
+        on_shot(engine, &record->u.shot);
+    } else if (record->type == SP_REC_FIRE) {
+        on_fire(engine);
+    } else if (record->type == SP_REC_COLLECT) {
+        on_collect(engine);
+    } else {
+        complain(engine, SP_ERR_PROTOCOL, "not an order");
+    }
+}
+
+/* ---- time ---- */
+
+int sp_engine_emit(struct sp_engine *engine, const struct sp_block *block,
+                   const struct sp_spec *spec)
+{
+    if (engine->sent >= engine->order.budget) {
+        return EDQUOT;
+    }
+    bool link = (block->flags & SP_BLOCK_LINK) != 0;
+    int err = link ? engine->io.send_link(engine->io.arg, spec, block->iface, block->src_mac,
+                                          block->dst_mac)
+                   : engine->io.send_raw(engine->io.arg, spec, block->iface);
+    if (err == 0) {
+        engine->sent++;
+    } else {
+        engine->failed++;
+    }
+    return err;
+}
+
+struct emitter {
+    struct sp_engine *engine;
+    const struct sp_block *block;
+};
+
+static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
+{
+    struct emitter *emitter = io->arg;
+    return sp_engine_emit(emitter->engine, emitter->block, spec);
+}
+
+static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
+{
+    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
+    struct sp_tech_io io = {.keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
+    shot->err = (uint16_t)emitter.block->tech->start(&shot->flow, &io);
+    shot->sent_us = sp_engine_since(engine, now);
+    shot->is_sent = 1;
+}
+
+static uint32_t allowed_pps(const struct sp_engine *engine)
+{
+    uint32_t pps = engine->order.max_pps;
+    if (engine->bounds.max_pps && engine->bounds.max_pps < pps) {
+        pps = engine->bounds.max_pps;
+    }
+    return pps ? pps : 1;
+}
+
+static void refill(struct sp_engine *engine, uint64_t now)
+{
+    double pps = allowed_pps(engine);
+    double burst = pps / 50 > 16 ? pps / 50 : 16;
+    engine->tokens += (double)(now - engine->tokens_us) * pps / 1e6;
+    engine->tokens = engine->tokens > burst ? burst : engine->tokens;
+    engine->tokens_us = now;
+}
+
+/* Sends what is due and allowed; returns when to come again. */
+static uint64_t fire_due(struct sp_engine *engine, uint64_t now)
+{
+    refill(engine, now);
+    /* Bounded, so that captured packets are read in between. */
+    for (int i = 0; i < 64 && engine->next_shot < engine->batch.nshots; i++) {
+        struct sp_shot *shot = &engine->batch.shots[engine->next_shot];
+        uint64_t due = engine->fired_us + shot->at_us;
+        if (due > now) {
+            return due;
+        }
+        if (engine->tokens < 1) {
+            return now + 1 + (uint64_t)((1 - engine->tokens) * 1e6 / allowed_pps(engine));
+        }
+        engine->tokens -= 1;
+        engine->next_shot++;
+        send_shot(engine, shot, now);
+    }
+    if (engine->next_shot < engine->batch.nshots) {
+        return now;
+    }
+    if (!engine->is_done_told) {
+        struct sp_record record = {.type = SP_REC_DONE};
+        record.u.done.batch = engine->order.batch;
+        record.u.done.sent = engine->sent;
+        record.u.done.failed = engine->failed;
+        engine->io.tell(engine->io.arg, &record);
+        engine->is_done_told = true;
+    }
+    return UINT64_MAX;
+}
+
+uint64_t sp_engine_tick(struct sp_engine *engine)
+{
+    uint64_t now = sp_mono_us();
+    if (engine->phase == SP_PHASE_IDLE) {
+        return UINT64_MAX;
+    }
+    if (now >= engine->expires_us) {
+        (void)engine->io.listen(engine->io.arg, false);
+        sp_batch_state_clear(&engine->batch);
+        engine->phase = SP_PHASE_IDLE;
+        complain(engine, SP_ERR_PROTOCOL, "the batch expired");
+        return UINT64_MAX;
+    }
+    if (engine->last_tick_us && now - engine->last_tick_us > engine->longest_gap_us) {
+        uint64_t gap = now - engine->last_tick_us;
+        engine->longest_gap_us = gap > UINT32_MAX ? UINT32_MAX : (uint32_t)gap;
+    }
+    engine->last_tick_us = now;
+    uint64_t next = engine->expires_us;
+    if (engine->phase == SP_PHASE_FIRED) {
+        uint64_t shot = fire_due(engine, now);
+        uint64_t reply = sp_engine_replies(engine, now);
+        next = shot < next ? shot : next;
+        next = reply < next ? reply : next;
+    }
+    /* Even an idle engine ticks, so that a gap in its life (a stopped process) is noticed. */
+    uint64_t wait = next > now ? next - now : 0;
+    return wait > 50000 ? 50000 : wait;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The engine of the sensor: takes orders, sends shots on time, keeps what the witnesses saw of the
+ * current batch, and tells it. It has no socket of its own: everything it does to the world goes
+ * through struct sp_engine_io, so the tests drive it with packets from memory.
+ *
+ * A batch: BATCH (keys), BLOCKs, ARM -> REFUSED*, ARMED; SHOTs, FIRE -> DONE; COLLECT -> SEEN*,
+ * COLLECTED. */
+#ifndef SP_PROBE_ENGINE_H
+#define SP_PROBE_ENGINE_H
+
+#include "probe/base/table.h"
+#include "probe/packet/capture.h"
+#include "probe/packet/netlink.h"
+#include "probe/packet/packet.h"
+#include "probe/techniques/technique.h"
+
+#define SP_ENGINE_MAX_SHOTS    1048576U
+#define SP_ENGINE_MAX_BLOCKS   65536U
+#define SP_ENGINE_MAX_UNTAGGED 2048U
+
+/* What bounds the probe; set where it is deployed, the controller cannot raise it (design section
+ * 10). */
+struct sp_bounds {
+    const struct sp_prefix *targets; /* borrowed; only these may be sent to */
+    size_t ntargets;
+    uint32_t max_pps;
+    char hazard;           /* highest class permitted */
+    bool link_injection;   /* may packets go past the host's own OUTPUT policy? */
+    const char *interface; /* borrowed; count only what this interface sees; NULL = all */
+};
+
+struct sp_counters {
+    uint64_t captured, capture_drops, softnet_drops;
+};
+
+struct sp_engine_io {
+    void *arg;
+    void (*tell)(void *arg, const struct sp_record *record);
+    int (*send_raw)(void *arg, const struct sp_spec *spec, uint32_t iface);
+    int (*send_link)(void *arg, const struct sp_spec *spec, uint32_t iface,
+                     const uint8_t src_mac[static 6], const uint8_t dst_mac[static 6]);
+    bool (*can_link)(void *arg, uint32_t iface);
+    enum sp_rc (*netinfo)(void *arg,
+                          struct sp_netinfo *ret_info); /* read anew; the engine releases it */
+    enum sp_rc (*route)(void *arg, const struct sp_addr *src, const struct sp_addr *dst,
+                        struct sp_route *ret_route);
+    enum sp_rc (*neighbour)(void *arg, uint32_t iface, const struct sp_addr *addr,
+                            uint8_t ret_mac[static 6]);
+    enum sp_rc (*listen)(void *arg, bool on); /* capture and host witness filters */
+    struct sp_counters (*counters)(void *arg);
+};
+
+struct sp_engine;
+
+enum sp_rc sp_engine_new(const struct sp_engine_io *io, const struct sp_bounds *bounds,
+                         uint32_t generation, struct sp_engine **ret_engine) SP_MUST_CHECK;
+void sp_engine_free(struct sp_engine *engine);
+
+/* One order. A record that makes no sense now is told as SP_REC_ERROR and changes nothing. */
+void sp_engine_order(struct sp_engine *engine, const struct sp_record *record);
+/* The two inbound witnesses. */
+void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *captured);
+void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt);
+/* Does what is due; returns microseconds until something is due again, UINT64_MAX when nothing is.
+ */
+uint64_t sp_engine_tick(struct sp_engine *engine);
+bool sp_engine_is_armed(const struct sp_engine *engine);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the two halves of the engine: engine.c (orders and time) and witness.c (packets).
+ * Nobody else includes it. */
+#ifndef SP_PROBE_ENGINE_STATE_H
+#define SP_PROBE_ENGINE_STATE_H
+
+#include "probe/batch.h"
+#include "probe/engine.h"
+
+/* How long the receiver waits for the host's own answer before it crafts one. */
+#define SP_REPLY_AFTER_US 30000U
+
+enum sp_engine_phase { SP_PHASE_IDLE, SP_PHASE_SETUP, SP_PHASE_ARMED, SP_PHASE_FIRED };
+
+struct sp_engine {
+    struct sp_engine_io io;
+    struct sp_bounds bounds;
+    uint32_t generation;
+    enum sp_engine_phase phase;
+    struct sp_rec_batch order; /* the current batch */
+    struct sp_tag_keys keys;
+    struct sp_batch_state batch;
+    struct sp_netinfo net;
+    uint32_t only_iface; /* index of bounds.interface, 0 = all, UINT32_MAX = it does not exist */
+    struct sp_counters at_arm;
+    uint64_t expires_us, fired_us, last_tick_us;
+    uint32_t longest_gap_us;
+    size_t next_shot;
+    size_t replies_due; /* arrivals with reply_pending */
+    uint32_t sent, failed;
+    double tokens; /* token bucket, packets */
+    uint64_t tokens_us;
+    bool is_done_told;
+    unsigned neighbour_waits; /* bounded waiting for link-layer addresses at ARM */
+};
+
+/* Emits through the block's way (raw or link), counts against the budget. */
+int sp_engine_emit(struct sp_engine *engine, const struct sp_block *block,
+                   const struct sp_spec *spec);
+/* Time since FIRE (since ARM before it), as it goes into records. */
+uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us);
+/* Crafts the replies that are due. Returns when the next one is due, UINT64_MAX for none. */
+uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us);
+/* Tells what the witnesses saw, one SEEN record each. */
+void sp_engine_tell_seen(struct sp_engine *engine);
+
+#endif

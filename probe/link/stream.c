@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/link/stream.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/util.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "probe/base/mem.h"
+
+struct sp_stream {
+    struct bufferevent *in;
+    struct bufferevent *out; /* the same object when one descriptor serves both ways */
+    struct sp_stream_ops ops;
+    void *arg;
+    bool is_dispatching, is_dead, is_freed;
+};
+
+static void end(struct sp_stream *stream, const char *reason)
+{
+    if (!stream->is_dead) {
+        stream->is_dead = true;
+        (void)bufferevent_disable(stream->in, EV_READ);
+        stream->ops.on_end(stream, reason, stream->arg);
+    }
+}
+
+static void destroy(struct sp_stream *stream)
+{
+    if (stream->out && stream->out != stream->in) {
+        bufferevent_free(stream->out);
+    }
+    if (stream->in) {
+        bufferevent_free(stream->in);
+    }
+    sp_free(stream);
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+    struct sp_stream *stream = arg;
+    struct evbuffer *input = bufferevent_get_input(bev);
+    uint8_t bytes[SP_RECORD_BYTES];
+    stream->is_dispatching = true;
+    while (!stream->is_dead && !stream->is_freed && evbuffer_get_length(input) >= sizeof(bytes)) {
+        struct sp_record record;
+        struct sp_diag diag;
+        if (evbuffer_remove(input, bytes, sizeof(bytes)) != (int)sizeof(bytes)) {
+            break;
+        }
+        if (sp_record_decode(bytes, &record, &diag) != SP_OK) {
+            char reason[sizeof(diag.where) + sizeof(diag.text) + 4];
+            (void)snprintf(reason, sizeof(reason), "%s: %s", diag.where, diag.text);
+            end(stream, reason);
+            break;
+        }
+        stream->ops.on_record(stream, &record, stream->arg);
+    }
+    stream->is_dispatching = false;
+    if (stream->is_freed) {
+        destroy(stream);
+    }
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+    struct sp_stream *stream = arg;
+    (void)bev;
+    if (stream->ops.on_drained) {
+        stream->ops.on_drained(stream, stream->arg);
+    }
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+    struct sp_stream *stream = arg;
+    (void)bev;
+    if (what & BEV_EVENT_ERROR) {
+        end(stream, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+    } else if (what & BEV_EVENT_EOF) {
+        end(stream, evbuffer_get_length(bufferevent_get_input(stream->in))
+                        ? "the stream ended inside a record"
+                        : NULL);
+    }
+}
+
+static struct bufferevent *wrap(struct event_base *base, int fd)
+{
+    if (evutil_make_socket_nonblocking(fd) != 0) {
+        return NULL;
+    }
+    return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+}
+
+enum sp_rc sp_stream_new(struct event_base *base, int in_fd, int out_fd,
+                         const struct sp_stream_ops *ops, void *arg, struct sp_stream **ret_stream)
+{
+    struct sp_stream *stream = sp_calloc(1, sizeof(*stream));
+    if (stream) {
+        stream->ops = *ops;
+        stream->arg = arg;
+        stream->in = wrap(base, in_fd);
+        stream->out = !stream->in || out_fd == in_fd ? stream->in : wrap(base, out_fd);
+    }
+    if (!stream || !stream->in || !stream->out) {
+        if (!stream || !stream->in) {
+            (void)close(in_fd);
+        }
+        if (out_fd != in_fd) {
+            (void)close(out_fd);
+        }
+        if (stream) {
+            destroy(stream);
+        }
+        return SP_E_NOMEM;
+    }
+    bufferevent_setcb(stream->in, on_read, stream->in == stream->out ? on_write : NULL, on_event,
+                      stream);
+    if (stream->out != stream->in) {
+        bufferevent_setcb(stream->out, NULL, on_write, on_event, stream);
+        (void)bufferevent_enable(stream->out, EV_WRITE);
+        (void)bufferevent_disable(stream->out, EV_READ);
+    }
+    bufferevent_setwatermark(stream->in, EV_READ, SP_RECORD_BYTES, 256UL * SP_RECORD_BYTES * 4);
+    bufferevent_setwatermark(stream->out, EV_WRITE, SP_STREAM_HIGH_WATER / 2, 0);
+    (void)bufferevent_enable(stream->in, EV_READ);
+    *ret_stream = stream;
+    return SP_OK;
+}
+
+void sp_stream_free(struct sp_stream *stream)
+{
+    if (!stream) {
+        return;
+    }
+    stream->is_dead = true;
+    if (stream->is_dispatching) {
+        stream->is_freed = true; /* on_read is on the stack: it destroys */
+    } else {
+        destroy(stream);
+    }
+}
+
+void sp_stream_send(struct sp_stream *stream, const struct sp_record *record)
+{
+    uint8_t bytes[SP_RECORD_BYTES];
+    sp_record_encode(record, bytes);
+    (void)bufferevent_write(stream->out, bytes, sizeof(bytes));
+}
+
+size_t sp_stream_waiting(const struct sp_stream *stream)
+{
+    return evbuffer_get_length(bufferevent_get_output(stream->out));
+}
+
+void sp_stream_pause(struct sp_stream *stream, bool paused)
+{
+    if (paused) {
+        (void)bufferevent_disable(stream->in, EV_READ);
+    } else if (!stream->is_dead) {
+        (void)bufferevent_enable(stream->in, EV_READ);
+        if (evbuffer_get_length(bufferevent_get_input(stream->in)) >= SP_RECORD_BYTES) {
+            bufferevent_trigger(stream->in, EV_READ, 0);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "probe/base/args.h"
+#include "probe/base/mem.h"
+#include "probe/packet/capture.h"
+#include "probe/roles.h"
+
+static const char *const hazards[] = {"A", "B", "C", NULL};
+
+struct options {
+    unsigned is_stdio, is_version, is_list, link;
+    const char *role;
+    const char *interface;
+    struct sp_args_list targets;
+    uint64_t max_pps, generation, capture_buffer;
+    unsigned hazard;
+};
+
+static const struct sp_opt opts[] = {
+    {.name = "stdio",
+     .kind = SP_OPT_FLAG,
+     .offset = offsetof(struct options, is_stdio),
+     .help = "take orders from standard input and tell observations on standard output"},
+    {.name = "allow-target",
+     .kind = SP_OPT_LIST,
+     .metavar = "CIDR",
+     .offset = offsetof(struct options, targets),
+     .help = "packets may be sent there; may be repeated; without it nothing is ever sent"},
+    {.name = "max-pps",
+     .kind = SP_OPT_UINT,
+     .metavar = "N",
+     .min = 1,
+     .max = 10000000,
+     .offset = offsetof(struct options, max_pps),
+     .help = "never send more packets a second (default 5000)"},
+    {.name = "hazard",
+     .kind = SP_OPT_CHOICE,
+     .metavar = "CLASS",
+     .choices = hazards,
+     .offset = offsetof(struct options, hazard),
+     .help = "highest hazard class of techniques that may run"},
+    {.name = "interface",
+     .kind = SP_OPT_STRING,
+     .metavar = "NAME",
+     .offset = offsetof(struct options, interface),
+     .help = "count only what this interface sees (default: every interface)"},
+    {.name = "link-injection",
+     .kind = SP_OPT_FLAG,
+     .offset = offsetof(struct options, link),
+     .help = "permit packets past the host's own OUTPUT policy"},
+    {.name = "capture-buffer",
+     .kind = SP_OPT_UINT,
+     .metavar = "BYTES",
+     .min = 65536,
+     .max = 1073741824,
+     .offset = offsetof(struct options, capture_buffer),
+     .help = "size of the capture ring (default 1048576)"},
+    {.name = "list",
+     .kind = SP_OPT_FLAG,
+     .offset = offsetof(struct options, is_list),
+     .help = "list the techniques and exit"},
+    {.name = "version",
+     .kind = SP_OPT_FLAG,
+     .offset = offsetof(struct options, is_version),
+     .help = "print the version and exit"},
+    {.name = "role",
+     .kind = SP_OPT_STRING,
+     .metavar = "ROLE",
+     .offset = offsetof(struct options, role),
+     .help = "internal: which of the probe's processes this is"},
+    {.name = "generation",
+     .kind = SP_OPT_UINT,
+     .metavar = "N",
+     .max = 1000000,
+     .offset = offsetof(struct options, generation),
+     .help = "internal: how often the sensor was started"},
+};
+
+static const struct sp_cmdline cmd = {
+    .name = "segproof-probe",
+    .usage = "--stdio --allow-target CIDR [OPTION]...",
+    .summary =
+        "The probe of segproof: crafts packets for declared targets and tells what arrives. A controller "
+        "starts it (segproof verify); it needs CAP_NET_RAW to start and keeps no privilege.",
+    .opts = opts,
+    .nopts = SP_ARRAY_LEN(opts),
+    .examples = "  segproof-probe --list\n"
+                "  segproof-probe --stdio --allow-target 10.10.2.11 --max-pps 1000\n",
+};
+
+static void list_techniques(void)
+{
+    const struct sp_technique_info *info;
+    for (size_t i = 0; (info = sp_technique_at(i)) != NULL; i++) {
+        (void)printf("%-12s class %c  %s\n", info->name, info->hazard, info->summary);
+    }
+}
+
+static int run(const struct options *options, char **argv)
+{
+    struct sp_prefix *targets = sp_calloc(options->targets.count, sizeof(*targets));
+    if (!targets) {
+        return 1;
+    }
+    for (size_t i = 0; i < options->targets.count; i++) {
+        if (sp_prefix_parse(options->targets.items[i], &targets[i]) != SP_OK) {
+            (void)fprintf(stderr,
+                          "segproof-probe: --allow-target: '%s' is not an address or CIDR\n",
+                          options->targets.items[i]);
+            sp_free(targets);
+            return 2;
+        }
+    }
+    const struct sp_probe_options probe = {
+        .is_stdio = options->is_stdio > 0,
+        .role = options->role,
+        .generation = (unsigned)options->generation,
+        .capture_buffer = (size_t)options->capture_buffer,
+        .bounds = {.targets = targets,
+                   .ntargets = options->targets.count,
+                   .max_pps = (uint32_t)options->max_pps,
+                   .hazard = hazards[options->hazard][0],
+                   .link_injection = options->link > 0,
+                   .interface = options->interface},
+    };
+    int code;
+    if (!options->role) {
+        code = sp_role_parent(&probe, argv);
+    } else if (strcmp(options->role, "sensor") == 0) {
+        code = sp_role_sensor(&probe);
+    } else {
+        code = sp_role_link(&probe);
+    }
+    sp_free(targets);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {.max_pps = 5000, .capture_buffer = SP_CAPTURE_BUFFER};
+    struct sp_args args;
+    struct sp_diag diag;
+    const struct rlimit no_core = {0, 0};
+    (void)setrlimit(RLIMIT_CORE, &no_core); /* a core would hold keys and captured packets */
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (sp_args_parse(&cmd, argc, argv, &options, &args, &diag) != SP_OK) {
+        (void)fprintf(stderr, "segproof-probe: %s\n", diag.text);
+        return 2;
+    }
+    int code = 2;
+    if (args.help) {
+        struct sp_buf text;
+        sp_buf_init(&text, 65536);
+        sp_args_help(&cmd, &text);
+        (void)fputs(sp_buf_text(&text), stdout);
+        sp_buf_release(&text);
+        code = 0;
+    } else if (options.is_version) {
+        (void)puts("segproof-probe " SP_VERSION);
+        code = 0;
+    } else if (options.is_list) {
+        list_techniques();
+        code = 0;
+    } else if (!options.is_stdio) {
+        (void)fputs(
+            "segproof-probe: nothing to do: give --stdio (a controller does), --list or --help\n",
+            stderr);
+    } else {
+        code = run(&options, argv);
+    }
+    sp_args_release(&cmd, &options, &args);
+    return code;
+}

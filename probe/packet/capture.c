@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/packet/capture.h"
+
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/base/cursor.h"
+#include "probe/base/mem.h"
+
+/* LINKTYPE_LINUX_SLL2: protocol 2, reserved 2, interface 4, ARPHRD 2, packet type 1, address length
+ * 1, address 8. */
+#define SP_SLL2_BYTES      20U
+#define SP_SLL2_HOST       0U
+#define SP_SLL2_OUTGOING   4U
+#define SP_ARPHRD_LOOPBACK 772U
+
+static const char filter_on[] =
+    "(ip and (udp or icmp or (tcp and tcp[13] & 6 != 0))) or "
+    "(ip6 and (ip6[6] = 17 or ip6[6] = 58 or (ip6[6] = 6 and ip6[53] & 6 != 0) or ip6[6] = 0 or ip6[6] = 43 or "
+    "ip6[6] = 44 or ip6[6] = 60))";
+static const char filter_off[] = "less 1";
+
+struct sp_capture {
+    pcap_t *pcap;
+    sp_capture_fn fn;
+    void *arg;
+    uint64_t count;
+};
+
+enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
+                           struct sp_diag *diag)
+{
+    char errbuf[PCAP_ERRBUF_SIZE] = "";
+    struct sp_capture *capture = sp_calloc(1, sizeof(*capture));
+    if (!capture) {
+        return sp_fail(diag, SP_E_NOMEM, "capture", "out of memory");
+    }
+    capture->pcap = pcap_create("any", errbuf);
+    if (!capture->pcap) {
+        sp_capture_free(capture);
+        return sp_fail(diag, SP_E_SYSTEM, "capture", "%s", errbuf);
+    }
+    pcap_t *p = capture->pcap;
+    (void)pcap_set_snaplen(p, SP_CAPTURE_SNAPLEN + (int)SP_SLL2_BYTES);
+    (void)pcap_set_timeout(
+        p, 10); /* a block of the TPACKET_V3 ring is handed over after at most 10 ms */
+    (void)pcap_set_buffer_size(p, (int)buffer_bytes);
+    int rc = pcap_activate(p);
+    if (rc < 0) {
+        enum sp_rc code = rc == PCAP_ERROR_PERM_DENIED ? SP_E_DENIED : SP_E_SYSTEM;
+        code = sp_fail(diag, code, "capture", "cannot open: %s", pcap_geterr(p));
+        sp_capture_free(capture);
+        return code;
+    }
+    if (pcap_set_datalink(p, DLT_LINUX_SLL2) != 0 || pcap_setnonblock(p, 1, errbuf) != 0) {
+        enum sp_rc code =
+            sp_fail(diag, SP_E_SYSTEM, "capture", "cannot set up: %s", pcap_geterr(p));
+        sp_capture_free(capture);
+        return code;
+    }
+    enum sp_rc code = sp_capture_filter(capture, false, diag);
+    if (code != SP_OK) {
+        sp_capture_free(capture);
+        return code;
+    }
+    *ret_capture = capture;
+    return SP_OK;
+}
+
+void sp_capture_free(struct sp_capture *capture)
+{
+    if (capture && capture->pcap) {
+        pcap_close(capture->pcap);
+    }
+    sp_free(capture);
+}
+
+int sp_capture_fd(const struct sp_capture *capture)
+{
+    return pcap_get_selectable_fd(capture->pcap);
+}
+
+enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, struct sp_diag *diag)
+{
+    struct bpf_program program;
+    pcap_t *p = capture->pcap;
+    if (pcap_compile(p, &program, on ? filter_on : filter_off, 1, PCAP_NETMASK_UNKNOWN) != 0) {
+        return sp_fail(diag, SP_E_SYSTEM, "capture", "cannot compile the filter: %s",
+                       pcap_geterr(p));
+    }
+    int rc = pcap_setfilter(p, &program);
+    pcap_freecode(&program);
+    return rc == 0
+               ? SP_OK
+               : sp_fail(diag, SP_E_SYSTEM, "capture", "cannot set the filter: %s", pcap_geterr(p));
+}
+
+static void on_packet(u_char *user, const struct pcap_pkthdr *head, const u_char *bytes)
+{
+    struct sp_capture *capture = (struct sp_capture *)(void *)user;
+    struct sp_rd rd;
+    sp_rd_init(&rd, bytes, head->caplen);
+    uint16_t ethertype = sp_rd_u16(&rd);
+    sp_rd_skip(&rd, 2);
+    uint32_t iface = sp_rd_u32(&rd);
+    uint16_t arphrd = sp_rd_u16(&rd);
+    uint8_t type = sp_rd_u8(&rd);
+    sp_rd_skip(&rd, 9);
+    if (rd.bad || (ethertype != 0x0800 && ethertype != 0x86dd)) {
+        return;
+    }
+    capture->count++;
+    struct sp_captured captured = {
+        .dir = type == SP_SLL2_HOST       ? SP_DIR_IN
+               : type == SP_SLL2_OUTGOING ? SP_DIR_OUT
+                                          : SP_DIR_OTHER,
+        .is_loopback = arphrd == SP_ARPHRD_LOOPBACK,
+        .iface = iface,
+        .ip = bytes + rd.pos,
+        .len = sp_rd_left(&rd),
+    };
+    capture->fn(&captured, capture->arg);
+}
+
+enum sp_rc sp_capture_dispatch(struct sp_capture *capture, sp_capture_fn fn, void *arg,
+                               struct sp_diag *diag)
+{
+    capture->fn = fn;
+    capture->arg = arg;
+    /* Bounded: a flood must not keep the event loop from orders and timers. */
+    for (int i = 0; i < 64; i++) {
+        int n = pcap_dispatch(capture->pcap, -1, on_packet, (u_char *)capture);
+        if (n < 0) {
+            return sp_fail(diag, SP_E_SYSTEM, "capture", "broke: %s", pcap_geterr(capture->pcap));
+        }
+        if (n == 0) {
+            break;
+        }
+    }
+    return SP_OK;
+}
+
+uint64_t sp_capture_drops(struct sp_capture *capture)
+{
+    struct pcap_stat stat;
+    if (pcap_stats(capture->pcap, &stat) != 0) {
+        return UINT64_MAX;
+    }
+    return (uint64_t)stat.ps_drop + stat.ps_ifdrop;
+}
+
+uint64_t sp_capture_count(const struct sp_capture *capture)
+{
+    return capture->count;
+}
+
+uint64_t sp_softnet_drops(void)
+{
+    char line[512];
+    uint64_t sum = 0;
+    FILE *f = fopen("/proc/net/softnet_stat", "re");
+    if (!f) {
+        return 0;
+    }
+    while (fgets(line, sizeof(line), f)) {
+        char *end = NULL;
+        (void)strtoul(line, &end, 16);
+        if (end && *end == ' ') {
+            sum += strtoul(end, NULL, 16);
+        }
+    }
+    (void)fclose(f);
+    return sum;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The NIC witness: one libpcap handle over every interface ("any", LINKTYPE_LINUX_SLL2), so that
+ * the kernel itself says of each packet on which interface it was, whether it came in for this
+ * host's MAC or went out, and no interface can be forgotten. It sees packets before the host's
+ * firewall. Opening needs CAP_NET_RAW; everything later needs nothing. */
+#ifndef SP_PACKET_CAPTURE_H
+#define SP_PACKET_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/base/rc.h"
+#include "probe/packet/packet.h"
+
+#define SP_CAPTURE_SNAPLEN 192
+#define SP_CAPTURE_BUFFER  (1U << 20)
+
+enum sp_direction {
+    SP_DIR_IN,    /* inbound, to a MAC of this host (or over loopback) */
+    SP_DIR_OUT,   /* leaving this host */
+    SP_DIR_OTHER, /* to somebody else's MAC, broadcast, multicast */
+};
+
+struct sp_captured {
+    enum sp_direction dir;
+    bool is_loopback; /* seen once, counts as leaving and arriving */
+    uint32_t iface;
+    const uint8_t *ip; /* from the IP header, borrowed during the callback */
+    size_t len;        /* as captured */
+};
+
+typedef void (*sp_capture_fn)(const struct sp_captured *captured, void *arg);
+
+struct sp_capture;
+
+enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
+                           struct sp_diag *diag) SP_MUST_CHECK;
+void sp_capture_free(struct sp_capture *capture);
+/* For poll: readable when packets wait. */
+int sp_capture_fd(const struct sp_capture *capture);
+/* Only TCP with SYN or RST, UDP, ICMP and ICMPv6 pass; off = nothing passes (between batches). */
+enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on,
+                             struct sp_diag *diag) SP_MUST_CHECK;
+/* Hands every waiting packet to fn. SP_E_SYSTEM when the capture broke. */
+enum sp_rc sp_capture_dispatch(struct sp_capture *capture, sp_capture_fn fn, void *arg,
+                               struct sp_diag *diag) SP_MUST_CHECK;
+/* Packets that the kernel dropped because nobody read in time; since open. */
+uint64_t sp_capture_drops(struct sp_capture *capture);
+uint64_t sp_capture_count(const struct sp_capture *capture);
+/* Drops of the kernel's input queues (/proc/net/softnet_stat), which no capture ever sees; since
+ * boot. */
+uint64_t sp_softnet_drops(void);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/packet/hostsock.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "probe/packet/tag.h"
+
+static const struct sp_hostsock kinds[SP_HOSTSOCKS] = {
+    {-1, SP_FAMILY_IPV4, SP_IPPROTO_TCP},  {-1, SP_FAMILY_IPV4, SP_IPPROTO_UDP},
+    {-1, SP_FAMILY_IPV4, SP_IPPROTO_ICMP}, {-1, SP_FAMILY_IPV6, SP_IPPROTO_TCP},
+    {-1, SP_FAMILY_IPV6, SP_IPPROTO_UDP},  {-1, SP_FAMILY_IPV6, SP_IPPROTO_ICMP6},
+};
+
+static enum sp_rc open_one(struct sp_hostsock *sock, struct sp_diag *diag)
+{
+    int af = sock->family == SP_FAMILY_IPV4 ? AF_INET : AF_INET6;
+    int on = 1;
+    int room = 1 << 20;
+    sock->fd = socket(af, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, sock->ip_proto);
+    if (sock->fd < 0) {
+        if (af == AF_INET6 && errno == EAFNOSUPPORT) {
+            return SP_OK;
+        }
+        enum sp_rc rc = errno == EPERM || errno == EACCES ? SP_E_DENIED : SP_E_SYSTEM;
+        (void)sp_fail_errno(diag, "host witness", "cannot open a raw socket");
+        return rc;
+    }
+    (void)setsockopt(sock->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+    if (af == AF_INET6 &&
+        (setsockopt(sock->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0 ||
+         setsockopt(sock->fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on)) != 0)) {
+        return sp_fail_errno(diag, "host witness", "cannot ask for packet information");
+    }
+    return SP_OK;
+}
+
+enum sp_rc sp_hostsocks_open(struct sp_hostsock socks[static SP_HOSTSOCKS], struct sp_diag *diag)
+{
+    memcpy(socks, kinds, sizeof(kinds));
+    for (int i = 0; i < SP_HOSTSOCKS; i++) {
+        enum sp_rc rc = open_one(&socks[i], diag);
+        if (rc != SP_OK) {
+            sp_hostsocks_close(socks);
+            return rc;
+        }
+    }
+    enum sp_rc rc = sp_hostsocks_filter(socks, false, diag);
+    if (rc != SP_OK) {
+        sp_hostsocks_close(socks);
+    }
+    return rc;
+}
+
+void sp_hostsocks_close(struct sp_hostsock socks[static SP_HOSTSOCKS])
+{
+    for (int i = 0; i < SP_HOSTSOCKS; i++) {
+        if (socks[i].fd >= 0) {
+            (void)close(socks[i].fd);
+            socks[i].fd = -1;
+        }
+    }
+}
+
+enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCKS], bool on,
+                               struct sp_diag *diag)
+{
+    /* An IPv4 raw socket hands the IP header over, so X = its length; an IPv6 one starts at the
+     * transport header. */
+    struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    struct sock_filter tcp4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+                                 BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13),
+                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, 256), BPF_STMT(BPF_RET | BPF_K, 0)};
+    struct sock_filter tcp6[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, 256), BPF_STMT(BPF_RET | BPF_K, 0)};
+    struct sock_filter tag4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+                                 BPF_STMT(BPF_LD | BPF_W | BPF_IND, 8),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, 256), BPF_STMT(BPF_RET | BPF_K, 0)};
+    struct sock_filter tag6[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 8),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, 256), BPF_STMT(BPF_RET | BPF_K, 0)};
+    const struct sock_fprog off = {SP_ARRAY_LEN(drop), drop};
+    const struct sock_fprog programs[2][2] = {
+        {{SP_ARRAY_LEN(tag4), tag4}, {SP_ARRAY_LEN(tcp4), tcp4}},
+        {{SP_ARRAY_LEN(tag6), tag6}, {SP_ARRAY_LEN(tcp6), tcp6}}};
+    for (int i = 0; i < SP_HOSTSOCKS; i++) {
+        const struct sock_fprog *program =
+            on ? &programs[socks[i].family == SP_FAMILY_IPV6][socks[i].ip_proto == SP_IPPROTO_TCP]
+               : &off;
+        if (socks[i].fd >= 0 &&
+            setsockopt(socks[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, program, sizeof(*program)) != 0) {
+            return sp_fail_errno(diag, "host witness", "cannot set the filter");
+        }
+    }
+    return SP_OK;
+}
+
+static bool parse_v6(const struct msghdr *msg, const void *bytes, size_t len, uint8_t ip_proto,
+                     struct sp_pkt *pkt)
+{
+    const struct sockaddr_in6 *from = msg->msg_name;
+    *pkt = (struct sp_pkt){.ip_proto = ip_proto};
+    pkt->src = sp_addr_from_bytes(SP_FAMILY_IPV6, &from->sin6_addr);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+         c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c)) {
+        if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof(info));
+            pkt->dst = sp_addr_from_bytes(SP_FAMILY_IPV6, &info.ipi6_addr);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) {
+            int hops;
+            memcpy(&hops, CMSG_DATA(c), sizeof(hops));
+            pkt->ttl = (uint8_t)hops;
+        }
+    }
+    return sp_pkt_parse_transport(bytes, len, pkt);
+}
+
+void sp_hostsock_read(const struct sp_hostsock *sock, sp_hostsock_fn fn, void *arg)
+{
+    for (int i = 0; i < 4096; i++) {
+        uint8_t bytes[256];
+        char control[128] __attribute__((aligned(8)));
+        struct sockaddr_in6 from;
+        struct iovec iov = {bytes, sizeof(bytes)};
+        struct msghdr msg = {.msg_name = &from,
+                             .msg_namelen = sizeof(from),
+                             .msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+        ssize_t n = recvmsg(sock->fd, &msg, MSG_DONTWAIT);
+        if (n < 0) {
+            return;
+        }
+        struct sp_pkt pkt;
+        bool ok = sock->family == SP_FAMILY_IPV4
+                      ? sp_pkt_parse(bytes, (size_t)n, &pkt)
+                      : parse_v6(&msg, bytes, (size_t)n, sock->ip_proto, &pkt);
+        if (ok) {
+            fn(&pkt, arg);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The HOST witness: unbound raw IP sockets get a copy of what passed the host's INPUT rules, with
+ * no listener needed (raw(7): copies are made after the local-in hook). One socket per protocol and
+ * family. A kernel filter lets through only TCP SYNs and payloads that begin with the tag's magic;
+ * the tag itself is checked by the caller. */
+#ifndef SP_PACKET_HOSTSOCK_H
+#define SP_PACKET_HOSTSOCK_H
+
+#include <stdbool.h>
+
+#include "probe/base/rc.h"
+#include "probe/packet/packet.h"
+
+#define SP_HOSTSOCKS 6
+
+struct sp_hostsock {
+    int fd; /* -1 when the host has no such family */
+    uint8_t family, ip_proto;
+};
+
+enum sp_rc sp_hostsocks_open(struct sp_hostsock socks[static SP_HOSTSOCKS],
+                             struct sp_diag *diag) SP_MUST_CHECK;
+void sp_hostsocks_close(struct sp_hostsock socks[static SP_HOSTSOCKS]);
+/* off = nothing passes (between batches). */
+enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCKS], bool on,
+                               struct sp_diag *diag) SP_MUST_CHECK;
+
+typedef void (*sp_hostsock_fn)(const struct sp_pkt *pkt, void *arg);
+/* Reads what waits on one socket and hands over what parses; bounded. */
+void sp_hostsock_read(const struct sp_hostsock *sock, sp_hostsock_fn fn, void *arg);
+
+#endif

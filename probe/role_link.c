@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "probe/drop.h"
+#include "probe/link/stream.h"
+#include "probe/roles.h"
+
+struct link {
+    struct event_base *base;
+    struct sp_stream *controller; /* NULL after its end */
+    struct sp_stream *sensor;     /* NULL while the parent starts a new one */
+    struct event *control;
+};
+
+static void complain(struct link *l, const char *text)
+{
+    struct sp_record record = {.type = SP_REC_ERROR};
+    record.u.error.code = SP_ERR_INTERNAL;
+    (void)snprintf(record.u.error.text, sizeof(record.u.error.text), "%s", text);
+    if (l->controller) {
+        sp_stream_send(l->controller, &record);
+    }
+}
+
+/* Only orders go down, only observations come up: a confused or hostile peer cannot turn the line
+ * around. */
+static bool is_order(uint8_t type)
+{
+    return type >= SP_REC_BATCH && type <= SP_REC_STOP;
+}
+
+static void on_from_controller(struct sp_stream *stream, const struct sp_record *record, void *arg)
+{
+    struct link *l = arg;
+    (void)stream;
+    if (record->type == SP_REC_STOP) {
+        (void)event_base_loopbreak(l->base);
+    } else if (!is_order(record->type)) {
+        complain(l, "a record that is not an order came from the controller");
+    } else if (l->sensor) {
+        sp_stream_send(l->sensor, record);
+        if (sp_stream_waiting(l->sensor) > SP_STREAM_HIGH_WATER) {
+            sp_stream_pause(stream, true);
+        }
+    }
+}
+
+static void on_from_sensor(struct sp_stream *stream, const struct sp_record *record, void *arg)
+{
+    struct link *l = arg;
+    if (is_order(record->type)) {
+        complain(l, "the sensor sent an order");
+    } else if (l->controller) {
+        sp_stream_send(l->controller, record);
+        if (sp_stream_waiting(l->controller) > SP_STREAM_HIGH_WATER) {
+            sp_stream_pause(stream, true);
+        }
+    }
+}
+
+static void on_controller_end(struct sp_stream *stream, const char *reason, void *arg)
+{
+    struct link *l = arg;
+    (void)reason;
+    sp_stream_free(stream);
+    l->controller = NULL;
+    (void)event_base_loopbreak(l->base); /* the controller is gone: so are we */
+}
+
+static void on_sensor_end(struct sp_stream *stream, const char *reason, void *arg)
+{
+    struct link *l = arg;
+    (void)reason;
+    sp_stream_free(stream);
+    l->sensor = NULL;
+    if (l->controller) {
+        sp_stream_pause(l->controller, false);
+    }
+}
+
+static void on_controller_drained(struct sp_stream *stream, void *arg)
+{
+    struct link *l = arg;
+    (void)stream;
+    if (l->sensor) {
+        sp_stream_pause(l->sensor, false);
+    }
+}
+
+static void on_sensor_drained(struct sp_stream *stream, void *arg)
+{
+    struct link *l = arg;
+    (void)stream;
+    if (l->controller) {
+        sp_stream_pause(l->controller, false);
+    }
+}
+
+static const struct sp_stream_ops sensor_ops = {
+    .on_record = on_from_sensor, .on_end = on_sensor_end, .on_drained = on_sensor_drained};
+static const struct sp_stream_ops controller_ops = {.on_record = on_from_controller,
+                                                    .on_end = on_controller_end,
+                                                    .on_drained = on_controller_drained};
+
+/* The parent hands over the stream to a new sensor (SCM_RIGHTS), or is gone. */
+static void on_control(evutil_socket_t fd, short what, void *arg)
+{
+    struct link *l = arg;
+    char byte;
+    char space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+    (void)what;
+    ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
+    if (!c || c->cmsg_type != SCM_RIGHTS) {
+        complain(l, "the probe's sensor could not be kept running");
+        (void)event_base_loopbreak(l->base);
+        return;
+    }
+    int sensor_fd;
+    memcpy(&sensor_fd, CMSG_DATA(c), sizeof(sensor_fd));
+    sp_stream_free(l->sensor);
+    l->sensor = NULL;
+    if (sp_stream_new(l->base, sensor_fd, sensor_fd, &sensor_ops, l, &l->sensor) != SP_OK) {
+        (void)event_base_loopbreak(l->base);
+    }
+}
+
+static void flush(struct link *l)
+{
+    for (int i = 0; i < 100 && l->controller && sp_stream_waiting(l->controller) > 0; i++) {
+        struct timeval tv = {.tv_usec = 5000};
+        (void)event_base_loopexit(l->base, &tv);
+        (void)event_base_dispatch(l->base);
+    }
+}
+
+int sp_role_link(const struct sp_probe_options *options)
+{
+    struct link l = {0};
+    struct sp_diag diag;
+    (void)options;
+    if (sp_drop_all(&diag) != SP_OK) {
+        (void)fprintf(stderr, "segproof-probe: %s: %s\n", diag.where, diag.text);
+        return SP_EXIT_HOPELESS;
+    }
+    l.base = event_base_new();
+    if (!l.base || sp_stream_new(l.base, STDIN_FILENO, STDOUT_FILENO, &controller_ops, &l,
+                                 &l.controller) != SP_OK) {
+        return SP_EXIT_HOPELESS;
+    }
+    l.control = event_new(l.base, SP_ROLE_FD, EV_READ | EV_PERSIST, on_control, &l);
+    if (l.control && event_add(l.control, NULL) == 0) {
+        (void)event_base_dispatch(l.base);
+        flush(&l);
+    }
+    if (l.control) {
+        event_free(l.control);
+    }
+    sp_stream_free(l.sensor);
+    sp_stream_free(l.controller);
+    event_base_free(l.base);
+    return 0;
+}

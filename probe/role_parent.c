@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "probe/base/clock.h"
+#include "probe/base/mem.h"
+#include "probe/roles.h"
+
+/* A sensor that keeps dying is not started for ever. */
+#define SP_RESTARTS_MAX   8U
+#define SP_RESTARTS_IN_US 30000000U
+
+struct parent {
+    char **argv;
+    int control; /* to the link */
+    pid_t link, sensor;
+    unsigned generation;
+    unsigned restarts;
+    uint64_t restarts_since_us;
+};
+
+/* In the child: its channel becomes descriptor 3, everything above is closed, and it dies with its
+ * parent. */
+static void become(const struct parent *p, const char *role, int channel, pid_t parent_pid)
+{
+    char generation[16];
+    size_t n = 0;
+    while (p->argv[n]) {
+        n++;
+    }
+    char **argv = sp_calloc(n + 5, sizeof(*argv));
+    char role_arg[32];
+    (void)snprintf(role_arg, sizeof(role_arg), "--role=%s", role);
+    (void)snprintf(generation, sizeof(generation), "--generation=%u", p->generation);
+    if (!argv || dup2(channel, SP_ROLE_FD) < 0 || fcntl(SP_ROLE_FD, F_SETFD, 0) != 0 ||
+        close_range(SP_ROLE_FD + 1, ~0U, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+        getppid() != parent_pid) {
+        _exit(SP_EXIT_HOPELESS);
+    }
+    argv[0] = p->argv[0];
+    argv[1] = role_arg;
+    argv[2] = generation;
+    memcpy(argv + 3, p->argv + 1, (n - 1) * sizeof(*argv));
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)execv("/proc/self/exe", argv);
+    _exit(SP_EXIT_HOPELESS);
+}
+
+static pid_t spawn(const struct parent *p, const char *role, int channel)
+{
+    pid_t parent_pid = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        become(p, role, channel, parent_pid);
+    }
+    return pid;
+}
+
+/* Hands the link its end of the stream to the new sensor. */
+static bool pass(int control, int fd)
+{
+    char byte = 's';
+    char space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
+    memset(space, 0, sizeof(space));
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+    return sendmsg(control, &msg, MSG_NOSIGNAL) == 1;
+}
+
+static bool start_sensor(struct parent *p)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return false;
+    }
+    p->sensor = spawn(p, "sensor", ends[1]);
+    bool ok = p->sensor > 0 && pass(p->control, ends[0]);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    p->generation++;
+    return ok;
+}
+
+static bool may_restart(struct parent *p, int status)
+{
+    if (WIFEXITED(status) &&
+        (WEXITSTATUS(status) == SP_EXIT_HOPELESS || WEXITSTATUS(status) == 0)) {
+        return false;
+    }
+    uint64_t now = sp_mono_us();
+    if (now - p->restarts_since_us > SP_RESTARTS_IN_US) {
+        p->restarts_since_us = now;
+        p->restarts = 0;
+    }
+    if (++p->restarts > SP_RESTARTS_MAX) {
+        return false;
+    }
+    struct timespec pause = {.tv_nsec = 20000000L * (long)p->restarts};
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+static void reap(pid_t pid)
+{
+    if (pid > 0) {
+        (void)kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+/* The link says goodbye to the controller when the control socket closes: give it a moment. */
+static void end_link(struct parent *p)
+{
+    (void)close(p->control);
+    for (int i = 0; i < 100; i++) {
+        if (waitpid(p->link, NULL, WNOHANG) == p->link) {
+            return;
+        }
+        struct timespec pause = {.tv_nsec = 10000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    reap(p->link);
+}
+
+static int supervise(struct parent *p, const sigset_t *signals)
+{
+    for (;;) {
+        siginfo_t info;
+        int signo = sigwaitinfo(signals, &info);
+        if (signo != SIGCHLD && signo > 0) {
+            reap(p->sensor);
+            reap(p->link);
+            return 0;
+        }
+        int status;
+        pid_t pid;
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (pid == p->link) {
+                reap(p->sensor);
+                return 0;
+            }
+            if (pid == p->sensor) {
+                p->sensor = 0;
+                if (!may_restart(p, status) || !start_sensor(p)) {
+                    end_link(p);
+                    reap(p->sensor);
+                    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
+                }
+            }
+        }
+    }
+}
+
+int sp_role_parent(const struct sp_probe_options *options, char **argv)
+{
+    struct parent p = {.argv = argv};
+    int ends[2];
+    sigset_t signals;
+    (void)options;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGCHLD);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        (void)fprintf(stderr, "segproof-probe: cannot make a socket pair: %s\n",
+                      strerrordesc_np(errno));
+        return 1;
+    }
+    p.control = ends[0];
+    p.link = spawn(&p, "link", ends[1]);
+    (void)close(ends[1]);
+    if (p.link < 0 || !start_sensor(&p)) {
+        (void)fprintf(stderr, "segproof-probe: cannot start its processes: %s\n",
+                      strerrordesc_np(errno));
+        reap(p.sensor);
+        reap(p.link);
+        return 1;
+    }
+    /* Standard input and output are the link's alone. */
+    (void)close(STDIN_FILENO);
+    (void)close(STDOUT_FILENO);
+    return supervise(&p, &signals);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The three processes of a probe.
+ *   parent  starts and supervises the others, parses nothing from any network;
+ *   sensor  opens its packet handles, drops every privilege, then crafts and captures;
+ *   link    has no privilege and no raw socket; talks to the controller and passes checked records
+ * on. Parent and link share a control socket over which the parent hands the link the stream to
+ * each new sensor. */
+#ifndef SP_PROBE_ROLES_H
+#define SP_PROBE_ROLES_H
+
+#include "probe/base/rc.h"
+#include "probe/engine.h"
+
+/* The descriptor number that a child finds its channel at. */
+#define SP_ROLE_FD 3
+
+/* Exit codes of a sensor. */
+#define SP_EXIT_RESTART  75 /* an interface or address changed: start me again */
+#define SP_EXIT_HOPELESS 77 /* no privilege, no capture: starting again would not help */
+
+struct sp_probe_options {
+    bool is_stdio;
+    const char *role;        /* NULL = parent */
+    unsigned generation;     /* of the sensor; 0 is the first */
+    struct sp_bounds bounds; /* targets etc. borrowed from the command line */
+    size_t capture_buffer;
+};
+
+int sp_role_parent(const struct sp_probe_options *options, char **argv);
+int sp_role_sensor(const struct sp_probe_options *options);
+int sp_role_link(const struct sp_probe_options *options);
+
+#endif

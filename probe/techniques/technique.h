@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A technique's code: one file tech_x.c, run inside the sensor only. What it is called and costs
+ * stands in registry.def.
+ *
+ * A technique emits packets for a flow, recognises its own packets wherever they turn up (pure:
+ * keys and a packet in, identity out), says what an inbound packet answers, and may craft the reply
+ * that proves the way back. */
+#ifndef SP_TECHNIQUES_TECHNIQUE_H
+#define SP_TECHNIQUES_TECHNIQUE_H
+
+#include "probe/packet/packet.h"
+#include "probe/packet/tag.h"
+#include "probe/techniques/registry.h"
+#include "probe/wire/record.h"
+
+/* One shot: the packet(s) of one test and attempt, as the sender knows it. */
+struct sp_flow {
+    struct sp_addr src, dst;
+    uint16_t block, port; /* what the tag carries */
+    uint16_t sport;       /* reserved source port (ICMP echo: the identifier) */
+};
+
+/* What a technique may do while it runs. */
+struct sp_tech_io {
+    const struct sp_tag_keys *keys;
+    uint64_t now_us;
+    /* Sends; returns 0 or the errno with which the kernel refused. */
+    int (*emit)(struct sp_tech_io *io, const struct sp_spec *spec);
+    void *arg;
+};
+
+struct sp_technique {
+    const char *name;
+    uint8_t ip_proto4, ip_proto6; /* the outer protocol of its packets */
+    /* Emits the packets of a flow; 0, or the errno of the first that was refused. */
+    int (*start)(const struct sp_flow *flow, struct sp_tech_io *io);
+    /* Destination port on the wire (ICMP echo: the sequence number): with sport it finds the flow
+     * of an answer. */
+    uint16_t (*wire_dport)(const struct sp_flow *flow);
+    /* Is this a probe packet of this technique, of this batch? Which one? */
+    bool (*match)(const struct sp_tag_keys *keys, const struct sp_pkt *pkt, uint16_t *ret_block,
+                  uint16_t *ret_port);
+    /* What pkt, whose addresses and ports are the reverse of the flow's, answers. */
+    enum sp_answer (*answer)(const struct sp_tag_keys *keys, const struct sp_flow *flow,
+                             const struct sp_pkt *pkt);
+    /* Does an ICMP error's quote belong to the flow (addresses and ports already do)? */
+    bool (*quoted)(const struct sp_tag_keys *keys, const struct sp_flow *flow,
+                   const struct sp_pkt *pkt);
+    /* The reply along the reversed flow of an arrival; NULL when the host always answers by itself.
+     */
+    int (*reply)(const struct sp_flow *arrival, struct sp_tech_io *io);
+};
+
+#define SP_ENTRY(name, hazard, families, proto, verdict, packets, summary)                         \
+    extern const struct sp_technique sp_tech_##name;
+#include "probe/techniques/registry.def"
+#undef SP_ENTRY
+
+/* Code by registry index; NULL past the end. */
+const struct sp_technique *sp_technique_code(size_t index);
+
+#endif

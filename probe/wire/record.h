@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The record set: every order and every observation, defined once. The same records cross the
+ * privilege line inside a probe, the stream to the controller, and reach the reports.
+ *
+ * On the wire a record is exactly SP_RECORD_BYTES: type (1 byte), three zero bytes, then the fields
+ * of its list below in order, big-endian, then zeros. A stream is a sequence of records, so framing
+ * needs no length that could lie. The codec is pure (no sockets, no allocation) and refuses what it
+ * does not know: unknown types, unterminated or unprintable text, unknown address families, bytes
+ * set after the last field.
+ *
+ * Version rules: HELLO, ERROR and the record size never change shape. A record that gains a field
+ * gains it at the end; a changed meaning raises SP_WIRE_VERSION. */
+#ifndef SP_WIRE_RECORD_H
+#define SP_WIRE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe/base/addr.h"
+#include "probe/base/rc.h"
+
+#define SP_WIRE_VERSION 1U
+#define SP_RECORD_BYTES 96U
+
+enum sp_record_type {
+    SP_REC_ERROR = 1, /* either way: something failed; the words say what */
+    /* probe -> controller, in this order after start and after every restart of the sensor */
+    SP_REC_HELLO,
+    SP_REC_IFACE,
+    SP_REC_OWN,
+    SP_REC_LISTENER,
+    SP_REC_READY,
+    /* controller -> probe */
+    SP_REC_BATCH,
+    SP_REC_BLOCK,
+    SP_REC_ARM,
+    SP_REC_SHOT,
+    SP_REC_FIRE,
+    SP_REC_COLLECT,
+    SP_REC_STOP,
+    /* probe -> controller */
+    SP_REC_REFUSED,
+    SP_REC_ARMED,
+    SP_REC_SEEN,
+    SP_REC_DONE,
+    SP_REC_COLLECTED,
+    SP_REC_TYPE_END
+};
+
+/* SP_REC_IFACE flags */
+#define SP_IFACE_UP       1U
+#define SP_IFACE_LOOPBACK 2U
+#define SP_IFACE_XDP      4U /* an XDP program is attached: it may eat packets before any capture */
+
+/* SP_REC_BLOCK flags */
+#define SP_BLOCK_SENDER   1U
+#define SP_BLOCK_RECEIVER 2U
+#define SP_BLOCK_CONTROL                                                                           \
+    4U /* tell arrivals at once, so that the drain can wait for the last control */
+#define SP_BLOCK_REPLY 8U  /* the receiver crafts a tagged reply where the host gives none */
+#define SP_BLOCK_LINK  16U /* inject at the link layer, past the sender's own OUTPUT policy */
+#define SP_BLOCK_SELF                                                                              \
+    32U /* dst is the sender's next hop towards dst; sender and receiver are the same probe */
+
+/* SP_REC_REFUSED reasons */
+enum sp_refusal {
+    SP_REFUSED_NONE,
+    SP_REFUSED_NOT_OWN, /* the address to send from or to receive on is not on an interface of this
+                           host */
+    SP_REFUSED_IFACE_DOWN, /* its interface is down */
+    SP_REFUSED_XDP,        /* its interface has an XDP program */
+    SP_REFUSED_NO_ROUTE,   /* no route to the target */
+    SP_REFUSED_NO_GATEWAY, /* a self control needs a next hop, and there is none */
+    SP_REFUSED_TARGET,     /* the target is not in the probe's allow list */
+    SP_REFUSED_TECHNIQUE,  /* unknown technique, or its hazard class is not permitted here */
+    SP_REFUSED_CAPTURE,    /* the capture did not prove itself */
+    SP_REFUSED_LINK,  /* link injection is not possible (no neighbour, not Ethernet, not permitted)
+                       */
+    SP_REFUSED_LIMIT, /* a named maximum: blocks, shots, packet budget */
+    SP_REFUSED_END
+};
+
+/* SP_REC_SEEN kinds */
+enum sp_seen_kind {
+    SP_SEEN_SENT,     /* sender: handed to the kernel; err is errno when it refused */
+    SP_SEEN_LEFT,     /* sender: the capture saw it leave */
+    SP_SEEN_ANSWER,   /* sender: an answer came; answer, code, ttl, src tell */
+    SP_SEEN_NIC,      /* receiver: arrived at the capture, before the host's firewall */
+    SP_SEEN_HOST,     /* receiver: passed the host's INPUT rules */
+    SP_SEEN_EGRESS,   /* receiver: an answer was seen leaving */
+    SP_SEEN_STRAY,    /* any probe: a tagged packet of a block that is not addressed to it */
+    SP_SEEN_UNTAGGED, /* receiver: packets without a valid tag at port; family NONE in src = many
+                         sources */
+    SP_SEEN_END
+};
+
+enum sp_answer {
+    SP_ANSWER_NONE,
+    SP_ANSWER_SYN_ACK,
+    SP_ANSWER_DATA,    /* UDP data from the service */
+    SP_ANSWER_ECHO,    /* echo reply */
+    SP_ANSWER_CRAFTED, /* the receiving probe's own tagged reply: proves the return path only */
+    SP_ANSWER_RST,
+    SP_ANSWER_UNREACHABLE, /* ICMP destination unreachable; code beside it */
+    SP_ANSWER_END
+};
+
+enum sp_error_code {
+    SP_ERR_INTERNAL = 1,
+    SP_ERR_NO_RAW,   /* no CAP_NET_RAW */
+    SP_ERR_CAPTURE,  /* the capture could not be opened or broke */
+    SP_ERR_PROTOCOL, /* an order could not be understood */
+    SP_ERR_IFACE,    /* an interface or address changed; the sensor restarts */
+};
+
+/* Field lists: F(kind, name). Kinds: u8 u16 u32 u64 addr text16 text24 text48 text80 key32. */
+#define SP_FIELDS_error(F) F(u16, code) F(u32, generation) F(text80, text)
+#define SP_FIELDS_hello(F)                                                                         \
+    F(u16, protocol)                                                                               \
+    F(u32, generation) F(u32, pid) F(u8, is_restart) F(text24, version) F(text48, hostname)
+#define SP_FIELDS_iface(F)    F(u32, index) F(u32, flags) F(u32, mtu) F(text16, name)
+#define SP_FIELDS_own(F)      F(u32, iface) F(addr, addr) F(u8, prefix_len)
+#define SP_FIELDS_listener(F) F(u8, proto) F(u16, port) F(addr, addr)
+#define SP_FIELDS_ready(F)    F(u32, generation)
+/* sport_lo..sport_hi: the source ports reserved for the run; budget: packets; lifetime_ms: the
+ * batch ends by itself */
+#define SP_FIELDS_batch(F)                                                                         \
+    F(u32, batch)                                                                                  \
+    F(u32, generation) F(u64, run) F(u16, sport_lo) F(u16, sport_hi) F(u32, max_pps)               \
+        F(u32, budget) F(u32, lifetime_ms) F(key32, key)
+/* one record names `attempts` block ids: block .. block + attempts - 1 */
+#define SP_FIELDS_block(F)                                                                         \
+    F(u32, batch)                                                                                  \
+    F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) F(addr, src) F(addr, dst)
+#define SP_FIELDS_arm(F)     F(u32, batch)
+#define SP_FIELDS_shot(F)    F(u32, batch) F(u16, block) F(u16, port) F(u16, sport) F(u32, at_us)
+#define SP_FIELDS_fire(F)    F(u32, batch)
+#define SP_FIELDS_collect(F) F(u32, batch)
+#define SP_FIELDS_stop(F)    F(u32, reason)
+#define SP_FIELDS_refused(F) F(u32, batch) F(u16, block) F(u8, reason) F(u16, err)
+#define SP_FIELDS_armed(F)   F(u32, batch) F(u32, refused)
+/* at_us: since FIRE; count: packets; wire addresses and ports as captured */
+#define SP_FIELDS_seen(F)                                                                          \
+    F(u32, batch)                                                                                  \
+    F(u8, kind) F(u16, block) F(u16, port) F(u32, count) F(u32, at_us) F(u8, answer) F(u8, code)   \
+        F(u8, ttl) F(u16, err) F(u32, iface) F(addr, src) F(addr, dst) F(u16, sport) F(u16, dport)
+#define SP_FIELDS_done(F) F(u32, batch) F(u32, sent) F(u32, failed)
+#define SP_FIELDS_collected(F)                                                                     \
+    F(u32, batch)                                                                                  \
+    F(u32, generation) F(u64, captured) F(u64, capture_drops) F(u64, softnet_drops) F(u64, sent)   \
+        F(u32, longest_gap_us) F(u8, untagged_overflow)
+
+#define SP_RECORD_KINDS(R)                                                                         \
+    R(ERROR, error)                                                                                \
+    R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) R(READY, ready)              \
+        R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire)                    \
+            R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen)    \
+                R(DONE, done) R(COLLECTED, collected)
+
+#define SP_DECL_u8(n)     uint8_t n;
+#define SP_DECL_u16(n)    uint16_t n;
+#define SP_DECL_u32(n)    uint32_t n;
+#define SP_DECL_u64(n)    uint64_t n;
+#define SP_DECL_addr(n)   struct sp_addr n;
+#define SP_DECL_text16(n) char n[16];
+#define SP_DECL_text24(n) char n[24];
+#define SP_DECL_text48(n) char n[48];
+#define SP_DECL_text80(n) char n[80];
+#define SP_DECL_key32(n)  uint8_t n[32];
+#define SP_DECL(kind, n)  SP_DECL_##kind(n)
+
+#define SP_RECORD_STRUCT(TYPE, name)                                                               \
+    struct sp_rec_##name {                                                                         \
+        SP_FIELDS_##name(SP_DECL)                                                                  \
+    };
+SP_RECORD_KINDS(SP_RECORD_STRUCT)
+#undef SP_RECORD_STRUCT
+
+struct sp_record {
+    uint8_t type; /* enum sp_record_type */
+    union {
+#define SP_RECORD_MEMBER(TYPE, name) struct sp_rec_##name name;
+        SP_RECORD_KINDS(SP_RECORD_MEMBER)
+#undef SP_RECORD_MEMBER
+    } u;
+};
+
+/* Encodes; text fields are cut at their width and unprintable bytes become '?'. An unknown type is
+ * an assert. */
+void sp_record_encode(const struct sp_record *record, uint8_t out[static SP_RECORD_BYTES]);
+/* Decodes strictly; on anything but SP_OK *ret_record is untouched. */
+enum sp_rc sp_record_decode(const uint8_t in[static SP_RECORD_BYTES], struct sp_record *ret_record,
+                            struct sp_diag *diag) SP_MUST_CHECK;
+
+const char *sp_record_type_str(uint8_t type);
+const char *sp_refusal_str(uint8_t reason); /* a clause for people */
+const char *sp_answer_str(uint8_t answer);  /* "syn_ack" */
+
+#endif

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The witnesses' side of the engine: what a packet that was captured, or that passed the host's
+ * firewall, means for the current batch. Packets are hostile; everything here is bounded and
+ * decides by tag, direction and addresses. */
+#include <string.h>
+
+#include "probe/base/clock.h"
+#include "probe/base/proto.h"
+#include "probe/engine_state.h"
+
+static uint8_t tech_proto(const struct sp_technique *tech, uint8_t family)
+{
+    return family == SP_FAMILY_IPV4 ? tech->ip_proto4 : tech->ip_proto6;
+}
+
+/* A probe packet of this batch? By the outer protocol first, then by the tag. */
+static const struct sp_technique *match(const struct sp_engine *engine, const struct sp_pkt *pkt,
+                                        uint16_t *block, uint16_t *port)
+{
+    const struct sp_technique *tech;
+    for (size_t i = 0; (tech = sp_technique_code(i)) != NULL; i++) {
+        if (tech_proto(tech, pkt->src.family) == pkt->ip_proto &&
+            tech->match(&engine->keys, pkt, block, port)) {
+            return tech;
+        }
+    }
+    return NULL;
+}
+
+/* The row of the block if this packet is of its technique and it is this probe's to receive. */
+static uint32_t receiving_block(const struct sp_engine *engine, const struct sp_technique *tech,
+                                uint16_t id, const struct sp_pkt *pkt)
+{
+    uint32_t row = sp_batch_find_block(&engine->batch, id);
+    if (row == SP_NO_ROW) {
+        return SP_NO_ROW;
+    }
+    const struct sp_block *block = &engine->batch.blocks[row];
+    bool mine = (block->flags & SP_BLOCK_RECEIVER) != 0 && block->refused == SP_REFUSED_NONE &&
+                block->tech == tech && block->dst.family == pkt->dst.family;
+    return mine ? row : SP_NO_ROW;
+}
+
+static void conversation(const struct sp_pkt *pkt, bool quoted, uint16_t *ret_sport,
+                         uint16_t *ret_dport)
+{
+    bool icmp = !quoted && (pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6);
+    *ret_sport = quoted ? pkt->quoted.sport : icmp ? pkt->echo_id : pkt->sport;
+    *ret_dport = quoted ? pkt->quoted.dport : icmp ? pkt->echo_seq : pkt->dport;
+}
+
+static bool is_unreachable(const struct sp_pkt *pkt)
+{
+    return pkt->is_icmp_error &&
+           pkt->icmp_type ==
+               (pkt->ip_proto == SP_IPPROTO_ICMP ? SP_ICMP_UNREACHABLE : SP_ICMP6_UNREACHABLE);
+}
+
+/* How much an answer tells; the strongest is kept. */
+static unsigned strength(uint8_t answer)
+{
+    static const uint8_t of[SP_ANSWER_END] = {
+        [SP_ANSWER_UNREACHABLE] = 1, [SP_ANSWER_CRAFTED] = 2, [SP_ANSWER_RST] = 3,
+        [SP_ANSWER_SYN_ACK] = 4,     [SP_ANSWER_DATA] = 4,    [SP_ANSWER_ECHO] = 4,
+    };
+    return answer < SP_ANSWER_END ? of[answer] : 0;
+}
+
+/* ---- leaving ---- */
+
+/* An answer of this host to an arrival: seen leaving. In an echo reply both numbers are the
+ * request's. */
+static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
+{
+    uint16_t sport;
+    uint16_t dport;
+    bool quoted = is_unreachable(pkt);
+    conversation(pkt, quoted, &sport, &dport);
+    bool icmp = pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6;
+    bool as_request = quoted || icmp; /* the numbers stand as in the arrival, not reversed */
+    struct sp_arrival *a =
+        sp_batch_arrival_by_tuple(&engine->batch, quoted ? &pkt->quoted.src : &pkt->dst,
+                                  quoted ? pkt->quoted.ip_proto : pkt->ip_proto,
+                                  as_request ? sport : dport, as_request ? dport : sport);
+    if (!a || a->block_row == SP_NO_ROW) {
+        return;
+    }
+    const struct sp_technique *tech = engine->batch.blocks[a->block_row].tech;
+    uint8_t answer = quoted ? (tech->quoted(&engine->keys, &a->flow, pkt) ? SP_ANSWER_UNREACHABLE
+                                                                          : SP_ANSWER_NONE)
+                            : (uint8_t)tech->answer(&engine->keys, &a->flow, pkt);
+    if (answer == SP_ANSWER_RST && a->is_crafted) {
+        answer = SP_ANSWER_CRAFTED; /* it looks like the host's own: remember whose it is */
+    }
+    if (strength(answer) > strength(a->egress)) {
+        a->egress = answer;
+        a->egress_code = quoted ? pkt->icmp_code : 0;
+    }
+}
+
+static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
+{
+    uint16_t block;
+    uint16_t port;
+    if (match(engine, pkt, &block, &port)) {
+        struct sp_shot *shot = sp_batch_shot_by_tag(&engine->batch, block, port);
+        if (shot && !shot->has_left) {
+            shot->has_left = 1;
+            shot->left_us = now_us;
+        }
+        return;
+    }
+    on_egress(engine, pkt);
+}
+
+/* ---- arriving ---- */
+
+static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
+                         enum sp_seen_kind kind)
+{
+    struct sp_record record = {.type = SP_REC_SEEN};
+    record.u.seen = (struct sp_rec_seen){
+        .batch = engine->order.batch,
+        .kind = (uint8_t)kind,
+        .block = a->flow.block,
+        .port = a->flow.port,
+        .count = kind == SP_SEEN_HOST ? a->host_count : a->nic_count,
+        .ttl = a->ttl,
+        .iface = a->iface,
+        .at_us = kind == SP_SEEN_HOST ? a->host_us : a->nic_us,
+        .src = a->flow.src,
+        .dst = a->flow.dst,
+        .sport = a->flow.sport,
+        .dport = a->wire_dport,
+    };
+    if (kind == SP_SEEN_EGRESS) {
+        record.u.seen.count = 1;
+        record.u.seen.answer = a->egress;
+        record.u.seen.code = a->egress_code;
+        record.u.seen.err = a->reply_err;
+    } else if (kind == SP_SEEN_STRAY) {
+        record.u.seen.count = a->nic_count + a->host_count;
+    }
+    engine->io.tell(engine->io.arg, &record);
+}
+
+static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech,
+                       const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface,
+                       uint32_t now_us)
+{
+    uint32_t row = receiving_block(engine, tech, id, pkt);
+    struct sp_arrival *a = sp_batch_arrival(&engine->batch, id, port, row, pkt);
+    if (!a) {
+        engine->batch.untagged_overflow = true; /* out of memory: absence proves nothing any more */
+        return;
+    }
+    if (a->nic_count++ == 0) {
+        a->nic_us = now_us;
+        a->iface = iface;
+        a->ttl = pkt->ttl;
+        if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_CONTROL) != 0) {
+            tell_arrival(engine, a, SP_SEEN_NIC);
+        }
+    }
+}
+
+static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
+{
+    uint16_t sport;
+    uint16_t dport;
+    bool quoted = is_unreachable(pkt);
+    conversation(pkt, quoted, &sport, &dport);
+    bool icmp = pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6;
+    bool as_request = quoted || icmp;
+    struct sp_shot *shot =
+        sp_batch_shot_by_tuple(&engine->batch, quoted ? &pkt->quoted.dst : &pkt->src,
+                               quoted ? pkt->quoted.ip_proto : pkt->ip_proto,
+                               as_request ? dport : sport, as_request ? sport : dport);
+    if (!shot || !shot->is_sent) {
+        return false;
+    }
+    const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
+    uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
+                                                                             : SP_ANSWER_NONE)
+                            : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
+    if (strength(answer) > strength(shot->answer)) {
+        shot->answer = answer;
+        shot->code = quoted ? pkt->icmp_code : 0;
+        shot->ttl = pkt->ttl;
+        shot->answerer = pkt->src;
+        shot->answer_us = now_us;
+    }
+    return answer != SP_ANSWER_NONE;
+}
+
+/* A packet that could be the tested one with its tag rewritten: it makes an absence doubtful. */
+static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
+{
+    struct sp_untagged seen = {
+        .src = pkt->src, .dst = pkt->dst, .port = pkt->dport, .first_us = now_us};
+    bool syn = (pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK | SP_TCP_RST)) == SP_TCP_SYN;
+    if (pkt->ip_proto == SP_IPPROTO_TCP && syn) {
+        seen.proto = SP_PROTO_TCP;
+    } else if (pkt->ip_proto == SP_IPPROTO_UDP) {
+        seen.proto = SP_PROTO_UDP;
+    } else if (pkt->ip_proto == SP_IPPROTO_ICMP && pkt->icmp_type == SP_ICMP_ECHO) {
+        seen.proto = SP_PROTO_ICMP;
+        seen.port = SP_PORT_ICMP_ECHO;
+    } else if (pkt->ip_proto == SP_IPPROTO_ICMP6 && pkt->icmp_type == SP_ICMP6_ECHO) {
+        seen.proto = SP_PROTO_ICMP6;
+        seen.port = SP_PORT_ICMP6_ECHO;
+    } else {
+        return;
+    }
+    sp_batch_count_untagged(&engine->batch, &seen);
+}
+
+void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *captured)
+{
+    struct sp_pkt pkt;
+    if (!sp_engine_is_armed(engine) ||
+        (engine->only_iface && captured->iface != engine->only_iface) ||
+        !sp_pkt_parse(captured->ip, captured->len, &pkt) || pkt.is_fragment) {
+        return;
+    }
+    uint32_t now_us = sp_engine_since(engine, sp_mono_us());
+    if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
+        on_out(engine, &pkt, now_us);
+    }
+    bool inbound = captured->dir == SP_DIR_IN;
+    if (!inbound || !sp_netinfo_find(&engine->net, &pkt.dst)) {
+        return; /* transit, or for somebody else */
+    }
+    uint16_t block;
+    uint16_t port;
+    const struct sp_technique *tech = match(engine, &pkt, &block, &port);
+    if (tech) {
+        on_arrival(engine, tech, &pkt, block, port, captured->iface, now_us);
+    } else if (!on_answer(engine, &pkt, now_us)) {
+        on_untagged(engine, &pkt, now_us);
+    }
+}
+
+void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt)
+{
+    uint16_t id;
+    uint16_t port;
+    if (!sp_engine_is_armed(engine)) {
+        return;
+    }
+    const struct sp_technique *tech = match(engine, pkt, &id, &port);
+    if (!tech) {
+        return;
+    }
+    uint32_t row = receiving_block(engine, tech, id, pkt);
+    struct sp_arrival *a = sp_batch_arrival(&engine->batch, id, port, row, pkt);
+    if (!a) {
+        engine->batch.untagged_overflow = true;
+        return;
+    }
+    uint32_t now_us = sp_engine_since(engine, sp_mono_us());
+    if (a->host_count++ == 0) {
+        a->host_us = now_us;
+        if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_REPLY) != 0 &&
+            tech->reply) {
+            a->reply_pending = 1;
+            a->reply_us = now_us + SP_REPLY_AFTER_US;
+            engine->replies_due++;
+        }
+    }
+}
+
+/* ---- crafted replies ---- */
+
+struct emitter {
+    struct sp_engine *engine;
+    const struct sp_block *block;
+};
+
+static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
+{
+    struct emitter *emitter = io->arg;
+    /* Replies always take the host's own way: they stand in for what its stack would send. */
+    struct sp_block raw = *emitter->block;
+    raw.flags &= (uint16_t)~SP_BLOCK_LINK;
+    raw.iface = 0;
+    return sp_engine_emit(emitter->engine, &raw, spec);
+}
+
+uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
+{
+    if (engine->replies_due == 0) {
+        return UINT64_MAX;
+    }
+    uint64_t next = UINT64_MAX;
+    uint32_t since = sp_engine_since(engine, now_us);
+    for (size_t i = 0; i < engine->batch.narrivals; i++) {
+        struct sp_arrival *a = &engine->batch.arrivals[i];
+        if (!a->reply_pending) {
+            continue;
+        }
+        if (a->reply_us > since) {
+            uint64_t due = engine->fired_us + a->reply_us;
+            next = due < next ? due : next;
+            continue;
+        }
+        a->reply_pending = 0;
+        engine->replies_due--;
+        if (strength(a->egress) < strength(SP_ANSWER_CRAFTED)) {
+            struct emitter emitter = {engine, &engine->batch.blocks[a->block_row]};
+            struct sp_tech_io io = {
+                .keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = &emitter};
+            struct sp_flow flow = a->flow;
+            a->reply_err = (uint16_t)emitter.block->tech->reply(&flow, &io);
+            a->is_crafted = a->reply_err == 0;
+        }
+    }
+    return next;
+}
+
+/* ---- telling ---- */
+
+static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
+{
+    struct sp_record record = {.type = SP_REC_SEEN};
+    struct sp_rec_seen *seen = &record.u.seen;
+    *seen = (struct sp_rec_seen){.batch = engine->order.batch,
+                                 .block = shot->flow.block,
+                                 .port = shot->flow.port,
+                                 .kind = shot->has_left ? SP_SEEN_LEFT : SP_SEEN_SENT,
+                                 .count = 1,
+                                 .at_us = shot->sent_us,
+                                 .err = shot->err,
+                                 .src = shot->flow.src,
+                                 .dst = shot->flow.dst,
+                                 .sport = shot->flow.sport};
+    engine->io.tell(engine->io.arg, &record);
+    if (shot->answer != SP_ANSWER_NONE) {
+        seen->kind = SP_SEEN_ANSWER;
+        seen->answer = shot->answer;
+        seen->code = shot->code;
+        seen->ttl = shot->ttl;
+        seen->src = shot->answerer;
+        /* how long it took, so that the controller learns the round-trip time */
+        seen->at_us = shot->answer_us > shot->sent_us ? shot->answer_us - shot->sent_us : 0;
+        engine->io.tell(engine->io.arg, &record);
+    }
+}
+
+void sp_engine_tell_seen(struct sp_engine *engine)
+{
+    const struct sp_batch_state *batch = &engine->batch;
+    for (size_t i = 0; i < batch->nshots; i++) {
+        if (batch->shots[i].is_sent) {
+            tell_shot(engine, &batch->shots[i]);
+        }
+    }
+    for (size_t i = 0; i < batch->narrivals; i++) {
+        const struct sp_arrival *a = &batch->arrivals[i];
+        if (a->block_row == SP_NO_ROW) {
+            tell_arrival(engine, a, SP_SEEN_STRAY);
+            continue;
+        }
+        if (a->nic_count) {
+            tell_arrival(engine, a, SP_SEEN_NIC);
+        }
+        if (a->host_count) {
+            tell_arrival(engine, a, SP_SEEN_HOST);
+        }
+        if (a->egress != SP_ANSWER_NONE || a->reply_err) {
+            tell_arrival(engine, a, SP_SEEN_EGRESS);
+        }
+    }
+    for (size_t i = 0; i < batch->nuntagged; i++) {
+        const struct sp_untagged *u = &batch->untagged[i];
+        struct sp_record record = {.type = SP_REC_SEEN};
+        record.u.seen = (struct sp_rec_seen){.batch = engine->order.batch,
+                                             .kind = SP_SEEN_UNTAGGED,
+                                             .port = u->port,
+                                             .count = u->count,
+                                             .at_us = u->first_us,
+                                             .src = u->src,
+                                             .dst = u->dst,
+                                             .code = u->proto};
+        engine->io.tell(engine->io.arg, &record);
+    }
+}

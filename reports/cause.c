@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The likely cause of a finding, guessed from the witnesses and from what the other tests of the
+ * run show. It is told as likely: the evidence stands in the finding itself. */
+#include <stdlib.h>
+
+#include "probe/base/mem.h"
+#include "reports/group.h"
+
+static const struct {
+    const char *cause, *remedy;
+} words[SP_CAUSE_COUNT] = {
+    [SP_CAUSE_ELSEWHERE] = {"the packets end at another host: address translation or routing "
+                            "sends them there",
+                            "look for a translation or route that matches this destination"},
+    [SP_CAUSE_REWRITTEN] = {"something on the path rewrites addresses or ports",
+                            "remove the translation, or declare it with nat: or seen_as:"},
+    [SP_CAUSE_TWIN_IPV6] = {"the IPv6 rules do not match the IPv4 rules",
+                            "write the IPv4 rule for IPv6 as well"},
+    [SP_CAUSE_TWIN_IPV4] = {"the IPv4 rules do not match the IPv6 rules",
+                            "write the IPv6 rule for IPv4 as well"},
+    [SP_CAUSE_NO_FILTER] = {"nothing filters this protocol on this path: every denied port that "
+                            "was tested gets through",
+                            "put a default deny on the path, or send this traffic through the "
+                            "firewall"},
+    [SP_CAUSE_TOO_WIDE] = {"the range that a rule opens is one port too wide",
+                           "compare the ends of the range with the declared ones"},
+    [SP_CAUSE_OTHER_PROTOCOL] = {"a rule for the same port opens more protocols than declared",
+                                 "name the protocol in the rule"},
+    [SP_CAUSE_BOTH_WAYS] = {"the rule that opens this port for the other direction works both "
+                            "ways",
+                            "bind the rule to one direction, and let only established flows back"},
+    [SP_CAUSE_ANY_SOURCE] = {"the rule that opens this port for others does not limit its sources",
+                             "name the sources in the rule"},
+    [SP_CAUSE_HOST_OPEN] = {"the receiver's own firewall lets it in",
+                            "close it in the host's firewall"},
+    [SP_CAUSE_LET_THROUGH] = {"a rule on the path lets it through, or none stops it",
+                              "look for the rule that matches this flow, and narrow it"},
+    [SP_CAUSE_SENDER_POLICY] = {"the sender's own firewall refuses to send it",
+                                "open it in the sender's outbound rules"},
+    [SP_CAUSE_TOO_NARROW] = {"the range that a rule opens is too short at its end",
+                             "compare the ends of the range with the declared ones"},
+    [SP_CAUSE_REJECTED] = {"a device answers for the receiver and rejects it",
+                           "add the declared rule on the device that answers"},
+    [SP_CAUSE_NO_WAY] = {"none of the allowed flows of this protocol gets through on this path",
+                         "check the route, and that the firewall between them has these rules"},
+    [SP_CAUSE_DROPPED] = {"a device on the path drops it: the declared rule is missing there",
+                          "add the declared rule on the firewall between the two"},
+    [SP_CAUSE_HOST_FILTER] = {"the receiver's own firewall drops it: it reached the interface, "
+                              "not the host",
+                              "open it in the host's firewall"},
+    [SP_CAUSE_NO_ANSWER] = {"the receiver gets it and sends no answer",
+                            "look for an outbound rule on the receiver, or for a service that "
+                            "stays silent"},
+    [SP_CAUSE_WAY_BACK] = {"the answer leaves the receiver and is lost: the way back is blocked",
+                           "let established flows back, and check that both ways use one "
+                           "stateful firewall"},
+    [SP_CAUSE_LOSS] = {"the path loses packets: overload, a rate limit, or parallel paths with "
+                       "different rules",
+                       "compare the rules of the parallel paths, then look for rate limits"},
+    [SP_CAUSE_PROXY] = {"something on the path answers in place of the receiver",
+                        "find the proxy that answers and close the flow there, or declare it"},
+};
+
+const char *sp_cause_str(enum sp_cause cause)
+{
+    return cause < SP_CAUSE_COUNT ? words[cause].cause : "unknown";
+}
+
+const char *sp_cause_remedy(enum sp_cause cause)
+{
+    return cause < SP_CAUSE_COUNT ? words[cause].remedy : "";
+}
+
+/* ------------------------------------------------------------------ looking tests up */
+
+static int cmp_flow(const struct sp_entry *a, const struct sp_entry *b)
+{
+    SP_CMP(a->from, b->from);
+    SP_CMP(a->to, b->to);
+    SP_CMP(a->family, b->family);
+    SP_CMP(a->proto, b->proto);
+    SP_CMP(a->port, b->port);
+    return 0;
+}
+
+static int cmp_target(const struct sp_entry *a, const struct sp_entry *b)
+{
+    SP_CMP(a->to, b->to);
+    SP_CMP(a->family, b->family);
+    SP_CMP(a->proto, b->proto);
+    SP_CMP(a->port, b->port);
+    return 0;
+}
+
+static int cmp_allowed(const void *pa, const void *pb)
+{
+    const struct sp_entry *a = pa;
+    const struct sp_entry *b = pb;
+    int order = cmp_target(a, b);
+    if (order == 0) {
+        SP_CMP(a->from, b->from);
+        SP_CMP(a->test, b->test);
+    }
+    return order;
+}
+
+enum sp_rc sp_lookup_init(struct sp_lookup *lookup, const struct sp_summary *summary)
+{
+    *lookup = (struct sp_lookup){.entries = summary->entries, .n = summary->nentries};
+    lookup->allowed = sp_calloc(summary->nentries, sizeof(*lookup->allowed));
+    if (!lookup->allowed) {
+        return SP_E_NOMEM;
+    }
+    for (size_t i = 0; i < summary->nentries; i++) {
+        if (summary->entries[i].expect != SP_EXPECT_DENY) {
+            lookup->allowed[lookup->nallowed++] = summary->entries[i];
+        }
+    }
+    qsort(lookup->allowed, lookup->nallowed, sizeof(*lookup->allowed), cmp_allowed);
+    return SP_OK;
+}
+
+void sp_lookup_release(struct sp_lookup *lookup)
+{
+    sp_free(lookup->allowed);
+    *lookup = (struct sp_lookup){0};
+}
+
+typedef int (*cmp_fn)(const struct sp_entry *a, const struct sp_entry *b);
+
+/* The first of n sorted entries that is not below key. */
+static size_t lower_bound(const struct sp_entry *entries, size_t n, const struct sp_entry *key,
+                          cmp_fn cmp)
+{
+    size_t lo = 0;
+    size_t hi = n;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (cmp(&entries[mid], key) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo;
+}
+
+/* How the tests of one flow and port turned out. */
+struct tally {
+    size_t denied_holds, denied_leaks, opened, allowed_holds, allowed_fails;
+};
+
+static void count(struct tally *tally, const struct sp_entry *e)
+{
+    if (e->expect == SP_EXPECT_DENY) {
+        tally->denied_holds += e->verdict == SP_VERDICT_HOLDS;
+        tally->denied_leaks += e->verdict == SP_VERDICT_LEAK;
+        return;
+    }
+    tally->opened++;
+    tally->allowed_holds += e->verdict == SP_VERDICT_HOLDS && !e->is_note;
+    tally->allowed_fails += sp_verdict_is_finding(e->verdict) || e->is_note;
+}
+
+static struct tally at_flow(const struct sp_lookup *lookup, const struct sp_entry *key)
+{
+    struct tally tally = {0};
+    for (size_t i = lower_bound(lookup->entries, lookup->n, key, cmp_flow);
+         i < lookup->n && cmp_flow(&lookup->entries[i], key) == 0; i++) {
+        count(&tally, &lookup->entries[i]);
+    }
+    return tally;
+}
+
+/* All ports of the flow together. */
+static struct tally whole_flow(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    struct tally tally = {0};
+    struct sp_entry key = *test;
+    key.port = 0;
+    for (size_t i = lower_bound(lookup->entries, lookup->n, &key, cmp_flow); i < lookup->n; i++) {
+        key.port = lookup->entries[i].port;
+        if (cmp_flow(&lookup->entries[i], &key) != 0) {
+            break;
+        }
+        count(&tally, &lookup->entries[i]);
+    }
+    return tally;
+}
+
+/* The same flow in the other family; ICMP changes its protocol and echo its number. */
+static struct sp_entry twin_of(const struct sp_entry *test)
+{
+    struct sp_entry twin = *test;
+    bool is_v4 = test->family == SP_FAMILY_IPV4;
+    twin.family = is_v4 ? SP_FAMILY_IPV6 : SP_FAMILY_IPV4;
+    if (test->proto == SP_PROTO_ICMP || test->proto == SP_PROTO_ICMP6) {
+        twin.proto = is_v4 ? SP_PROTO_ICMP6 : SP_PROTO_ICMP;
+        twin.port = is_v4 ? SP_PORT_ICMP6_ECHO : SP_PORT_ICMP_ECHO;
+    }
+    return twin;
+}
+
+/* ------------------------------------------------------------------ hints, one port at a time */
+
+typedef bool (*hint_fn)(const struct sp_lookup *lookup, const struct sp_entry *test);
+
+/* A hint counts when every test of the finding gives it. */
+static bool all_give(const struct sp_lookup *lookup, const struct sp_entry *tests, size_t n,
+                     hint_fn hint)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!hint(lookup, &tests[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool twin_holds(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    struct sp_entry twin = twin_of(test);
+    struct tally tally = at_flow(lookup, &twin);
+    return test->expect == SP_EXPECT_DENY ? tally.denied_holds > 0 && tally.denied_leaks == 0
+                                          : tally.allowed_holds > 0 && tally.allowed_fails == 0;
+}
+
+static bool has_neighbour(const struct sp_lookup *lookup, const struct sp_entry *test, bool opened)
+{
+    for (int step = -1; step <= 1; step += 2) {
+        struct sp_entry next = *test;
+        next.port = (uint16_t)(test->port + step);
+        struct tally tally = at_flow(lookup, &next);
+        if (opened ? tally.opened > 0 : tally.denied_holds + tally.denied_leaks > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool beside_opened(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    return has_neighbour(lookup, test, true);
+}
+
+static bool beside_denied(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    return has_neighbour(lookup, test, false);
+}
+
+static bool other_protocol_opened(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    struct sp_entry other = *test;
+    if (test->proto != SP_PROTO_TCP && test->proto != SP_PROTO_UDP) {
+        return false;
+    }
+    other.proto = test->proto == SP_PROTO_TCP ? SP_PROTO_UDP : SP_PROTO_TCP;
+    return at_flow(lookup, &other).opened > 0;
+}
+
+static bool reverse_opened(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    struct sp_entry back = *test;
+    back.from = test->to;
+    back.to = test->from;
+    return at_flow(lookup, &back).opened > 0;
+}
+
+static bool others_may(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    size_t i = lower_bound(lookup->allowed, lookup->nallowed, test, cmp_target);
+    return i < lookup->nallowed && cmp_target(&lookup->allowed[i], test) == 0;
+}
+
+/* ------------------------------------------------------------------ the guess */
+
+static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_pair *pair,
+                                const struct sp_entry *tests, size_t n)
+{
+    struct tally flow = whole_flow(lookup, tests);
+    if (all_give(lookup, tests, n, twin_holds)) {
+        return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
+    }
+    if (flow.denied_leaks > 1 && flow.denied_holds == 0) {
+        return SP_CAUSE_NO_FILTER;
+    }
+    if (all_give(lookup, tests, n, beside_opened)) {
+        return SP_CAUSE_TOO_WIDE;
+    }
+    if (all_give(lookup, tests, n, other_protocol_opened)) {
+        return SP_CAUSE_OTHER_PROTOCOL;
+    }
+    if (all_give(lookup, tests, n, reverse_opened)) {
+        return SP_CAUSE_BOTH_WAYS;
+    }
+    if (all_give(lookup, tests, n, others_may)) {
+        return SP_CAUSE_ANY_SOURCE;
+    }
+    return pair->layer == SP_LAYER_HOST ? SP_CAUSE_HOST_OPEN : SP_CAUSE_LET_THROUGH;
+}
+
+static enum sp_cause guess_blocked(const struct sp_lookup *lookup,
+                                   const struct sp_judgement *judged, const struct sp_entry *tests,
+                                   size_t n)
+{
+    struct tally flow = whole_flow(lookup, tests);
+    if (judged->by == SP_BY_SENDER) {
+        return SP_CAUSE_SENDER_POLICY;
+    }
+    if (flow.allowed_holds > 0 && all_give(lookup, tests, n, beside_denied)) {
+        return SP_CAUSE_TOO_NARROW;
+    }
+    if (all_give(lookup, tests, n, twin_holds)) {
+        return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
+    }
+    if (judged->by == SP_BY_ANSWERER) {
+        return SP_CAUSE_REJECTED;
+    }
+    return flow.allowed_fails > 1 && flow.allowed_holds == 0 ? SP_CAUSE_NO_WAY : SP_CAUSE_DROPPED;
+}
+
+enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_result *result,
+                             const struct sp_entry *tests, size_t n)
+{
+    const struct sp_outcome *outcome = &result->outcomes[tests[0].test];
+    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[tests[0].test].pair];
+    bool stray = outcome->seen.elsewhere > 0 && outcome->seen.host == 0 && outcome->seen.nic == 0;
+    switch ((enum sp_verdict)tests[0].verdict) {
+    case SP_VERDICT_LEAK:
+        return stray ? SP_CAUSE_ELSEWHERE : guess_leak(lookup, pair, tests, n);
+    case SP_VERDICT_MISDELIVERED:
+        return outcome->seen.elsewhere > 0 ? SP_CAUSE_ELSEWHERE : SP_CAUSE_REWRITTEN;
+    case SP_VERDICT_BLOCKED:
+        return guess_blocked(lookup, &outcome->judged, tests, n);
+    case SP_VERDICT_HOST_FILTERED:
+        return SP_CAUSE_HOST_FILTER;
+    case SP_VERDICT_RETURN_BLOCKED:
+        return outcome->judged.by == SP_BY_RECEIVER ? SP_CAUSE_NO_ANSWER : SP_CAUSE_WAY_BACK;
+    case SP_VERDICT_PARTIAL:
+        return SP_CAUSE_LOSS;
+    case SP_VERDICT_PROXIED:
+    case SP_VERDICT_HOLDS:
+    case SP_VERDICT_INCONCLUSIVE:
+    case SP_VERDICT_NOT_OBSERVABLE:
+    case SP_VERDICT_NOT_TESTED:
+    case SP_VERDICT_COUNT:
+        break;
+    }
+    return SP_CAUSE_PROXY;
+}

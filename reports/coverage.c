@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Coverage as it turned out. A plan counts what it means to test; only tests with a conclusion
+ * covered anything, so each number is cut by the share of its units that have one. */
+#include "probe/base/mem.h"
+#include "reports/group.h"
+
+/* How many units have tests, and how many have one with a conclusion. */
+struct share {
+    uint64_t planned, concluded;
+};
+
+/* planned_by_plan * concluded / planned, rounded down and without overflow. Where both count the
+ * same units this is exactly `concluded`. */
+static uint64_t cut(uint64_t planned_by_plan, struct share share)
+{
+    if (share.planned == 0) {
+        return 0;
+    }
+    return planned_by_plan / share.planned * share.concluded +
+           planned_by_plan % share.planned * share.concluded / share.planned;
+}
+
+static void add_unit(struct share *share, bool concluded)
+{
+    share->planned++;
+    share->concluded += concluded;
+}
+
+static bool same_pair(const struct sp_entry *a, const struct sp_entry *b)
+{
+    return a->from == b->from && a->to == b->to;
+}
+
+/* Neighbouring tests of one flow under one rule stand in one interval. */
+static bool same_interval(const struct sp_entry *a, const struct sp_entry *b)
+{
+    return same_pair(a, b) && a->family == b->family && a->proto == b->proto &&
+           a->rule == b->rule && a->expect == b->expect;
+}
+
+static struct share count_runs(const struct sp_summary *summary,
+                               bool (*same)(const struct sp_entry *a, const struct sp_entry *b))
+{
+    struct share share = {0};
+    for (size_t i = 0, end; i < summary->nentries; i = end) {
+        bool concluded = false;
+        for (end = i; end < summary->nentries && same(&summary->entries[i], &summary->entries[end]);
+             end++) {
+            concluded = concluded || sp_verdict_is_conclusive(summary->entries[end].verdict);
+        }
+        add_unit(&share, concluded);
+    }
+    return share;
+}
+
+/* Bit 1: has a test; bit 2: has one with a conclusion. */
+static struct share count_marks(const uint8_t *marks, size_t n)
+{
+    struct share share = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (marks[i]) {
+            add_unit(&share, marks[i] > 1);
+        }
+    }
+    return share;
+}
+
+static enum sp_rc count_rules(const struct sp_summary *summary, struct share *ret_share)
+{
+    size_t nrules = summary->result->model->nrules;
+    uint8_t *marks = sp_calloc(nrules, 1);
+    if (!marks) {
+        return SP_E_NOMEM;
+    }
+    for (size_t i = 0; i < summary->nentries; i++) {
+        const struct sp_entry *e = &summary->entries[i];
+        if (e->rule < nrules) {
+            marks[e->rule] |= sp_verdict_is_conclusive(e->verdict) ? 3 : 1;
+        }
+    }
+    *ret_share = count_marks(marks, nrules);
+    sp_free(marks);
+    return SP_OK;
+}
+
+static enum sp_rc count_enforcements(const struct sp_summary *summary, struct share *ret_share)
+{
+    const struct sp_model *model = summary->result->model;
+    uint8_t *marks = sp_calloc(model->nenforcements, 1);
+    if (!marks) {
+        return SP_E_NOMEM;
+    }
+    for (size_t i = 0, end; i < summary->nentries && model->nenforcements > 0; i = end) {
+        const struct sp_entry *first = &summary->entries[i];
+        const struct sp_enforcement *point =
+            sp_model_enforcement(model, sp_model_target_network(model, first->from),
+                                 sp_model_target_network(model, first->to));
+        uint8_t mark = 1;
+        for (end = i; end < summary->nentries && same_pair(first, &summary->entries[end]); end++) {
+            mark |= sp_verdict_is_conclusive(summary->entries[end].verdict) ? 3 : 1;
+        }
+        if (point) {
+            marks[point - model->enforcements] |= mark;
+        }
+    }
+    *ret_share = count_marks(marks, model->nenforcements);
+    sp_free(marks);
+    return SP_OK;
+}
+
+enum sp_rc sp_group_coverage(struct sp_summary *summary)
+{
+    const struct sp_plan *plan = summary->result->plan;
+    struct share edges = {0};
+    struct share denied = {0};
+    struct share rules = {0};
+    struct share enforcements = {0};
+    for (size_t i = 0; i < summary->nentries; i++) {
+        const struct sp_entry *e = &summary->entries[i];
+        bool concluded = sp_verdict_is_conclusive(e->verdict);
+        if (plan->tests[e->test].why == SP_WHY_EDGE) {
+            add_unit(&edges, concluded);
+        }
+        if (e->expect == SP_EXPECT_DENY && (e->proto == SP_PROTO_TCP || e->proto == SP_PROTO_UDP)) {
+            add_unit(&denied, concluded);
+        }
+    }
+    enum sp_rc rc = count_rules(summary, &rules);
+    if (rc == SP_OK) {
+        rc = count_enforcements(summary, &enforcements);
+    }
+    if (rc != SP_OK) {
+        return rc;
+    }
+    struct sp_coverage *coverage = &summary->coverage;
+    *coverage = plan->coverage;
+    coverage->pairs_tested = cut(coverage->pairs_tested, count_runs(summary, same_pair));
+    coverage->intervals_tested =
+        cut(coverage->intervals_tested, count_runs(summary, same_interval));
+    coverage->rules_tested = cut(coverage->rules_tested, rules);
+    coverage->edges_tested = cut(coverage->edges_tested, edges);
+    coverage->enforcements_tested = cut(coverage->enforcements_tested, enforcements);
+    double swept = coverage->denied_ports_swept;
+    swept = swept >= 0.0 && swept <= 1.0 ? swept : 0.0;
+    coverage->denied_ports_swept =
+        denied.planned ? swept * (double)denied.concluded / (double)denied.planned : 0.0;
+    return SP_OK;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Findings and notes: tests of one flow with one verdict become one line for people, shown by the
+ * test that proves it best. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/base/mem.h"
+#include "reports/group.h"
+
+/* All that the id of a finding is made of. */
+static int cmp_key(const struct sp_entry *a, const struct sp_entry *b)
+{
+    SP_CMP(a->from, b->from);
+    SP_CMP(a->to, b->to);
+    SP_CMP(a->family, b->family);
+    SP_CMP(a->proto, b->proto);
+    SP_CMP(a->technique, b->technique);
+    SP_CMP(a->expect, b->expect);
+    SP_CMP(a->rule, b->rule);
+    return 0;
+}
+
+static int cmp_group(const struct sp_entry *a, const struct sp_entry *b)
+{
+    int order = cmp_key(a, b);
+    if (order == 0) {
+        SP_CMP(a->verdict, b->verdict);
+    }
+    return order;
+}
+
+static int cmp_entry(const void *pa, const void *pb)
+{
+    const struct sp_entry *a = pa;
+    const struct sp_entry *b = pb;
+    int order = cmp_group(a, b);
+    if (order == 0) {
+        SP_CMP(a->port, b->port);
+        SP_CMP(a->test, b->test);
+    }
+    return order;
+}
+
+static int cmp_finding(const void *pa, const void *pb)
+{
+    const struct sp_finding *a = pa;
+    const struct sp_finding *b = pb;
+    SP_CMP(b->severity, a->severity);
+    SP_CMP(a->verdict, b->verdict);
+    SP_CMP(a->from, b->from);
+    SP_CMP(a->to, b->to);
+    SP_CMP(a->family, b->family);
+    SP_CMP(a->proto, b->proto);
+    SP_CMP(a->technique, b->technique);
+    SP_CMP(a->expect, b->expect);
+    SP_CMP(a->rule, b->rule);
+    return 0;
+}
+
+void sp_finding_release(struct sp_finding *finding)
+{
+    sp_free(finding->ports);
+    sp_free(finding->where);
+    sp_free(finding->line);
+    sp_free(finding->repeat);
+}
+
+static bool is_external(const struct sp_model *model, uint32_t target)
+{
+    uint32_t network = sp_model_target_network(model, target);
+    for (size_t steps = 0; network < model->nnetworks && steps <= model->nnetworks; steps++) {
+        if (model->networks[network].kind == SP_NET_EXTERNAL) {
+            return true;
+        }
+        network = model->networks[network].parent;
+    }
+    return false;
+}
+
+static enum sp_severity severity_of(const struct sp_model *model, const struct sp_finding *finding)
+{
+    if (finding->verdict == SP_VERDICT_LEAK) {
+        return is_external(model, finding->from) ? SP_SEVERITY_CRITICAL : SP_SEVERITY_HIGH;
+    }
+    bool is_low = finding->verdict == SP_VERDICT_PARTIAL || finding->verdict == SP_VERDICT_PROXIED;
+    return is_low ? SP_SEVERITY_LOW : SP_SEVERITY_MEDIUM;
+}
+
+/* Attempts that arrived at the witness that decides. */
+static uint16_t delivered_of(const struct sp_result *result, const struct sp_entry *entry)
+{
+    const struct sp_seen *seen = &result->outcomes[entry->test].seen;
+    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[entry->test].pair];
+    if (pair->one_sided) {
+        return seen->answered;
+    }
+    bool at_host = entry->expect != SP_EXPECT_DENY || pair->layer == SP_LAYER_HOST;
+    uint16_t arrived = at_host || seen->host > seen->nic ? seen->host : seen->nic;
+    return arrived > 0 || entry->expect != SP_EXPECT_DENY ? arrived : seen->elsewhere;
+}
+
+static const char *receiver_of(const struct sp_seen *seen, bool one_sided)
+{
+    if (one_sided) {
+        return "no_probe";
+    }
+    if (seen->rewritten > 0) {
+        return "rewritten";
+    }
+    if (seen->host > 0) {
+        return "intact";
+    }
+    if (seen->nic > 0) {
+        return "nic_only";
+    }
+    return seen->elsewhere > 0 ? "elsewhere" : "none";
+}
+
+/* Everything that the sample says. */
+static enum sp_rc show_sample(const struct sp_result *result, struct sp_finding *finding,
+                              const struct sp_entry *sample)
+{
+    const struct sp_seen *seen = &result->outcomes[sample->test].seen;
+    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[sample->test].pair];
+    finding->sample = sample->test;
+    finding->attempts = seen->attempts;
+    finding->delivered = delivered_of(result, sample);
+    finding->sender = sp_answer_str(
+        seen->answered > 0 || seen->answer_left == 0 ? seen->answer : (uint8_t)SP_ANSWER_NONE);
+    finding->receiver = receiver_of(seen, pair->one_sided);
+    finding->egress = sp_answer_str(seen->answer_left > 0 ? seen->answer : (uint8_t)SP_ANSWER_NONE);
+
+    char text[SP_ADDR_STRLEN];
+    const char *where = NULL;
+    if (seen->elsewhere > 0 && seen->elsewhere_host < result->model->nhosts) {
+        where = sp_model_target_name(result->model, seen->elsewhere_host);
+    } else if (seen->answerer_addr.family != SP_FAMILY_NONE &&
+               seen->answerer != SP_ANSWERER_DESTINATION) {
+        where = sp_addr_str(&seen->answerer_addr, text);
+    }
+    if (where && !(finding->where = sp_strdup(where))) {
+        return SP_E_NOMEM;
+    }
+    return SP_OK;
+}
+
+/* The test that proves the finding best: a denied flow that arrived most, an allowed one that
+ * arrived least; the first of equals. */
+static const struct sp_entry *best_sample(const struct sp_result *result,
+                                          const struct sp_entry *run, size_t n)
+{
+    const struct sp_entry *best = &run[0];
+    bool wants_more = run[0].expect == SP_EXPECT_DENY;
+    for (size_t i = 1; i < n; i++) {
+        /* a/b against c/d without division; attempts of 0 count as 1 */
+        uint32_t attempts = result->outcomes[run[i].test].seen.attempts;
+        uint32_t best_attempts = result->outcomes[best->test].seen.attempts;
+        uint64_t mine = (uint64_t)delivered_of(result, &run[i]) * (best_attempts | !best_attempts);
+        uint64_t theirs = (uint64_t)delivered_of(result, best) * (attempts | !attempts);
+        if (wants_more ? mine > theirs : mine < theirs) {
+            best = &run[i];
+        }
+    }
+    return best;
+}
+
+static char *repeat_of(const struct sp_model *model, const struct sp_finding *finding)
+{
+    struct sp_buf buf;
+    sp_buf_init(&buf, SP_PORTS_MAX_BYTES);
+    sp_buf_str(&buf, "segproof verify ");
+    const char *file = model->file ? model->file : "-";
+    if (file[0] == '-' && file[1] != '\0') {
+        sp_buf_str(&buf, "./");
+    }
+    sp_shell_word(&buf, file);
+    sp_buf_str(&buf, " --from ");
+    sp_shell_word(&buf, sp_model_target_name(model, finding->from));
+    sp_buf_str(&buf, " --to ");
+    sp_shell_word(&buf, sp_model_target_name(model, finding->to));
+    sp_buf_str(&buf, " --only ");
+    sp_shell_word(&buf, sp_technique_name(finding->technique));
+    char *text = sp_buf_take(&buf);
+    sp_buf_release(&buf);
+    return text;
+}
+
+static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_lookup *lookup,
+                               const struct sp_entry *run, size_t n, bool is_second,
+                               struct sp_finding *finding)
+{
+    const struct sp_result *result = summary->result;
+    finding->verdict = run[0].verdict;
+    finding->from = run[0].from;
+    finding->to = run[0].to;
+    finding->rule = run[0].rule;
+    finding->family = run[0].family;
+    finding->proto = run[0].proto;
+    finding->technique = run[0].technique;
+    finding->expect = run[0].expect;
+    finding->tests = (uint32_t)n;
+    finding->policy = sp_rule_name(result->model, run[0].rule);
+    finding->severity = severity_of(result->model, finding);
+    finding->grade = SP_GRADE_PAIR;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t grade = result->outcomes[run[i].test].grade;
+        grade = grade > SP_GRADE_PAIR ? (uint8_t)SP_GRADE_NONE : grade;
+        finding->grade = grade < finding->grade ? grade : finding->grade;
+    }
+    enum sp_cause cause = sp_cause_guess(lookup, result, run, n);
+    finding->cause_kind = (uint8_t)cause;
+    finding->cause = sp_cause_str(cause);
+    finding->remedy = sp_cause_remedy(cause);
+
+    struct sp_buf ports;
+    sp_buf_init(&ports, SP_PORTS_MAX_BYTES);
+    sp_ports_of(&ports, run, n, NULL, NULL);
+    enum sp_rc rc = ports.rc;
+    finding->ports = sp_buf_take(&ports);
+    sp_buf_release(&ports);
+    finding->line = sp_rule_line(result->model, run[0].rule);
+    finding->repeat = repeat_of(result->model, finding);
+    if (rc != SP_OK || !finding->ports || !finding->line || !finding->repeat) {
+        return rc != SP_OK ? rc : SP_E_NOMEM;
+    }
+    rc = show_sample(result, finding, best_sample(result, run, n));
+    if (rc != SP_OK) {
+        return rc;
+    }
+    return sp_finding_id(result->model, finding,
+                         is_second ? sp_verdict_str(finding->verdict) : NULL, finding->id);
+}
+
+/* Groups what sorted entries say into *ret_findings; on failure the caller releases them too. */
+static enum sp_rc group(struct sp_summary *summary, const struct sp_lookup *lookup,
+                        const struct sp_entry *entries, size_t n, struct sp_finding **findings,
+                        size_t *nfindings)
+{
+    size_t cap = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && cmp_group(&entries[i], &entries[end]) == 0;) {
+            end++;
+        }
+        if (sp_grow((void **)findings, *nfindings, &cap, sizeof(**findings)) != 0) {
+            return SP_E_NOMEM;
+        }
+        struct sp_finding *finding = &(*findings)[(*nfindings)++];
+        memset(finding, 0, sizeof(*finding));
+        bool is_second = i > 0 && cmp_key(&entries[i - 1], &entries[i]) == 0;
+        enum sp_rc rc = make_finding(summary, lookup, entries + i, end - i, is_second, finding);
+        if (rc != SP_OK) {
+            return rc;
+        }
+    }
+    if (*nfindings > 0) {
+        qsort(*findings, *nfindings, sizeof(**findings), cmp_finding);
+    }
+    return SP_OK;
+}
+
+/* The entries of one kind, sorted for grouping; a note takes the verdict it would have been. */
+static enum sp_rc pick(const struct sp_summary *summary, bool notes, struct sp_entry **ret_picked,
+                       size_t *ret_n)
+{
+    size_t n = 0;
+    struct sp_entry *picked = sp_calloc(summary->nentries, sizeof(*picked));
+    if (!picked) {
+        return SP_E_NOMEM;
+    }
+    for (size_t i = 0; i < summary->nentries; i++) {
+        const struct sp_entry *e = &summary->entries[i];
+        if (notes ? e->is_note : sp_verdict_is_finding(e->verdict)) {
+            picked[n] = *e;
+            if (notes) {
+                picked[n].verdict = (uint8_t)summary->result->outcomes[e->test].judged.noted;
+            }
+            n++;
+        }
+    }
+    qsort(picked, n, sizeof(*picked), cmp_entry);
+    *ret_picked = picked;
+    *ret_n = n;
+    return SP_OK;
+}
+
+enum sp_rc sp_group_findings(struct sp_summary *summary)
+{
+    struct sp_lookup lookup;
+    struct sp_entry *picked = NULL;
+    size_t n = 0;
+    enum sp_rc rc = sp_lookup_init(&lookup, summary);
+    if (rc != SP_OK) {
+        return rc;
+    }
+    for (int notes = 0; notes <= 1 && rc == SP_OK; notes++) {
+        rc = pick(summary, notes != 0, &picked, &n);
+        if (rc == SP_OK) {
+            rc = group(summary, &lookup, picked, n, notes ? &summary->notes : &summary->findings,
+                       notes ? &summary->nnotes : &summary->nfindings);
+        }
+        sp_free(picked);
+        picked = NULL;
+    }
+    sp_lookup_release(&lookup);
+    return rc;
+}
+
+/* ------------------------------------------------------------------ causes */
+
+static int cmp_cause(const void *pa, const void *pb)
+{
+    const struct sp_cause_group *a = pa;
+    const struct sp_cause_group *b = pb;
+    SP_CMP(b->severity, a->severity);
+    SP_CMP(b->nfindings, a->nfindings);
+    SP_CMP(a->findings[0], b->findings[0]);
+    return 0;
+}
+
+/* A finding's place in the order of causes. */
+struct ref {
+    uint32_t rule, finding;
+    uint8_t cause;
+};
+
+static int cmp_ref(const void *pa, const void *pb)
+{
+    const struct ref *a = pa;
+    const struct ref *b = pb;
+    SP_CMP(a->rule, b->rule);
+    SP_CMP(a->cause, b->cause);
+    SP_CMP(a->finding, b->finding);
+    return 0;
+}
+
+static enum sp_rc add_cause(struct sp_summary *summary, const struct ref *refs, size_t n,
+                            size_t *cap)
+{
+    if (sp_grow((void **)&summary->causes, summary->ncauses, cap, sizeof(*summary->causes)) != 0) {
+        return SP_E_NOMEM;
+    }
+    const struct sp_finding *first = &summary->findings[refs[0].finding];
+    struct sp_cause_group made = {.cause = first->cause,
+                                  .remedy = first->remedy,
+                                  .policy = first->policy,
+                                  .rule = first->rule,
+                                  .nfindings = n};
+    made.findings = sp_calloc(n, sizeof(*made.findings));
+    if (!made.findings) {
+        return SP_E_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        made.findings[i] = refs[i].finding;
+        enum sp_severity severity = summary->findings[refs[i].finding].severity;
+        made.severity = severity > made.severity ? severity : made.severity;
+    }
+    summary->causes[summary->ncauses++] = made;
+    return SP_OK;
+}
+
+enum sp_rc sp_group_causes(struct sp_summary *summary)
+{
+    enum sp_rc rc = SP_OK;
+    size_t cap = 0;
+    struct ref *refs = sp_calloc(summary->nfindings, sizeof(*refs));
+    if (!refs) {
+        return SP_E_NOMEM;
+    }
+    for (size_t i = 0; i < summary->nfindings; i++) {
+        refs[i] = (struct ref){.rule = summary->findings[i].rule,
+                               .finding = (uint32_t)i,
+                               .cause = summary->findings[i].cause_kind};
+    }
+    qsort(refs, summary->nfindings, sizeof(*refs), cmp_ref);
+    for (size_t i = 0, end; i < summary->nfindings && rc == SP_OK; i = end) {
+        for (end = i + 1; end < summary->nfindings && refs[end].rule == refs[i].rule &&
+                          refs[end].cause == refs[i].cause;) {
+            end++;
+        }
+        rc = add_cause(summary, refs + i, end - i, &cap);
+    }
+    sp_free(refs);
+    if (rc == SP_OK && summary->ncauses > 0) {
+        qsort(summary->causes, summary->ncauses, sizeof(*summary->causes), cmp_cause);
+    }
+    return rc;
+}

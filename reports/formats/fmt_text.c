@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The report for people: first whether it holds, then what to do about it, then what stays open,
+ * then how far the run reached. Made for 80 columns; -q keeps the first two, -v adds every pair. */
+#include <string.h>
+
+#include "probe/base/clock.h"
+#include "reports/escape.h"
+#include "reports/formats/text_out.h"
+#include "reports/group.h"
+
+#define SP_TEXT_LINE_MAX (4U << 20)
+
+static void overall_line(struct sp_text *text)
+{
+    static const char *const words[] = {"HOLDS", "FAILS", "INCOMPLETE"};
+    static const uint8_t like[] = {SP_VERDICT_HOLDS, SP_VERDICT_LEAK, SP_VERDICT_INCONCLUSIVE};
+    const struct sp_summary *summary = text->summary;
+    const struct sp_counts *counts = &summary->counts;
+    uint8_t verdict = like[summary->overall];
+    sp_text_styled(text, sp_text_style_of(verdict), sp_text_sign(text, verdict));
+    sp_buf_char(text->out, ' ');
+    sp_text_styled(text, sp_text_style_of(verdict), words[summary->overall]);
+    sp_text_add(text, "  ");
+    if (summary->nfindings > 0) {
+        sp_text_add_count(text, summary->nfindings, "finding", "findings");
+        if (counts->failed != summary->nfindings) {
+            sp_text_add(text, " in ");
+            sp_text_add_count(text, counts->failed, "check", "checks");
+        }
+        sp_text_add(text, ", ");
+    }
+    if (counts->inconclusive > 0) {
+        sp_text_add_number(text, counts->inconclusive);
+        sp_text_add(text, " inconclusive, ");
+    }
+    if (counts->probes_failed > 0) {
+        sp_text_add_count(text, counts->probes_failed, "probe", "probes");
+        sp_text_add(text, " failed, ");
+    }
+    if (summary->result->interrupted) {
+        sp_text_add(text, "interrupted, ");
+    }
+    if (counts->checks == 0) {
+        sp_text_add(text, "nothing was checked");
+    } else {
+        sp_text_add_number(text, counts->holds);
+        sp_text_add(text, " of ");
+        sp_text_add_count(text, counts->checks, "check holds", "checks hold");
+    }
+    if (text->color) {
+        sp_buf_str(text->out, "\x1b[1m");
+    }
+    /* One line whatever the width: scripts and eyes look for it. */
+    sp_text_flush(text);
+    if (text->color) {
+        sp_buf_str(text->out, "\x1b[0m");
+    }
+    sp_buf_char(text->out, '\n');
+}
+
+static void run_line(struct sp_text *text)
+{
+    const struct sp_result *result = text->summary->result;
+    char when[24];
+    sp_wall_str(result->started_s, when);
+    sp_text_add_outside(text, result->model->name ? result->model->name : "");
+    sp_text_add(text, " (");
+    sp_text_add_outside(text, result->model->file ? result->model->file : "-");
+    sp_buf_fmt(&text->line, "), depth %s, run ", sp_depth_str(result->plan->depth));
+    sp_text_add_outside(text, result->run_id);
+    sp_buf_fmt(&text->line, " at %s, %llu.%llu s", when,
+               (unsigned long long)(result->duration_ms / 1000U),
+               (unsigned long long)(result->duration_ms % 1000U / 100U));
+    sp_text_wrap(text, 0, 4);
+}
+
+/* What the holds rest on. */
+static void proof_line(struct sp_text *text)
+{
+    const struct sp_counts *counts = &text->summary->counts;
+    static const struct {
+        uint8_t grade;
+        const char *words;
+    } grades[] = {
+        {SP_GRADE_PAIR, " proven between the two hosts (pair)"},
+        {SP_GRADE_SPLIT, " proven beside them (split)"},
+        {SP_GRADE_SELF, " proven at each end only, path unproven (self)"},
+        {SP_GRADE_NONE, " without a control"},
+    };
+    if (counts->holds == 0) {
+        return;
+    }
+    sp_text_add(text, "Of what holds: ");
+    sp_text_add_number(text, counts->by_arrival);
+    sp_text_add(text, " arrived");
+    for (size_t i = 0; i < SP_ARRAY_LEN(grades); i++) {
+        uint64_t n = counts->by_grade[grades[i].grade];
+        if (n > 0) {
+            sp_text_add(text, ", ");
+            sp_text_add_number(text, n);
+            sp_text_add(text, grades[i].words);
+        }
+    }
+    if (counts->lossy > 0) {
+        sp_text_add(text, "; ");
+        sp_text_add_number(text, counts->lossy);
+        sp_text_add(text, " with some loss");
+    }
+    if (counts->notes > 0) {
+        sp_text_add(text, "; ");
+        sp_text_add_number(text, counts->notes);
+        sp_text_add(text, " permitted that do not work");
+    }
+    sp_text_wrap(text, 0, 4);
+}
+
+static void show_open(struct sp_text *text)
+{
+    const struct sp_summary *summary = text->summary;
+    size_t n = summary->nopen;
+    size_t shown = text->verbosity > 0 || n < SP_TEXT_MAX_SHOWN ? n : SP_TEXT_MAX_SHOWN;
+    if (n == 0) {
+        return;
+    }
+    sp_text_heading(text, "INCONCLUSIVE", "neither a pass nor a finding");
+    for (size_t i = 0; i < shown; i++) {
+        const struct sp_open *open = &summary->open[i];
+        sp_text_styled(text, SP_STYLE_OPEN, "?");
+        sp_text_add(text, " ");
+        if (open->host != SP_NONE) {
+            sp_text_add_outside(text, sp_model_target_name(summary->result->model, open->host));
+        } else {
+            sp_text_add_flow(text, open->from, open->to, open->proto, open->family, open->ports);
+        }
+        sp_text_add(text, ": ");
+        sp_text_add(text, sp_unsound_str(open->reason));
+        if (open->detail) {
+            sp_text_add(text, ": ");
+            sp_text_add_outside(text, open->detail);
+        }
+        sp_text_add(text, " (");
+        sp_text_add_count(text, open->tests, "check)", "checks)");
+        sp_text_wrap(text, 1, 4);
+    }
+    if (shown < n) {
+        sp_text_add(text, "... and ");
+        sp_text_add_number(text, n - shown);
+        sp_text_add(text, " more: see -v, or --report json=FILE");
+        sp_text_wrap(text, 0, 4);
+    }
+}
+
+static void show_probes(struct sp_text *text)
+{
+    const struct sp_result *result = text->summary->result;
+    if (text->summary->counts.probes_failed == 0) {
+        return;
+    }
+    sp_text_heading(text, "PROBES THAT FAILED", NULL);
+    for (size_t i = 0; i < result->model->nhosts; i++) {
+        const struct sp_host_status *host = &result->hosts[i];
+        if (host->wanted && !host->ok) {
+            sp_text_styled(text, SP_STYLE_BAD, sp_text_sign(text, SP_VERDICT_LEAK));
+            sp_text_add(text, " ");
+            sp_text_add_outside(text, result->model->hosts[i].name);
+            sp_text_add(text, ": ");
+            sp_text_add_outside(text, host->reason[0] ? host->reason : "no reason given");
+            sp_text_wrap(text, 1, 4);
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ how far it reached */
+
+static void ratio_line(struct sp_text *text, const char *label, uint64_t tested, uint64_t of)
+{
+    if (of == 0) {
+        return;
+    }
+    sp_text_add_number(text, tested);
+    sp_text_add(text, " of ");
+    sp_text_add_number(text, of);
+    sp_text_field(text, label);
+}
+
+static void show_coverage(struct sp_text *text)
+{
+    const struct sp_coverage *c = &text->summary->coverage;
+    sp_text_heading(text, "COVERAGE", "tested with a conclusion");
+    ratio_line(text, "pairs", c->pairs_tested, c->pairs_of);
+    ratio_line(text, "intervals", c->intervals_tested, c->intervals_of);
+    ratio_line(text, "edges", c->edges_tested, c->edges_of);
+    ratio_line(text, "rules", c->rules_tested, c->rules_of);
+    ratio_line(text, "firewalls", c->enforcements_tested, c->enforcements_of);
+    unsigned hundredths = (unsigned)(c->denied_ports_swept * 10000.0);
+    sp_buf_fmt(&text->line, "%u.%02u %% of the denied TCP and UDP ports have a check of their own",
+               hundredths / 100U, hundredths % 100U);
+    sp_text_field(text, "denied");
+}
+
+static void show_untested(struct sp_text *text)
+{
+    const struct sp_summary *summary = text->summary;
+    if (summary->nuntested == 0) {
+        return;
+    }
+    sp_text_heading(text, "NOT TESTED", "counted nowhere else");
+    for (size_t i = 0; i < summary->nuntested; i++) {
+        const struct sp_untested *line = &summary->untested[i];
+        const char *comma = "";
+        sp_text_add(text, "  ");
+        if (line->tests > 0) {
+            sp_text_add_count(text, line->tests, "check", "checks");
+            comma = ", ";
+        }
+        if (line->pairs > 0) {
+            sp_text_add(text, comma);
+            sp_text_add_count(text, line->pairs, "pair", "pairs");
+            comma = ", ";
+        }
+        if (line->intervals > 0) {
+            sp_text_add(text, comma);
+            sp_text_add_count(text, line->intervals, "interval", "intervals");
+        }
+        if (line->host != SP_NONE) {
+            sp_text_add(text, " into ");
+            sp_text_add_outside(text, sp_model_target_name(summary->result->model, line->host));
+        }
+        sp_text_add(text, ": ");
+        sp_text_add_outside(text, line->reason);
+        sp_text_wrap(text, 2, 6);
+    }
+}
+
+/* -v: every pair. */
+static void show_pairs(struct sp_text *text)
+{
+    const struct sp_summary *summary = text->summary;
+    sp_text_heading(text, "PAIRS", "a pair that holds was tested on the ports named here only");
+    for (size_t i = 0; i < summary->npairs; i++) {
+        const struct sp_pair_row *row = &summary->pairs[i];
+        char word[24];
+        sp_text_styled(text, sp_text_style_of(row->verdict), sp_text_sign(text, row->verdict));
+        sp_buf_fmt(&text->line, " %s  ", sp_text_word(row->verdict, word));
+        sp_text_add_flow(text, row->from, row->to, row->proto, row->family, row->tested);
+        sp_buf_fmt(&text->line, "  control %s, ", sp_grade_str(row->grade));
+        sp_text_add_number(text, row->holds);
+        sp_text_add(text, " of ");
+        sp_text_add_count(text, row->tests, "check holds", "checks hold");
+        sp_text_add(text, row->lossy ? ", with loss" : "");
+        sp_text_wrap(text, 4 + strlen(word), 4);
+    }
+}
+
+static enum sp_rc render(const struct sp_summary *summary, const struct sp_format_options *options,
+                         struct sp_buf *out)
+{
+    static const struct sp_format_options none = {0};
+    const struct sp_format_options *o = options ? options : &none;
+    unsigned width = o->width == 0 ? 100U : o->width;
+    struct sp_text text = {
+        .summary = summary,
+        .out = out,
+        .width = width < 40U    ? 40U
+                 : width > 120U ? 120U
+                                : width,
+        .verbosity = o->verbosity,
+        .color = o->color,
+        .ascii = o->ascii,
+    };
+    sp_buf_init(&text.line, SP_TEXT_LINE_MAX);
+    overall_line(&text);
+    if (o->verbosity < 0) {
+        sp_text_finding_lines(&text);
+    } else {
+        run_line(&text);
+        proof_line(&text);
+        sp_text_findings(&text);
+        show_open(&text);
+        show_probes(&text);
+        sp_text_matrix(&text);
+        if (o->verbosity > 0) {
+            show_pairs(&text);
+        }
+        show_coverage(&text);
+        show_untested(&text);
+    }
+    sp_buf_release(&text.line);
+    return out->rc;
+}
+
+const struct sp_format sp_fmt_text = {
+    .name = "text",
+    .extension = ".txt",
+    .summary = "for people on a terminal",
+    .render = render,
+};

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts that summary.c is put together from. Only files of this folder include it. Each fills
+ * its own fields of a summary whose entries and counts are ready, and leaves what it allocated
+ * there also on failure: sp_summary_free() takes all of it. */
+#ifndef SP_REPORTS_GROUP_H
+#define SP_REPORTS_GROUP_H
+
+#include "probe/base/buf.h"
+#include "reports/summary.h"
+
+/* One step of a comparison function for qsort. */
+#define SP_CMP(a, b)                                                                               \
+    do {                                                                                           \
+        if ((a) != (b)) {                                                                          \
+            return (a) < (b) ? -1 : 1;                                                             \
+        }                                                                                          \
+    } while (0)
+
+/* findings.c */
+enum sp_rc sp_group_findings(struct sp_summary *summary) SP_MUST_CHECK;
+enum sp_rc sp_group_causes(struct sp_summary *summary) SP_MUST_CHECK;
+void sp_finding_release(struct sp_finding *finding);
+
+/* opens.c: inconclusive and untested */
+enum sp_rc sp_group_open(struct sp_summary *summary) SP_MUST_CHECK;
+enum sp_rc sp_group_untested(struct sp_summary *summary) SP_MUST_CHECK;
+/* The host that a reason blames, or SP_NONE. */
+uint32_t sp_open_culprit(enum sp_unsound reason, uint32_t from, uint32_t to);
+
+/* pairs.c */
+enum sp_rc sp_group_pairs(struct sp_summary *summary) SP_MUST_CHECK;
+/* Of two verdicts the one that a pair or a cell shows. */
+uint8_t sp_verdict_worse(uint8_t a, uint8_t b);
+/* A verdict that says something about the flow. */
+bool sp_verdict_is_conclusive(uint8_t verdict);
+
+/* matrix.c */
+enum sp_rc sp_group_matrix(struct sp_summary *summary) SP_MUST_CHECK;
+
+/* coverage.c */
+enum sp_rc sp_group_coverage(struct sp_summary *summary) SP_MUST_CHECK;
+
+/* cause.c */
+enum sp_cause {
+    SP_CAUSE_ELSEWHERE,
+    SP_CAUSE_REWRITTEN,
+    SP_CAUSE_TWIN_IPV6, /* the other family holds */
+    SP_CAUSE_TWIN_IPV4,
+    SP_CAUSE_NO_FILTER,
+    SP_CAUSE_TOO_WIDE,
+    SP_CAUSE_OTHER_PROTOCOL,
+    SP_CAUSE_BOTH_WAYS,
+    SP_CAUSE_ANY_SOURCE,
+    SP_CAUSE_HOST_OPEN,
+    SP_CAUSE_LET_THROUGH,
+    SP_CAUSE_SENDER_POLICY,
+    SP_CAUSE_TOO_NARROW,
+    SP_CAUSE_REJECTED,
+    SP_CAUSE_NO_WAY,
+    SP_CAUSE_DROPPED,
+    SP_CAUSE_HOST_FILTER,
+    SP_CAUSE_NO_ANSWER,
+    SP_CAUSE_WAY_BACK,
+    SP_CAUSE_LOSS,
+    SP_CAUSE_PROXY,
+    SP_CAUSE_COUNT
+};
+
+/* Looks tests up while causes are guessed. */
+struct sp_lookup {
+    const struct sp_entry *entries; /* by flow; borrowed */
+    size_t n;
+    struct sp_entry *allowed; /* allow and permit, by to, family, proto, port; owned */
+    size_t nallowed;
+};
+
+enum sp_rc sp_lookup_init(struct sp_lookup *lookup, const struct sp_summary *summary) SP_MUST_CHECK;
+void sp_lookup_release(struct sp_lookup *lookup);
+/* The likely cause of n tests of one finding, sorted by port; n > 0. */
+enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_result *result,
+                             const struct sp_entry *tests, size_t n);
+const char *sp_cause_str(enum sp_cause cause);
+const char *sp_cause_remedy(enum sp_cause cause);
+
+/* ports.c: lists of ports, "22,8000-8100". Each call adds to what out already holds. */
+void sp_ports_range(struct sp_buf *out, uint8_t proto, uint16_t lo, uint16_t hi);
+/* The ports of sorted entries for which keep() is true; neighbours in number become ranges. */
+void sp_ports_of(struct sp_buf *out, const struct sp_entry *entries, size_t n,
+                 bool (*keep)(const struct sp_entry *entry, const void *ctx), const void *ctx);
+#define SP_PORTS_MAX_BYTES (1U << 20)
+
+/* names.c: what several files must say alike. */
+const char *sp_technique_name(uint8_t technique);
+const char *sp_rule_name(const struct sp_model *model, uint32_t rule);
+/* "shop.yaml:41", or the file alone. */
+char *sp_rule_line(const struct sp_model *model, uint32_t rule) SP_MUST_CHECK;
+/* Adds one shell word, quoted only where it must be. */
+void sp_shell_word(struct sp_buf *out, const char *word);
+/* The first 16 hex digits of SHA-256 over eight parts, each followed by a newline: topology name,
+ * from, to, family, protocol, technique, expected, policy. A second finding of the same eight (with
+ * another verdict) passes that verdict as a ninth part, so that ids are unique in a report. */
+enum sp_rc sp_finding_id(const struct sp_model *model, const struct sp_finding *finding,
+                         const char *ninth, char out[static 17]) SP_MUST_CHECK;
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reports/result.h"
+
+#include "probe/base/mem.h"
+
+enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *plan,
+                         struct sp_result **ret_result)
+{
+    struct sp_result *result = sp_calloc(1, sizeof(*result));
+    if (!result) {
+        return SP_E_NOMEM;
+    }
+    result->model = model;
+    result->plan = plan;
+    result->outcomes = sp_calloc(plan->ntests, sizeof(*result->outcomes));
+    result->hosts = sp_calloc(model->nhosts, sizeof(*result->hosts));
+    if (!result->outcomes || !result->hosts) {
+        sp_result_free(result);
+        return SP_E_NOMEM;
+    }
+    /* Zero would read as "holds": a test that nobody ever judged must not. */
+    for (size_t i = 0; i < plan->ntests; i++) {
+        struct sp_outcome *outcome = &result->outcomes[i];
+        outcome->seen.unsound = SP_UNSOUND_INTERRUPTED;
+        outcome->seen.elsewhere_host = SP_NONE;
+        outcome->judged = (struct sp_judgement){.verdict = SP_VERDICT_INCONCLUSIVE,
+                                                .row = 3,
+                                                .noted = SP_VERDICT_INCONCLUSIVE,
+                                                .reason = SP_UNSOUND_INTERRUPTED};
+    }
+    for (size_t i = 0; i < model->nhosts; i++) {
+        result->hosts[i].host = (uint32_t)i;
+    }
+    *ret_result = result;
+    return SP_OK;
+}
+
+void sp_result_free(struct sp_result *result)
+{
+    if (!result) {
+        return;
+    }
+    sp_free(result->outcomes);
+    sp_free(result->hosts);
+    sp_free(result);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A result put in order for people: counts, the overall verdict and exit code, findings, notes,
+ * what stayed open, pairs, the matrix of segments, causes and coverage. Every report format is made
+ * from this and from the result it borrows; both model, plan and result must outlive it.
+ *
+ * Everything is sorted, so one result gives one report. Limits: memory grows with the tests (24
+ * bytes each) and with what was found. */
+#ifndef SP_REPORTS_SUMMARY_H
+#define SP_REPORTS_SUMMARY_H
+
+#include "reports/result.h"
+
+enum sp_overall { SP_OVERALL_HOLDS, SP_OVERALL_FAILS, SP_OVERALL_INCOMPLETE };
+
+enum sp_severity { SP_SEVERITY_LOW, SP_SEVERITY_MEDIUM, SP_SEVERITY_HIGH, SP_SEVERITY_CRITICAL };
+
+/* One test, with what it is sorted and grouped by. */
+struct sp_entry {
+    uint32_t from, to; /* targets */
+    uint32_t rule;     /* SP_NONE = default deny */
+    uint32_t test;     /* index into plan->tests and result->outcomes */
+    uint16_t port;
+    uint8_t family, proto, technique, expect;
+    uint8_t verdict; /* enum sp_verdict, always in range */
+    bool is_note;
+};
+
+struct sp_counts {
+    uint64_t checks; /* tests judged: holds + failed + inconclusive */
+    uint64_t holds;  /* permits that only earn a note are among them */
+    uint64_t failed; /* tests whose verdict is a finding; nfindings groups them */
+    uint64_t inconclusive;
+    uint64_t not_observable; /* silent targets without a probe */
+    uint64_t not_tested;     /* planned and not carried out */
+    uint64_t notes;
+    uint64_t lossy;
+    uint64_t by_grade[SP_GRADE_PAIR + 1]; /* denied flows that hold, by the control they rest on */
+    uint64_t by_arrival;                  /* allowed flows that hold: arrival is its own proof */
+    uint64_t probes_failed;
+};
+
+/* Tests that share from, to, family, protocol, technique, expectation, rule and verdict. */
+struct sp_finding {
+    char id[17]; /* see sp_finding_id */
+    enum sp_verdict verdict;
+    enum sp_severity severity;
+    uint32_t from, to, rule;
+    uint8_t family, proto, technique, expect;
+    uint8_t grade;     /* the weakest among the tests */
+    char *ports;       /* "22,8000-8100" */
+    uint32_t tests;    /* how many */
+    uint32_t sample;   /* the test that shows it best; the rest of this struct speaks of it */
+    uint16_t attempts; /* that count */
+    uint16_t delivered;
+    const char *sender;   /* what the sender got back: sp_answer_str, static */
+    const char *receiver; /* "none", "nic_only", "intact", "rewritten", "elsewhere", "no_probe" */
+    const char *egress;   /* the answer that left the receiver, or "none" */
+    char *where;          /* who else got it, or who refused it; NULL = unknown */
+    const char *policy;   /* the rule's name or "default deny"; borrowed */
+    char *line;           /* "shop.yaml:41"; the file alone for default deny */
+    uint8_t cause_kind;   /* enum sp_cause */
+    const char *cause;    /* a clause, static */
+    const char *remedy;   /* static */
+    char *repeat;         /* a command line */
+};
+
+/* Tests without a conclusion that share their reason and their pair, or the host at fault. */
+struct sp_open {
+    enum sp_unsound reason;
+    uint32_t host; /* whose fault it is, SP_NONE = the pair's; then the next four count */
+    uint32_t from, to;
+    uint8_t family, proto, technique;
+    char *ports;        /* NULL for a host's fault */
+    const char *detail; /* the host's own words, or NULL; borrowed, from outside: escape it */
+    uint64_t tests;
+};
+
+/* What was left out, by reason. */
+struct sp_untested {
+    const char *reason; /* static */
+    uint32_t host;      /* a target without a probe, or SP_NONE */
+    uint64_t tests;     /* planned tests */
+    uint64_t pairs;     /* never planned */
+    uint64_t intervals; /* never planned */
+};
+
+/* One ordered pair of targets, family and protocol. */
+struct sp_pair_row {
+    uint32_t from, to;
+    uint8_t family, proto;
+    uint8_t verdict; /* the worst; holds covers `tested` only */
+    uint8_t grade;   /* the weakest control behind its denied flows that hold */
+    bool lossy;
+    char *allowed, *permitted, *denied; /* declared intervals (tested points without a policy) */
+    char *tested;                       /* ports with a conclusion */
+    char *delivered;                    /* ports of which something arrived */
+    uint32_t tests, holds, failed, inconclusive;
+};
+
+/* A row and column of the matrix: a network with tested hosts, or all balancers together. */
+struct sp_segment {
+    uint32_t network; /* SP_NONE = the balancers */
+    const char *name; /* borrowed */
+};
+
+struct sp_cell {
+    uint32_t from, to; /* segments */
+    uint8_t worst;     /* enum sp_verdict */
+    uint64_t holds, failed, inconclusive, not_observable, not_tested;
+};
+
+/* Findings that one repair would end: the same rule and the same likely cause. */
+struct sp_cause_group {
+    const char *cause, *remedy; /* static */
+    const char *policy;         /* borrowed */
+    uint32_t rule;
+    enum sp_severity severity; /* the worst */
+    uint32_t *findings;        /* indexes */
+    size_t nfindings;
+};
+
+struct sp_summary {
+    const struct sp_result *result; /* borrowed */
+    struct sp_counts counts;
+    struct sp_coverage coverage; /* the plan's, less what gave no conclusion */
+    enum sp_overall overall;
+    int exit_code;            /* 0, 1 or 3 */
+    struct sp_entry *entries; /* every test, by from, to, family, proto, port, test */
+    size_t nentries;
+    struct sp_finding *findings; /* the worst first */
+    size_t nfindings;
+    struct sp_finding *notes;
+    size_t nnotes;
+    struct sp_open *open;
+    size_t nopen;
+    struct sp_untested *untested;
+    size_t nuntested;
+    struct sp_pair_row *pairs;
+    size_t npairs;
+    struct sp_segment *segments;
+    size_t nsegments;
+    struct sp_cell *cells; /* by from, to; only cells with tests */
+    size_t ncells;
+    struct sp_cause_group *causes;
+    size_t ncauses;
+};
+
+enum sp_rc sp_summary_new(const struct sp_result *result,
+                          struct sp_summary **ret_summary) SP_MUST_CHECK;
+void sp_summary_free(struct sp_summary *summary);
+
+/* NULL when the cell has no tests. */
+const struct sp_cell *sp_summary_cell(const struct sp_summary *summary, uint32_t from, uint32_t to);
+
+const char *sp_overall_str(enum sp_overall overall);
+const char *sp_severity_str(enum sp_severity severity);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From intent to tests. One walk over the ordered pairs of the selection: what cannot be tested is
+ * counted with its reason (plan_tally.c), the rest gets its points (plan_points.c) per pair of
+ * addresses and protocol. The same topology, selection and seed give the same plan. */
+#include "topologies/plan.h"
+
+#include <string.h>
+
+#include "probe/base/mem.h"
+#include "topologies/plan_priv.h"
+#include "topologies/plan_tally.h"
+
+struct planner {
+    struct sp_policy *policy;
+    const struct sp_model *model;
+    struct sp_plan_options options;
+    struct sp_plan *plan;
+    struct sp_book *book;
+    struct sp_tally *tally;
+    struct sp_points points[SP_FAMILY_PROTOS];
+    struct sp_ports (*open)[2]; /* per target: ports that somebody may use there, tcp and udp */
+    size_t pairs_cap, tests_cap;
+    struct sp_diag *diag;
+};
+
+/* All lists of one ordered pair of targets. */
+struct lists {
+    struct sp_intervals there[SP_PROTO_COUNT];
+    struct sp_intervals back[2]; /* tcp, udp */
+};
+
+static bool in_selection(const struct sp_bits *bits, uint32_t target)
+{
+    return !bits || sp_bits_get(bits, target);
+}
+
+static enum sp_rc load_lists(struct planner *p, uint32_t from, uint32_t to, struct lists *lists)
+{
+    *lists = (struct lists){0};
+    for (unsigned proto = 0; proto < SP_PROTO_COUNT; proto++) {
+        lists->there[proto] = sp_policy_pair(p->policy, from, to, (uint8_t)proto);
+        if (lists->there[proto].n == 0) {
+            return SP_E_NOMEM;
+        }
+    }
+    for (uint8_t proto = 0; p->options.depth == SP_DEPTH_STANDARD && proto < 2; proto++) {
+        lists->back[proto] = sp_policy_pair(p->policy, to, from, proto);
+        if (lists->back[proto].n == 0) {
+            return SP_E_NOMEM;
+        }
+    }
+    return SP_OK;
+}
+
+static enum sp_rc add_test(struct planner *p, const struct sp_interval *iv, struct sp_point point,
+                           uint8_t proto, uint8_t technique)
+{
+    struct sp_plan *plan = p->plan;
+    if (plan->ntests >= p->options.max_tests) {
+        return sp_fail(p->diag, SP_E_LIMIT, NULL,
+                       "the plan would have more than %llu tests: narrow it with --from and --to, "
+                       "or use --depth quick",
+                       (unsigned long long)p->options.max_tests);
+    }
+    if (sp_grow((void **)&plan->tests, plan->ntests, &p->tests_cap, sizeof(*plan->tests)) != 0) {
+        return SP_E_NOMEM;
+    }
+    const struct sp_pair *pair = &plan->pairs[plan->npairs - 1];
+    enum sp_rule_action action =
+        iv->rule < p->model->nrules ? p->model->rules[iv->rule].action : SP_ACTION_UNSET;
+    bool reject =
+        action == SP_ACTION_REJECT || (action == SP_ACTION_UNSET && pair->reject_declared);
+    plan->tests[plan->ntests++] =
+        (struct sp_test){.pair = (uint32_t)(plan->npairs - 1),
+                         .rule = iv->rule,
+                         .port = point.port,
+                         .proto = proto,
+                         .expect = iv->expect,
+                         .technique = technique,
+                         .why = point.why,
+                         .reject_declared = iv->expect == SP_EXPECT_DENY && reject};
+    return SP_OK;
+}
+
+/* Adds the points of one list whose expectation is (or is not) to be denied. */
+static enum sp_rc add_tests(struct planner *p, const struct sp_points *points,
+                            struct sp_intervals list, bool denies, uint8_t proto, uint8_t technique)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < points->n; i++) {
+        while (at < list.n && list.at[at].hi < points->at[i].port) {
+            at++;
+        }
+        if (at < list.n && (list.at[at].expect == SP_EXPECT_DENY) == denies) {
+            enum sp_rc rc = add_test(p, &list.at[at], points->at[i], proto, technique);
+            if (rc != SP_OK) {
+                return rc;
+            }
+        }
+    }
+    return SP_OK;
+}
+
+static enum sp_rc make_points(struct planner *p, const struct sp_pair *pair, uint8_t proto,
+                              const struct lists *lists, struct sp_points *points)
+{
+    struct sp_point_source source = {.pair = pair,
+                                     .proto = proto,
+                                     .depth = p->options.depth,
+                                     .seed = p->options.seed,
+                                     .sport_lo = p->plan->sport_lo,
+                                     .sport_hi = p->plan->sport_hi,
+                                     .list = lists->there[proto]};
+    if (proto == SP_PROTO_TCP || proto == SP_PROTO_UDP) {
+        source.twin = lists->there[proto == SP_PROTO_TCP ? SP_PROTO_UDP : SP_PROTO_TCP];
+        source.reverse = lists->back[proto == SP_PROTO_TCP ? 0 : 1];
+        source.open = &p->open[pair->to][proto == SP_PROTO_TCP ? 0 : 1];
+    }
+    return sp_points_build(points, &source);
+}
+
+/* Tests one pair of addresses: points per protocol first, then the denied ones of all protocols,
+ * then the others. */
+static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
+                            const struct lists *lists, bool *tested)
+{
+    struct sp_plan *plan = p->plan;
+    uint8_t technique[SP_FAMILY_PROTOS], protos[SP_FAMILY_PROTOS];
+    size_t n = 0, before = plan->ntests;
+    for (size_t i = 0; i < SP_FAMILY_PROTOS; i++) {
+        uint8_t proto = sp_family_proto(pair->family, i), index = 0;
+        enum sp_reason reason = sp_reason_proto(p->model, p->options.techniques, pair->from,
+                                                pair->to, proto, pair->family, &index);
+        if (reason != SP_REASON_NONE) {
+            sp_tally_skip(p->tally, reason, SP_NONE, pair->family, proto, lists->there[proto].n);
+            continue;
+        }
+        enum sp_rc rc = make_points(p, pair, proto, lists, &p->points[n]);
+        if (rc != SP_OK) {
+            return rc;
+        }
+        sp_tally_points(p->tally, pair, proto, lists->there[proto], &p->points[n],
+                        sp_technique_at(index)->packets);
+        technique[n] = index;
+        protos[n++] = proto;
+    }
+    if (n == 0) {
+        return SP_OK;
+    }
+    if (plan->npairs >= SP_NONE ||
+        sp_grow((void **)&plan->pairs, plan->npairs, &p->pairs_cap, sizeof(*plan->pairs)) != 0) {
+        return SP_E_NOMEM;
+    }
+    plan->pairs[plan->npairs++] = *pair;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < n; i++) {
+            enum sp_rc rc = add_tests(p, &p->points[i], lists->there[protos[i]], pass == 0,
+                                      protos[i], technique[i]);
+            if (rc != SP_OK) {
+                return rc;
+            }
+        }
+    }
+    *tested = *tested || plan->ntests > before;
+    return SP_OK;
+}
+
+/* All pairs of addresses of two targets. reason: why none of them can be tested. */
+static enum sp_rc plan_targets(struct planner *p, uint32_t from, uint32_t to, enum sp_reason reason)
+{
+    struct lists lists;
+    enum sp_rc rc = load_lists(p, from, to, &lists);
+    bool tested = false, any = false;
+    for (size_t i = 0; rc == SP_OK && i < sp_target_naddrs(p->model, from); i++) {
+        for (size_t j = 0; rc == SP_OK && j < sp_target_naddrs(p->model, to); j++) {
+            struct sp_pair pair;
+            enum sp_reason why;
+            if (!sp_book_pair(p->book, from, to, i, j, &pair, &why)) {
+                continue;
+            }
+            any = true;
+            sp_tally_intent(p->tally, pair.family, lists.there);
+            if (reason == SP_REASON_NONE && why != SP_REASON_NONE) {
+                sp_tally_skip(p->tally, why, to, pair.family, SP_PROTO_COUNT, 1);
+            } else if (reason == SP_REASON_NONE) {
+                rc = plan_pair(p, &pair, &lists, &tested);
+            }
+        }
+    }
+    if (reason == SP_REASON_NONE && !any) {
+        reason = SP_REASON_FAMILY;
+    }
+    if (reason != SP_REASON_NONE) {
+        uint32_t who = reason == SP_REASON_SOURCE_PROBE ? from
+                       : reason == SP_REASON_BALANCER   ? to
+                                                        : SP_NONE;
+        sp_tally_skip(p->tally, reason, who, 0, SP_PROTO_COUNT, 1);
+    }
+    p->plan->coverage.pairs_of++;
+    p->plan->coverage.pairs_tested += tested;
+    return rc;
+}
+
+static enum sp_rc walk(struct planner *p)
+{
+    uint32_t ntargets = (uint32_t)sp_model_ntargets(p->model);
+    for (uint32_t from = 0; from < p->model->nhosts; from++) {
+        if (!in_selection(p->options.from, from)) {
+            continue;
+        }
+        for (uint32_t to = 0; to < ntargets; to++) {
+            if (from == to || !in_selection(p->options.to, to)) {
+                continue;
+            }
+            enum sp_reason reason = sp_reason_pair(p->policy, p->model, from, to);
+            if (reason == SP_REASON_SUBNET) {
+                sp_tally_skip(p->tally, reason, SP_NONE, 0, SP_PROTO_COUNT, 1);
+                continue;
+            }
+            enum sp_rc rc = plan_targets(p, from, to, reason);
+            if (rc != SP_OK) {
+                return rc;
+            }
+        }
+    }
+    return SP_OK;
+}
+
+/* The ports that are open to somebody, per target. */
+static enum sp_rc load_open(struct planner *p)
+{
+    p->open = sp_calloc(sp_model_ntargets(p->model), sizeof(*p->open));
+    enum sp_rc rc = p->open ? SP_OK : SP_E_NOMEM;
+    for (uint32_t t = 0; rc == SP_OK && t < sp_model_ntargets(p->model); t++) {
+        if (!in_selection(p->options.to, t) || p->options.depth == SP_DEPTH_QUICK) {
+            continue;
+        }
+        rc = sp_ports_open(p->model, t, SP_PROTO_TCP, &p->open[t][0]);
+        if (rc == SP_OK) {
+            rc = sp_ports_open(p->model, t, SP_PROTO_UDP, &p->open[t][1]);
+        }
+    }
+    return rc;
+}
+
+static void planner_release(struct planner *p)
+{
+    for (size_t t = 0; p->open && t < sp_model_ntargets(p->model); t++) {
+        sp_ports_release(&p->open[t][0]);
+        sp_ports_release(&p->open[t][1]);
+    }
+    for (size_t i = 0; i < SP_FAMILY_PROTOS; i++) {
+        sp_points_release(&p->points[i]);
+    }
+    sp_free(p->open);
+    sp_book_free(p->book);
+    sp_tally_free(p->tally);
+}
+
+static enum sp_rc make_plan(struct planner *p)
+{
+    enum sp_rc rc = sp_plan_sports(p->model, &p->plan->sport_lo, &p->plan->sport_hi, p->diag);
+    if (rc == SP_OK) {
+        rc = sp_book_new(p->model, &p->book);
+    }
+    if (rc == SP_OK) {
+        rc = sp_tally_new(p->model, &p->tally);
+    }
+    if (rc == SP_OK) {
+        rc = load_open(p);
+    }
+    if (rc == SP_OK) {
+        rc = walk(p);
+    }
+    return rc == SP_OK ? sp_tally_finish(p->tally, p->plan) : rc;
+}
+
+enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
+                       const struct sp_plan_options *options, struct sp_plan **ret_plan,
+                       struct sp_diag *diag)
+{
+    struct planner p = {.policy = policy, .model = model, .options = *options, .diag = diag};
+    if (p.options.max_tests == 0) {
+        p.options.max_tests = SP_PLAN_MAX_TESTS;
+    }
+    p.plan = sp_calloc(1, sizeof(*p.plan));
+    if (!p.plan) {
+        return sp_fail(diag, SP_E_NOMEM, NULL, "out of memory while planning");
+    }
+    p.plan->depth = options->depth;
+    p.plan->seed = options->seed;
+    enum sp_rc rc = make_plan(&p);
+    planner_release(&p);
+    if (rc != SP_OK) {
+        sp_plan_free(p.plan);
+        return rc == SP_E_NOMEM ? sp_fail(diag, rc, NULL, "out of memory while planning") : rc;
+    }
+    *ret_plan = p.plan;
+    return SP_OK;
+}
+
+void sp_plan_free(struct sp_plan *plan)
+{
+    if (plan) {
+        sp_free(plan->pairs);
+        sp_free(plan->tests);
+        sp_free(plan->skips);
+        sp_free(plan);
+    }
+}
+
+const char *sp_depth_str(enum sp_depth depth)
+{
+    return depth == SP_DEPTH_QUICK ? "quick" : "standard";
+}
+
+const char *sp_expect_str(uint8_t expect)
+{
+    static const char *const names[] = {"deny", "allow", "permit"};
+    return expect < SP_ARRAY_LEN(names) ? names[expect] : "?";
+}
+
+const char *sp_why_str(uint8_t why)
+{
+    static const char *const names[] = {"representative", "edge", "risk", "mutation"};
+    return why < SP_ARRAY_LEN(names) ? names[why] : "?";
+}

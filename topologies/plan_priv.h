@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between the files of the planner and explain only. */
+#ifndef SP_TOPOLOGIES_PLAN_PRIV_H
+#define SP_TOPOLOGIES_PLAN_PRIV_H
+
+#include "probe/techniques/registry.h"
+#include "topologies/plan.h"
+
+/* ---- Why something is not tested (plan_reason.c) ---- */
+
+enum sp_reason {
+    SP_REASON_NONE,
+    SP_REASON_SUBNET, /* sp_policy_untested says why */
+    SP_REASON_SOURCE_PROBE,
+    SP_REASON_BALANCER,
+    SP_REASON_FAMILY,
+    SP_REASON_AMBIGUOUS,
+    SP_REASON_SPECIAL,
+    SP_REASON_UNTRANSLATED,
+    SP_REASON_NO_TECHNIQUE,
+    SP_REASON_ICMP_TYPE,
+    SP_REASON_LEFT_OUT,
+    SP_REASON_HAZARD,
+    SP_REASON_COUNT
+};
+
+const char *sp_reason_str(enum sp_reason reason); /* a clause for people */
+/* Reasons that lie in the two hosts, before any address is looked at. */
+enum sp_reason sp_reason_pair(const struct sp_policy *policy, const struct sp_model *model,
+                              uint32_t from, uint32_t to);
+/* Reasons that lie in a protocol between two hosts; on SP_REASON_NONE *ret_technique is its index
+ * in the registry. wanted as in sp_plan_options.techniques. */
+enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted, uint32_t from,
+                               uint32_t to, uint8_t proto, uint8_t family, uint8_t *ret_technique);
+/* Whether a technique of this hazard class may run between two hosts: both networks must consent.
+ */
+bool sp_hazard_allowed(const struct sp_model *model, uint32_t from, uint32_t to, char hazard);
+/* The protocols that a family has: tcp, udp, its ICMP, sctp, ip. */
+#define SP_FAMILY_PROTOS 5U
+uint8_t sp_family_proto(uint8_t family, size_t i);
+
+/* ---- Addresses (plan_addr.c) ---- */
+
+struct sp_book; /* all declared addresses, and what stands between networks */
+
+/* The model must outlive the book. */
+enum sp_rc sp_book_new(const struct sp_model *model, struct sp_book **ret_book) SP_MUST_CHECK;
+void sp_book_free(struct sp_book *book);
+size_t sp_target_naddrs(const struct sp_model *model, uint32_t target);
+const struct sp_addr *sp_target_addr(const struct sp_model *model, uint32_t target, size_t i);
+/* Puts together the pair of the i-th address of from and the j-th of to. False when their families
+ * differ; *ret_reason tells whether the pair can be tested. */
+bool sp_book_pair(struct sp_book *book, uint32_t from, uint32_t to, size_t i, size_t j,
+                  struct sp_pair *ret_pair, enum sp_reason *ret_reason);
+
+/* ---- Source ports (plan_sport.c) ---- */
+
+/* Finds the range of source ports that no test may use: free of every port on which a verdict can
+ * change and of the risk list. */
+enum sp_rc sp_plan_sports(const struct sp_model *model, uint16_t *ret_lo, uint16_t *ret_hi,
+                          struct sp_diag *diag) SP_MUST_CHECK;
+struct sp_risk {
+    uint8_t proto;
+    uint16_t port;
+    const char *why;
+};
+const struct sp_risk *sp_risk_at(size_t i); /* sorted by protocol and port; NULL past the end */
+
+/* ---- Points (plan_points.c) ---- */
+
+struct sp_point {
+    uint16_t port;
+    uint8_t why; /* enum sp_why */
+};
+
+struct sp_points {
+    struct sp_point *at; /* sorted, each port once */
+    size_t n, cap;
+    bool no_memory; /* sticky until the next sp_points_build */
+};
+
+struct sp_ports {
+    uint16_t *at; /* sorted, each once */
+    size_t n, cap;
+};
+
+/* What the points of one pair and protocol depend on. */
+struct sp_point_source {
+    const struct sp_pair *pair;
+    uint8_t proto;
+    enum sp_depth depth;
+    uint64_t seed;
+    uint16_t sport_lo, sport_hi;
+    struct sp_intervals list;    /* of this pair and protocol */
+    struct sp_intervals twin;    /* of this pair and the other of tcp and udp; may be empty */
+    struct sp_intervals reverse; /* of the reversed pair and this protocol; may be empty */
+    const struct sp_ports *open; /* ports that somebody may use at the target; may be NULL */
+};
+
+enum sp_rc sp_points_build(struct sp_points *points,
+                           const struct sp_point_source *source) SP_MUST_CHECK;
+void sp_points_release(struct sp_points *points);
+/* The edges of every allow (wildcards and permits left out) that selects the target as receiver,
+ * and the ports on which balancers reach it. */
+enum sp_rc sp_ports_open(const struct sp_model *model, uint32_t target, uint8_t proto,
+                         struct sp_ports *ports) SP_MUST_CHECK;
+void sp_ports_release(struct sp_ports *ports);
+
+#endif

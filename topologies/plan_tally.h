@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Counts while a plan is made: coverage, skips by reason, and the load on every host. Nothing
+ * allocates between sp_tally_new and sp_tally_finish. */
+#ifndef SP_TOPOLOGIES_PLAN_TALLY_H
+#define SP_TOPOLOGIES_PLAN_TALLY_H
+
+#include "topologies/plan_priv.h"
+
+struct sp_tally;
+
+/* The model must outlive the tally. */
+enum sp_rc sp_tally_new(const struct sp_model *model, struct sp_tally **ret_tally) SP_MUST_CHECK;
+void sp_tally_free(struct sp_tally *tally);
+/* What the declaration asks of one pair of addresses, tested or not; lists per protocol. */
+void sp_tally_intent(struct sp_tally *tally, uint8_t family, const struct sp_intervals *lists);
+/* Leaves something out. who: the host or balancer that the reason lies in, SP_NONE = many. */
+void sp_tally_skip(struct sp_tally *tally, enum sp_reason reason, uint32_t who, uint8_t family,
+                   uint8_t proto, uint64_t points);
+/* The points of one pair of addresses and protocol; packets per attempt of one test. */
+void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
+                     struct sp_intervals list, const struct sp_points *points, uint8_t packets);
+/* Writes coverage (all but the pairs, which the planner counts), cost and skips into the plan. */
+enum sp_rc sp_tally_finish(struct sp_tally *tally, struct sp_plan *plan) SP_MUST_CHECK;
+
+#endif
