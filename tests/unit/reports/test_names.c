@@ -36,8 +36,9 @@ static void test_names(void **state)
     struct sp_sample *s = sp_sample_new();
     assert_string_equal(sp_technique_name(0), sp_technique_at(0)->name);
     assert_string_equal(sp_technique_name(200), "unknown");
-    assert_string_equal(sp_rule_name(s->model, SAMPLE_RULE_PING), "ping");
-    assert_string_equal(sp_rule_name(s->model, SP_NONE), "default deny");
+    assert_string_equal(sp_rule_name(s->model, SAMPLE_RULE_PING, SP_EXPECT_ALLOW), "ping");
+    assert_string_equal(sp_rule_name(s->model, SP_NONE, SP_EXPECT_DENY), "default deny");
+    assert_string_equal(sp_rule_name(s->model, SP_NONE, SP_EXPECT_PERMIT), "within: open");
     char *line = sp_rule_line(s->model, SAMPLE_RULE_PING);
     assert_string_equal(line, "shop.yaml:25");
     sp_free(line);
