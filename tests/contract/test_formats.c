@@ -142,7 +142,8 @@ static void test_out_of_memory(void **state)
     struct sp_sample *sample = sp_sample_shop();
     struct sp_summary *summary = summarize(sample);
     for (size_t i = 0; i < sp_format_count(); i++) {
-        for (size_t n = 1;; n++) {
+        /* Rows repeat: behind the first of them a step of 7 still meets every kind of call. */
+        for (size_t n = 1;; n += n < 300 ? 1 : 7) {
             struct sp_buf out;
             sp_buf_init(&out, SP_OUT_MAX);
             sp_mem_fail_at(n, 0);

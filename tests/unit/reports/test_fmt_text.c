@@ -185,6 +185,13 @@ static void test_corners(void **state)
     rewritten.rewritten = 21;
     sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, SP_FAMILY_IPV4, SP_PROTO_TCP, 8000, SP_EXPECT_ALLOW,
                   0, rewritten);
+    struct sp_seen lossy = sp_seen_works();
+    lossy.host = 20;
+    sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, SP_FAMILY_IPV4, SP_PROTO_TCP, 8001, SP_EXPECT_ALLOW,
+                  0, lossy);
+    size_t silent = sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, SP_FAMILY_IPV4, SP_PROTO_TCP, 8300,
+                                  SP_EXPECT_DENY, SP_NONE, sp_seen_silence());
+    s->grades[silent] = SP_GRADE_SELF;
     sp_sample_judge(s);
     s->result->interrupted = true;
     s->result->hosts[SAMPLE_JUMP].ok = false;
@@ -198,6 +205,7 @@ static void test_corners(void **state)
     assert_non_null(strstr(text, "has no probe: this is seen from one side only"));
     assert_non_null(strstr(text, "arrived with other addresses or ports than declared"));
     assert_non_null(strstr(text, "jump: no reason given"));
+    assert_non_null(strstr(text, "path unproven (self); 1 with some loss"));
     sp_buf_release(&out);
     sp_sample_free(s);
 }
