@@ -57,16 +57,6 @@ static bool is_unreachable(const struct sp_pkt *pkt)
                (pkt->ip_proto == SP_IPPROTO_ICMP ? SP_ICMP_UNREACHABLE : SP_ICMP6_UNREACHABLE);
 }
 
-/* How much an answer tells; the strongest is kept. */
-static unsigned strength(uint8_t answer)
-{
-    static const uint8_t of[SP_ANSWER_END] = {
-        [SP_ANSWER_UNREACHABLE] = 1, [SP_ANSWER_CRAFTED] = 2, [SP_ANSWER_RST] = 3,
-        [SP_ANSWER_SYN_ACK] = 4,     [SP_ANSWER_DATA] = 4,    [SP_ANSWER_ECHO] = 4,
-    };
-    return answer < SP_ANSWER_END ? of[answer] : 0;
-}
-
 /* ---- leaving ---- */
 
 /* An answer of this host to an arrival: seen leaving. In an echo reply both numbers are the
@@ -93,7 +83,7 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     if (answer == SP_ANSWER_RST && a->is_crafted) {
         answer = SP_ANSWER_CRAFTED; /* it looks like the host's own: remember whose it is */
     }
-    if (strength(answer) > strength(a->egress)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(a->egress)) {
         a->egress = answer;
         a->egress_code = quoted ? pkt->icmp_code : 0;
     }
@@ -184,7 +174,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
     uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
                                                                              : SP_ANSWER_NONE)
                             : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
-    if (strength(answer) > strength(shot->answer)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(shot->answer)) {
         shot->answer = answer;
         shot->code = quoted ? pkt->icmp_code : 0;
         shot->ttl = pkt->ttl;
@@ -307,7 +297,7 @@ uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
         }
         a->reply_pending = 0;
         engine->replies_due--;
-        if (strength(a->egress) < strength(SP_ANSWER_CRAFTED)) {
+        if (sp_answer_strength(a->egress) < sp_answer_strength(SP_ANSWER_CRAFTED)) {
             struct emitter emitter = {engine, &engine->batch.blocks[a->block_row]};
             struct sp_tech_io io = {
                 .keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = &emitter};

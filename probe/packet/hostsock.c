@@ -102,14 +102,13 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
     return SP_OK;
 }
 
-static bool parse_v6(const struct msghdr *msg, const void *bytes, size_t len, uint8_t ip_proto,
+static bool parse_v6(struct msghdr *msg, const void *bytes, size_t len, uint8_t ip_proto,
                      struct sp_pkt *pkt)
 {
     const struct sockaddr_in6 *from = msg->msg_name;
     *pkt = (struct sp_pkt){.ip_proto = ip_proto};
     pkt->src = sp_addr_from_bytes(SP_FAMILY_IPV6, &from->sin6_addr);
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-         c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c)) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof(info));
