@@ -308,6 +308,8 @@ static void compare_all(const struct comparing *c, struct view *views, size_t n)
             if (cannot_meet(a, b)) {
                 continue;
             }
+            size_t effort = (a->rule->nports * b->rule->nports + a->from->nbits / 64) / 16;
+            budget -= effort < budget ? effort : budget;
             if (a->blocks == b->blocks) {
                 compare_alike(c, a, b);
             } else if (a->blocks) {

@@ -97,6 +97,41 @@ static void too_much_memory_is_refused_in_words(void **state)
     sp_buf_release(&text);
 }
 
+/* Small texts that repeat a large list. */
+static void lists_do_not_multiply(void **state)
+{
+    (void)state;
+    struct sp_buf text;
+    sp_buf_init(&text, SP_TOPOLOGY_MAX_BYTES);
+    sp_buf_str(&text, "services: { s: [tcp/1");
+    for (unsigned i = 2; i <= 4096; i++) {
+        sp_buf_fmt(&text, ", tcp/%u", i);
+    }
+    sp_buf_str(&text, "] }\npolicies: [ { name: p, from: web, to: data, allow: [s");
+    for (unsigned i = 1; i < 1000; i++) {
+        sp_buf_str(&text, ", s");
+    }
+    sp_buf_str(&text, "] } ]\n");
+    expect(sp_buf_text(&text), "/policies/0/allow", "name more than 4000000 ports");
+    sp_buf_clear(&text);
+    sp_buf_str(&text, "segproof: 1\nname: t\nnetworks: { n: { cidr: 10.0.0.0/8 } }\nhosts:\n");
+    for (unsigned i = 0; i < 2000; i++) {
+        sp_buf_fmt(&text, "  h%u: { network: n, address: 10.0.%u.%u, probe: { via: tls } }\n", i,
+                   i >> 8, i & 255);
+    }
+    sp_buf_str(&text, "load_balancers:\n  l: { address: 10.9.0.1, from: h0, listeners: [\n");
+    for (unsigned i = 1; i <= 2001; i++) {
+        sp_buf_fmt(&text, "    { port: tcp/%u, backends: n },\n", i);
+    }
+    sp_buf_str(&text, "  ] }\n");
+    struct topo t = topo_load(sp_buf_text(&text));
+    const struct sp_problem *p = topo_find(&t, "more than 4000000 backends");
+    assert_non_null(p);
+    assert_string_equal(p->pointer, "/load_balancers/l/listeners/2000/backends");
+    topo_release(&t);
+    sp_buf_release(&text);
+}
+
 static void every_prefix_gives_an_answer(void **state)
 {
     (void)state;
@@ -280,6 +315,7 @@ int main(void)
         cmocka_unit_test(groups_have_bounds),
         cmocka_unit_test(networks_have_bounds),
         cmocka_unit_test(too_much_memory_is_refused_in_words),
+        cmocka_unit_test(lists_do_not_multiply),
         cmocka_unit_test(every_prefix_gives_an_answer),
         cmocka_unit_test(every_failing_allocation_is_survived),
         cmocka_unit_test(files_are_read_with_limits),
