@@ -36,7 +36,7 @@ struct sp_build {
     uint8_t *group_state; /* 0 = not yet, 1 = being resolved, 2 = done */
     size_t group_depth;
     size_t nports, nbackends; /* so far */
-    enum sp_rc rc; /* SP_E_NOMEM, sticky */
+    enum sp_rc rc;            /* SP_E_NOMEM, sticky */
 };
 
 /* Fills build->model from build->root. Errors of the topology are in problems, not in the result.
