@@ -8,10 +8,9 @@
 #include "tests/support/sp_cmocka.h"
 
 /* Beaulieu et al. 2013, appendix C, Speck32/64: key 1918 1110 0908 0100, 6574 694c -> a868 42f2. */
-static const uint8_t official[32] = {0x19, 0x18, 0x11, 0x10, 0x09, 0x08, 0x01, 0x00,
-                                     9,    9,    9,    9,    9,    9,    9,    9,
-                                     1,    2,    3,    4,    5,    6,    7,    8,
-                                     9,    10,   11,   12,   13,   14,   15,   16};
+static const uint8_t official[32] = {0x19, 0x18, 0x11, 0x10, 0x09, 0x08, 0x01, 0x00, 9,  9, 9,
+                                     9,    9,    9,    9,    9,    1,    2,    3,    4,  5, 6,
+                                     7,    8,    9,    10,   11,   12,   13,   14,   15, 16};
 
 static struct sp_tag_keys keys_of(uint8_t first)
 {

@@ -41,8 +41,7 @@ static void list_places(uint8_t type)
 {
     struct sp_record r;
     nplaces = 0;
-#define ADD(kind, m)                                                                               \
-    add_place(WHAT_##kind, (size_t)((char *)&at->m - (char *)&r), sizeof(at->m));
+#define ADD(kind, m) add_place(WHAT_##kind, (size_t)((char *)&at->m - (char *)&r), sizeof(at->m));
 #define LIST(TYPE, name)                                                                           \
     if (type == SP_REC_##TYPE) {                                                                   \
         struct sp_rec_##name *at = &r.u.name;                                                      \
@@ -302,8 +301,8 @@ static void golden_hello(void **state)
                                           .is_restart = 1,
                                           .version = "0.1.0",
                                           .hostname = "db-1"};
-    uint8_t want[96] = {0x02, 0, 0, 0, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0a,
-                        0x01, '0', '.', '1', '.', '0'};
+    uint8_t want[96] = {0x02, 0,    0,    0,    0x01, 0x02, 0x03, 0x04, 0x05, 0x06,
+                        0x07, 0x08, 0x09, 0x0a, 0x01, '0',  '.',  '1',  '.',  '0'};
     memcpy(want + 39, "db-1", 4);
     uint8_t bytes[SP_RECORD_BYTES];
     assert_int_equal(SP_RECORD_BYTES, 96);
