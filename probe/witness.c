@@ -93,9 +93,11 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t 
 {
     uint16_t block;
     uint16_t port;
-    if (match(engine, pkt, &block, &port)) {
-        struct sp_shot *shot = sp_batch_shot_by_tag(&engine->batch, block, port);
-        if (shot && !shot->has_left) {
+    struct sp_shot *shot = match(engine, pkt, &block, &port)
+                               ? sp_batch_shot_by_tag(&engine->batch, block, port)
+                               : NULL;
+    if (shot) {
+        if (!shot->has_left) {
             shot->has_left = 1;
             shot->left_us = now_us;
         }
@@ -184,6 +186,16 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
     return answer != SP_ANSWER_NONE;
 }
 
+/* Our own packet sent back with its ends swapped (an echo service does that): an answer, not an
+ * arrival. */
+static bool is_reflected(const struct sp_engine *engine, const struct sp_pkt *pkt, uint16_t block,
+                         uint16_t port)
+{
+    const struct sp_shot *shot = sp_batch_shot_by_tag(&engine->batch, block, port);
+    return shot && !sp_addr_eq(&shot->flow.src, &shot->flow.dst) &&
+           sp_addr_eq(&pkt->src, &shot->flow.dst) && sp_addr_eq(&pkt->dst, &shot->flow.src);
+}
+
 /* A packet that could be the tested one with its tag rewritten: it makes an absence doubtful. */
 static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
 {
@@ -211,8 +223,8 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
     struct sp_pkt pkt;
     if (!sp_engine_is_armed(engine) ||
         (engine->only_iface && captured->iface != engine->only_iface) ||
-        !sp_pkt_parse(captured->ip, captured->len, &pkt) || pkt.is_fragment) {
-        return;
+        !sp_pkt_parse(captured->ip, captured->len, &pkt)) {
+        return; /* of a fragmented packet, the first part carries the tag and counts */
     }
     uint32_t now_us = sp_engine_since(engine, sp_mono_us());
     if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
@@ -225,22 +237,25 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
     uint16_t block;
     uint16_t port;
     const struct sp_technique *tech = match(engine, &pkt, &block, &port);
-    if (tech) {
+    if (tech && is_reflected(engine, &pkt, block, port)) {
+        (void)on_answer(engine, &pkt, now_us);
+    } else if (tech) {
         on_arrival(engine, tech, &pkt, block, port, captured->iface, now_us);
     } else if (!on_answer(engine, &pkt, now_us)) {
         on_untagged(engine, &pkt, now_us);
     }
 }
 
-void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt)
+void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t iface)
 {
     uint16_t id;
     uint16_t port;
     if (!sp_engine_is_armed(engine)) {
         return;
     }
-    const struct sp_technique *tech = match(engine, pkt, &id, &port);
-    if (!tech) {
+    const struct sp_technique *tech =
+        engine->only_iface && iface != engine->only_iface ? NULL : match(engine, pkt, &id, &port);
+    if (!tech || is_reflected(engine, pkt, id, port)) {
         return;
     }
     uint32_t row = receiving_block(engine, tech, id, pkt);
@@ -295,9 +310,13 @@ uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
             next = due < next ? due : next;
             continue;
         }
+        bool answered = sp_answer_strength(a->egress) >= sp_answer_strength(SP_ANSWER_CRAFTED);
+        if (!answered && !sp_engine_may_send(engine)) {
+            return sp_engine_token_at(engine, now_us);
+        }
         a->reply_pending = 0;
         engine->replies_due--;
-        if (sp_answer_strength(a->egress) < sp_answer_strength(SP_ANSWER_CRAFTED)) {
+        if (!answered) {
             struct emitter emitter = {engine, &engine->batch.blocks[a->block_row]};
             struct sp_tech_io io = {
                 .keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = &emitter};

@@ -85,6 +85,15 @@ static int build_ip(libnet_t *l, const struct sp_spec *spec)
     return libnet_build_ipv6(0, 0, (uint16_t)len, spec->ip_proto, ttl, src6, dst6, NULL, 0, l, 0);
 }
 
+/* libnet leaves a sum that comes out as 0, which means "none" over IPv4 (RFC 768) and is dropped
+ * over IPv6 (RFC 8200 8.1): the packet would look blocked. */
+static void fix_udp_checksum(uint8_t *udp)
+{
+    if (udp[6] == 0 && udp[7] == 0) {
+        udp[6] = udp[7] = 0xff;
+    }
+}
+
 enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
                          const uint8_t *src_mac, const uint8_t *dst_mac, struct sp_built *ret_built,
                          struct sp_diag *diag)
@@ -106,6 +115,10 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
     if (libnet_pblock_coalesce(l, &bytes, &len) < 0) {
         return sp_fail(diag, SP_E_NOMEM, "packet", "libnet cannot assemble it: %s",
                        libnet_geterror(l));
+    }
+    if (spec->ip_proto == SP_IPPROTO_UDP) {
+        size_t udp = len - spec->payload_len - LIBNET_UDP_H;
+        fix_udp_checksum(bytes + udp);
     }
     *ret_built = (struct sp_built){.bytes = bytes, .len = len, .owner = l};
     return SP_OK;
