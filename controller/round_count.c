@@ -181,12 +181,18 @@ static unsigned strength(uint8_t answer)
                                              : 4;
 }
 
-static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot)
+/* An ICMP error is an answer, but it only explains: firewalls pass it as related to a flow whose
+ * replies they drop, so it does not show that a reply comes back. */
+static bool is_reply(uint8_t answer)
 {
-    /* An ICMP error is an answer, but it does not show that the receiver's own answer came back. */
-    bool back =
-        shot->answer != SP_ANSWER_NONE && (shot->answer != SP_ANSWER_UNREACHABLE || shot->at_host);
-    tally->answer_left = (uint16_t)(tally->answer_left + (shot->egress != SP_ANSWER_NONE));
+    return answer != SP_ANSWER_NONE && answer != SP_ANSWER_UNREACHABLE;
+}
+
+static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot, bool deny)
+{
+    bool back = is_reply(shot->answer);
+    bool left = deny ? shot->egress != SP_ANSWER_NONE : is_reply(shot->egress);
+    tally->answer_left = (uint16_t)(tally->answer_left + left);
     tally->answered = (uint16_t)(tally->answered + back);
     /* The receiver knows whether the RST that came back was the host's own or ours. */
     uint8_t answer = shot->egress == SP_ANSWER_CRAFTED && shot->answer == SP_ANSWER_RST
@@ -218,10 +224,11 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
         tally->elsewhere_host = shot->elsewhere;
     }
     tally->refused_policy = (uint16_t)(tally->refused_policy + (shot->err == EPERM));
-    count_answers(tally, shot);
-    bool whole = shot->at_host && shot->answer != SP_ANSWER_NONE;
+    bool deny = run->plan->tests[a->test].expect == SP_EXPECT_DENY;
+    count_answers(tally, shot, deny);
+    bool whole = shot->at_host && is_reply(shot->answer);
     /* An arrival proves itself; only absence needs a sound attempt. */
-    if (why == SP_SOUND || (whole && run->plan->tests[a->test].expect != SP_EXPECT_DENY)) {
+    if (why == SP_SOUND || (whole && !deny)) {
         tally->counted++;
         tally->round_sent++;
         tally->round_back = (uint16_t)(tally->round_back + whole);
