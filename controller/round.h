@@ -32,6 +32,7 @@ struct sp_run_state {
     uint64_t seed;
     uint32_t next_batch;
     uint32_t max_rtt_us;
+    double slow; /* 1 = at the allowed rates; doubled after a round in which a capture dropped */
     bool link_injection;
     const volatile bool *stop_flag;
     uint64_t packets_sent, packets_captured, capture_drops;
