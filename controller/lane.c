@@ -188,14 +188,20 @@ static unsigned quality(const struct sp_scouted *s)
     return s->nic == 0 ? 0 : (s->host == s->sent ? 4U : s->host ? 3U : s->nic == s->sent ? 2U : 1U);
 }
 
+static unsigned count(const struct sp_scouts *scouts, const struct wanted *w)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < scouts->n; i++) {
+        n += fits(&scouts->at[i], w) && quality(&scouts->at[i]) > 0;
+    }
+    return n;
+}
+
 /* The choice-th best candidate (cyclic), NULL when none was delivered. */
 static const struct sp_scouted *best(const struct sp_scouts *scouts, const struct wanted *w,
                                      unsigned choice)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < scouts->n; i++) {
-        n += fits(&scouts->at[i], w) && quality(&scouts->at[i]) > 0;
-    }
+    unsigned n = count(scouts, w);
     size_t skip = n ? choice % n : 0;
     for (unsigned q = 4; n && q > 0; q--) {
         for (size_t i = 0; i < scouts->n; i++) {
@@ -218,6 +224,7 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     if (direct) {
         *control =
             (struct sp_control){.grade = SP_GRADE_PAIR, .nflows = 1, .flows = {direct->flow}};
+        lane->candidates = count(scouts, &by_pair);
         return;
     }
     const struct wanted outward = {.pair = SP_NONE, .src = &pair->src, .proto = lane->proto};
@@ -227,6 +234,9 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     const struct sp_scouted *out = best(scouts, &outward, lane->choice);
     const struct sp_scouted *in = best(scouts, &inward, lane->choice);
     bool split = out && in;
+    unsigned outs = count(scouts, &outward);
+    unsigned ins = count(scouts, &inward);
+    lane->candidates = outs > ins ? outs : ins;
     out = out ? out : best(scouts, &self_src, 0);
     in = in ? in : best(scouts, &self_own, 0);
     if (pair->one_sided && out) {

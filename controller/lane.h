@@ -37,7 +37,7 @@ struct sp_tally {
     struct sp_addr answerer;
     uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
     uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
-    uint16_t round_sent, round_back; /* of the current batch */
+    uint16_t round_sent, round_back, round_unknown; /* of the current batch */
     bool is_settled;                 /* nothing more to measure */
 };
 
@@ -48,7 +48,8 @@ struct sp_lane {
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
-    unsigned choice; /* which candidate control is in use; moves on when one disappoints */
+    unsigned choice;     /* which candidate control is in use; moves on when one disappoints */
+    unsigned candidates; /* how many of its grade there are */
     uint32_t control_sent, control_lost;
 };
 

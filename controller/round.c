@@ -151,13 +151,14 @@ static uint32_t add_test_block(struct sp_round *round, const struct sp_lane *lan
     return sp_batch_add_block(round->batch, &block);
 }
 
-/* The shot with a fresh source port; SP_NONE when there is none left. */
+/* The shot with a source port of its own; SP_NONE when there is none left. */
 static uint32_t add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
                          double at_us)
 {
     const struct sp_block_plan *plan = &round->batch->blocks[block];
-    uint16_t sport =
-        sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique, port);
+    bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
+    uint16_t sport = sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique,
+                                    port, must_be_fresh);
     return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
                  : SP_NONE;
 }

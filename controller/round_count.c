@@ -203,38 +203,49 @@ static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *sho
     }
 }
 
+/* The host's own answer shows how far away it is. */
+static void learn_ttl(struct sp_run_state *run, uint32_t pair_index,
+                      const struct sp_shot_seen *shot)
+{
+    bool own = shot->egress != SP_ANSWER_NONE && shot->egress != SP_ANSWER_CRAFTED &&
+               shot->egress != SP_ANSWER_UNREACHABLE && shot->answer == shot->egress;
+    if (own && sp_addr_eq(&shot->answerer, &run->plan->pairs[pair_index].dst)) {
+        run->baseline_ttl[pair_index] = shot->answer_ttl;
+    }
+}
+
 static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
                           const struct sp_table *untagged)
 {
     struct sp_run_state *run = round->run;
     struct sp_tally *tally = &run->tallies[a->test];
     const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
-    const struct sp_pair *pair = &run->plan->pairs[run->plan->tests[a->test].pair];
-    bool arrived = shot->at_nic || shot->at_host;
+    bool deny = run->plan->tests[a->test].expect == SP_EXPECT_DENY;
+    bool arrived =
+        shot->at_nic || shot->at_host; /* who is past the firewall came by the interface */
+    bool whole = shot->at_host && shot->answer != SP_ANSWER_NONE;
     enum sp_unsound why = doubt(round, a, untagged);
-    tally->nic =
-        (uint16_t)(tally->nic + arrived); /* who is past the firewall came by the interface */
-    tally->host = (uint16_t)(tally->host + shot->at_host);
-    tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
+    /* What arrived is proof in itself, only absence needs a sound attempt. */
+    bool counts = why == SP_SOUND || (whole && !deny);
     if (shot->elsewhere != SP_NONE) {
         tally->elsewhere++;
         tally->elsewhere_host = shot->elsewhere;
     }
+    tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
     tally->refused_policy = (uint16_t)(tally->refused_policy + (shot->err == EPERM));
-    count_answers(tally, shot);
-    bool whole = shot->at_host && shot->answer != SP_ANSWER_NONE;
-    /* An arrival proves itself; only absence needs a sound attempt. */
-    if (why == SP_SOUND || (whole && run->plan->tests[a->test].expect != SP_EXPECT_DENY)) {
+    learn_ttl(run, run->plan->tests[a->test].pair, shot);
+    if (counts || deny) {
+        tally->nic = (uint16_t)(tally->nic + arrived);
+        tally->host = (uint16_t)(tally->host + shot->at_host);
+        count_answers(tally, shot);
+    }
+    if (counts) {
         tally->counted++;
         tally->round_sent++;
         tally->round_back = (uint16_t)(tally->round_back + whole);
     } else {
         tally->unsound = (uint8_t)why;
-    }
-    bool host_answer = shot->egress != SP_ANSWER_NONE && shot->egress != SP_ANSWER_CRAFTED &&
-                       shot->egress != SP_ANSWER_UNREACHABLE && shot->answer == shot->egress;
-    if (host_answer && sp_addr_eq(&shot->answerer, &pair->dst)) {
-        run->baseline_ttl[run->plan->tests[a->test].pair] = shot->answer_ttl;
+        tally->round_unknown++;
     }
 }
 
@@ -257,16 +268,20 @@ static void settle_allow(const struct sp_round *round, const struct sp_attempt *
 {
     const struct sp_run_state *run = round->run;
     struct sp_tally *tally = &run->tallies[a->test];
-    if (tally->round_sent == 0 && tally->round_back == 0) {
-        return; /* counted before, or nothing counts: one more round may help */
+    if (tally->round_sent == 0) {
+        tally->round_unknown = 0;
+        return; /* done before, or nothing counts: one more round may help */
     }
     double loss = 1.0 - (double)tally->round_back / tally->round_sent;
     if (loss > run->model->limits.loss) {
         tally->lossy_rounds++;
     }
-    tally->is_settled = tally->round_back == tally->round_sent || tally->lossy_rounds >= 2 ||
-                        tally->counted >= 2 * SP_PLAN_ALLOW_ATTEMPTS;
-    tally->round_sent = tally->round_back = 0;
+    /* Attempts of which nothing can be said leave the round open: what is missing could be loss. */
+    bool complete = tally->round_unknown == 0;
+    tally->is_settled = (complete && tally->round_back == tally->round_sent) ||
+                        tally->lossy_rounds >= 2 ||
+                        (complete && tally->counted >= 2 * SP_PLAN_ALLOW_ATTEMPTS);
+    tally->round_sent = tally->round_back = tally->round_unknown = 0;
 }
 
 void sp_round_add_counters(struct sp_run_state *run, const struct sp_batch *batch)

@@ -179,17 +179,19 @@ static void wait_for_restarts(struct sp_run_state *run)
     sp_fleet_wait(run->fleet, 3000);
 }
 
+/* Lanes whose control lost packets try another one, if there is: a broken flow must not stand for
+ * the path. What the old one lost is forgotten; the new one has to show its own. */
 static void next_controls(struct sp_run_state *run)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         struct sp_lane *lane = &run->lanes.at[i];
+        bool open = false;
         for (size_t k = 0; k < lane->ntests; k++) {
-            const struct sp_tally *tally = &run->tallies[lane->tests[k]];
-            if (!tally->is_settled && tally->unsound == SP_UNSOUND_CONTROL_LOST &&
-                tally->counted == 0) {
-                lane->choice++;
-                break;
-            }
+            open = open || !run->tallies[lane->tests[k]].is_settled;
+        }
+        if (open && lane->control_lost > 0 && lane->choice + 1 < lane->candidates) {
+            lane->choice++;
+            lane->control_sent = lane->control_lost = 0;
         }
     }
     choose_controls(run);
@@ -279,9 +281,9 @@ static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pa
 static enum sp_unsound soundness(const struct sp_run_state *run, const struct sp_lane *lane,
                                  const struct sp_test *test, const struct sp_tally *tally)
 {
-    unsigned needed =
-        test->expect == SP_EXPECT_DENY ? sp_attempts_needed(run, lane) : SP_PLAN_ALLOW_ATTEMPTS / 2;
-    if (needed > 0 && tally->counted >= needed) {
+    unsigned needed = sp_attempts_needed(run, lane);
+    bool deny = test->expect == SP_EXPECT_DENY;
+    if (deny ? needed > 0 && tally->counted >= needed : tally->is_settled && tally->counted > 0) {
         return SP_SOUND;
     }
     if (tally->unsound != SP_SOUND) {

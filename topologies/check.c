@@ -7,6 +7,8 @@
 #include "probe/base/mem.h"
 #include "topologies/problem.h"
 
+#define MAX_PAIRS 100000000U /* of rules: 14,000 that all overlap */
+
 void sp_check_add(struct sp_problems *problems, bool is_error, struct sp_pos pos,
                   const char *section, const char *name, const char *fmt, ...)
 {
@@ -116,5 +118,5 @@ void sp_check(const struct sp_model *model, struct sp_problems *problems)
     check_enforcements(model, problems);
     sp_check_addresses(model, problems);
     sp_check_balancers(model, problems);
-    sp_check_rules(model, was_clean, problems);
+    sp_check_rules(model, was_clean, MAX_PAIRS, problems);
 }

@@ -17,6 +17,7 @@ struct reader {
     size_t depth;
     const char *key; /* read, its value comes next; NULL = none */
     struct sp_pos key_pos;
+    bool is_merge; /* the key is << */
     size_t documents;
 };
 
@@ -59,6 +60,8 @@ static enum sp_rc attach(struct reader *r, const yaml_event_t *event, enum sp_no
     }
     node->key = r->key;
     node->key_pos = r->key_pos;
+    node->is_bad = r->is_merge;
+    r->is_merge = false;
     r->key = NULL;
     *ret_node = node;
     return SP_OK;
@@ -80,6 +83,7 @@ static enum sp_rc open_node(struct reader *r, const yaml_event_t *event, enum sp
 static enum sp_rc read_key(struct reader *r, const yaml_event_t *event, const char *text)
 {
     if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && strcmp(text, "<<") == 0) {
+        r->is_merge = true;
         (void)refuse(r, event, "merge keys (<<) are not supported: write the keys out");
     }
     r->key = text;
@@ -169,6 +173,21 @@ static struct sp_pos pos_at(const char *text, size_t len, size_t offset)
     return pos;
 }
 
+static bool is_tab(const char *text, size_t len, const yaml_mark_t *mark)
+{
+    size_t line = 0, i = 0;
+    for (; i < len && line < mark->line; i++) {
+        line += text[i] == '\n';
+    }
+    /* Only indentation stands before it, so columns are bytes. */
+    size_t column = 0;
+    while (i < len && column < mark->column && text[i] == ' ') {
+        i++;
+        column++;
+    }
+    return i < len && column == mark->column && text[i] == '\t';
+}
+
 static enum sp_rc syntax_error(struct reader *r, const yaml_parser_t *parser, const char *text,
                                size_t len)
 {
@@ -179,6 +198,9 @@ static enum sp_rc syntax_error(struct reader *r, const yaml_parser_t *parser, co
     if (parser->error == YAML_READER_ERROR) {
         sp_problem_add(r->problems, true, pos_at(text, len, parser->problem_offset), "",
                        "this is not YAML in UTF-8: %s", problem);
+    } else if (parser->error == YAML_SCANNER_ERROR && is_tab(text, len, &parser->problem_mark)) {
+        sp_problem_add(r->problems, true, pos_of(&parser->problem_mark), "",
+                       "this is not YAML: a tab cannot indent, use spaces");
     } else if (parser->context) {
         sp_problem_add(r->problems, true, pos_of(&parser->problem_mark), "",
                        "this is not YAML: %s (%s, line %zu)", problem, parser->context,

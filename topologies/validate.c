@@ -164,12 +164,13 @@ static void validate_map(const struct sp_shape *shape, struct sp_node *node,
     char quoted[SP_QUOTE_LEN];
     for (struct sp_node *m = node->first; m; m = m->next) {
         struct sp_diag why = {0};
-        if (!key->is_valid(shape->key, m->key, &why)) {
+        bool is_bad = !m->is_bad && !key->is_valid(shape->key, m->key, &why);
+        if (is_bad) {
             sp_node_key_error(problems, m, why.text[0] ? "%s %s" : "%s is not %s",
                               sp_quote(m->key, quoted), why.text[0] ? why.text : key->what);
-            m->is_bad = true;
         }
         sp_validate(shape->item, m, problems);
+        m->is_bad = m->is_bad || is_bad;
     }
 }
 
@@ -202,7 +203,7 @@ static void validate_members(const struct sp_shape *shape, struct sp_node *node,
 
 void sp_validate(const struct sp_shape *shape, struct sp_node *node, struct sp_problems *problems)
 {
-    if (node->is_bad && node->kind == SP_NODE_SCALAR) {
+    if (node->is_bad) { /* a duplicate, an alias: said when it was read */
         return;
     }
     switch ((int)shape->kind) { /* every scalar goes to default */

@@ -137,15 +137,31 @@ static int strength(const struct sp_rule *rule, uint32_t from, uint32_t to, uint
     return 0;
 }
 
+/* The first port above this one at which some rule begins or has ended. */
+static uint32_t next_port(const struct sp_model *model, uint8_t proto, uint32_t port)
+{
+    uint32_t next = sp_proto_max(proto) + 1U;
+    for (size_t r = 0; r < model->nrules; r++) {
+        for (size_t i = 0; i < model->rules[r].nports; i++) {
+            const struct sp_portspec *spec = &model->rules[r].ports[i];
+            uint32_t end = spec->hi + 1U;
+            next = spec->lo > port && spec->lo < next ? spec->lo : next;
+            next = end > port && end < next ? end : next;
+        }
+    }
+    return next;
+}
+
 struct sp_intervals sp_policy_pair(struct sp_policy *policy, uint32_t from, uint32_t to,
                                    uint8_t proto)
 {
     static const uint8_t expects[] = {SP_EXPECT_DENY, SP_EXPECT_PERMIT, SP_EXPECT_ALLOW,
                                       SP_EXPECT_DENY, SP_EXPECT_DENY};
     size_t n = 0;
-    for (uint32_t port = sp_proto_min(proto); port <= sp_proto_max(proto); port++) {
+    for (uint32_t port = sp_proto_min(proto), next; port <= sp_proto_max(proto); port = next) {
         int best = 0;
         uint32_t rule = SP_NONE;
+        next = next_port(policy->model, proto, port);
         for (size_t r = 0; r < policy->model->nrules; r++) {
             int mine = strength(&policy->model->rules[r], from, to, proto, port);
             if (mine > best) {
@@ -154,14 +170,16 @@ struct sp_intervals sp_policy_pair(struct sp_policy *policy, uint32_t from, uint
             }
         }
         if (n > 0 && policy->intervals[n - 1].rule == rule) {
-            policy->intervals[n - 1].hi = (uint16_t)port;
+            policy->intervals[n - 1].hi = (uint16_t)(next - 1);
             continue;
         }
         if (sp_grow((void **)&policy->intervals, n, &policy->cap, sizeof(*policy->intervals))) {
             return (struct sp_intervals){0};
         }
-        policy->intervals[n++] = (struct sp_interval){
-            .lo = (uint16_t)port, .hi = (uint16_t)port, .expect = expects[best], .rule = rule};
+        policy->intervals[n++] = (struct sp_interval){.lo = (uint16_t)port,
+                                                      .hi = (uint16_t)(next - 1),
+                                                      .expect = expects[best],
+                                                      .rule = rule};
     }
     return (struct sp_intervals){.at = policy->intervals, .n = n};
 }
