@@ -12,7 +12,7 @@
 #include "probe/techniques/registry.h"
 
 /* How long a probe may take to answer an order before it counts as frozen. */
-#define SP_ANSWER_MS       5000U
+#define SP_ANSWER_US       5000000ULL
 #define SP_DRAIN_MIN_US    200000U
 /* How long a control may be on its way before it counts as lost. */
 #define SP_CONTROL_WAIT_US 500000U
@@ -53,24 +53,24 @@ void sp_batch_free(struct sp_batch *batch)
     }
 }
 
-uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *plan)
+uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *block)
 {
-    if (batch->next_id + plan->attempts > SP_BATCH_MAX_BLOCKS ||
-        sp_grow((void **)&batch->blocks, batch->nblocks, &batch->cap_blocks, sizeof(*plan)) != 0) {
+    if (batch->next_id + block->attempts > SP_BATCH_MAX_BLOCKS ||
+        sp_grow((void **)&batch->blocks, batch->nblocks, &batch->cap_blocks, sizeof(*block)) != 0) {
         return SP_NONE;
     }
     uint32_t row = (uint32_t)batch->nblocks++;
-    struct sp_block_plan *block = &batch->blocks[row];
-    *block = *plan;
-    block->first = (uint16_t)batch->next_id;
-    block->sender_refused = block->receiver_refused = SP_REFUSED_NONE;
-    for (uint32_t i = 0; i < plan->attempts; i++) {
+    struct sp_block_plan *added = &batch->blocks[row];
+    *added = *block;
+    added->first = (uint16_t)batch->next_id;
+    added->sender_refused = added->receiver_refused = SP_REFUSED_NONE;
+    for (uint32_t i = 0; i < block->attempts; i++) {
         batch->block_of_id[batch->next_id + i] = row;
     }
-    batch->next_id += plan->attempts;
-    batch->hosts[plan->from].is_used = true;
-    if (plan->to != SP_NONE) {
-        batch->hosts[plan->to].is_used = true;
+    batch->next_id += block->attempts;
+    batch->hosts[block->from].is_used = true;
+    if (block->to != SP_NONE) {
+        batch->hosts[block->to].is_used = true;
     }
     return row;
 }
@@ -305,7 +305,7 @@ static enum sp_rc carry_out(struct sp_batch *batch)
             send_setup(batch, h, &head);
         }
     }
-    if (!wait_hosts(batch, is_armed, SP_ANSWER_MS * 1000, "arming")) {
+    if (!wait_hosts(batch, is_armed, SP_ANSWER_US, "arming")) {
         return SP_OK;
     }
     enum sp_rc rc = send_shots(batch);
@@ -313,12 +313,12 @@ static enum sp_rc carry_out(struct sp_batch *batch)
         return rc;
     }
     send_all(batch, SP_REC_FIRE);
-    if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_MS * 1000, "sending")) {
+    if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
         return SP_OK;
     }
     drain(batch);
     send_all(batch, SP_REC_COLLECT);
-    (void)wait_hosts(batch, is_collected, SP_ANSWER_MS * 1000, "collecting");
+    (void)wait_hosts(batch, is_collected, SP_ANSWER_US, "collecting");
     return SP_OK;
 }
 

@@ -38,7 +38,7 @@ struct sp_tally {
     uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
     uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
     uint16_t round_sent, round_back, round_unknown; /* of the current batch */
-    bool is_settled;                 /* nothing more to measure */
+    bool is_settled;                                /* nothing more to measure */
 };
 
 struct sp_lane {

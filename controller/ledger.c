@@ -85,6 +85,8 @@ static enum sp_rc load(struct sp_ledger *ledger)
             sp_rd_init(&rd, row, sizeof(row));
             uint64_t hash = sp_rd_u64(&rd);
             uint32_t at_s = sp_rd_u32(&rd);
+            /* Written by a clock that was set back since: as young as can be, never forgotten. */
+            at_s = at_s > now ? now : at_s;
             if (now - at_s < SP_LEDGER_MEMORY_S) {
                 rc = note(ledger, hash, at_s);
             }

@@ -30,7 +30,8 @@ static void help(FILE *to)
 
 int main(int argc, char **argv)
 {
-    (void)signal(SIGPIPE, SIG_IGN);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     if (argc < 2) {
         help(stderr);
         return SP_EXIT_USAGE;

@@ -175,15 +175,6 @@ static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attem
     return SP_SOUND;
 }
 
-static unsigned strength(uint8_t answer)
-{
-    return answer == SP_ANSWER_NONE          ? 0
-           : answer == SP_ANSWER_UNREACHABLE ? 1
-           : answer == SP_ANSWER_CRAFTED     ? 2
-           : answer == SP_ANSWER_RST         ? 3
-                                             : 4;
-}
-
 static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot)
 {
     /* An ICMP error is an answer, but it does not show that the receiver's own answer came back. */
@@ -195,7 +186,7 @@ static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *sho
     uint8_t answer = shot->egress == SP_ANSWER_CRAFTED && shot->answer == SP_ANSWER_RST
                          ? (uint8_t)SP_ANSWER_CRAFTED
                          : shot->answer;
-    if (strength(answer) > strength(tally->answer)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(tally->answer)) {
         tally->answer = answer;
         tally->answer_code = shot->answer_code;
         tally->answer_ttl = shot->answer_ttl;

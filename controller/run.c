@@ -304,7 +304,7 @@ static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uin
     }
     const struct sp_case what = {.expect = test->expect,
                                  .layer = pair->layer,
-                                 .reject_declared = pair->reject_declared || test->reject_declared,
+                                 .reject_declared = test->reject_declared,
                                  .one_sided = pair->one_sided};
     outcome->seen = (struct sp_seen){
         .unsound = soundness(run, lane, test, tally),

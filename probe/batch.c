@@ -6,22 +6,20 @@
 #include "probe/base/mem.h"
 #include "probe/engine.h"
 
-static struct sp_table *const *tables(const struct sp_batch_state *batch, struct sp_table *out[5])
+static void tables(struct sp_batch_state *batch, struct sp_table *out[5])
 {
-    struct sp_batch_state *b = (struct sp_batch_state *)(uintptr_t)batch;
-    out[0] = &b->shot_by_tag;
-    out[1] = &b->shot_by_tuple;
-    out[2] = &b->arrival_by_tag;
-    out[3] = &b->arrival_by_tuple;
-    out[4] = &b->untagged_by_flow;
-    return out;
+    out[0] = &batch->shot_by_tag;
+    out[1] = &batch->shot_by_tuple;
+    out[2] = &batch->arrival_by_tag;
+    out[3] = &batch->arrival_by_tuple;
+    out[4] = &batch->untagged_by_flow;
 }
 
 void sp_batch_state_init(struct sp_batch_state *batch)
 {
     struct sp_table *t[5];
     memset(batch, 0, sizeof(*batch));
-    (void)tables(batch, t);
+    tables(batch, t);
     for (int i = 0; i < 5; i++) {
         sp_table_init(t[i]);
     }
@@ -30,7 +28,7 @@ void sp_batch_state_init(struct sp_batch_state *batch)
 void sp_batch_state_release(struct sp_batch_state *batch)
 {
     struct sp_table *t[5];
-    (void)tables(batch, t);
+    tables(batch, t);
     for (int i = 0; i < 5; i++) {
         sp_table_release(t[i]);
     }
@@ -125,7 +123,12 @@ struct sp_shot *sp_batch_shot_by_tag(const struct sp_batch_state *batch, uint16_
                                      uint16_t port)
 {
     uint32_t row = sp_table_get(&batch->shot_by_tag, sp_batch_tag_key(block, port));
-    return row < batch->nshots ? &batch->shots[row] : NULL;
+    if (row >= batch->nshots) {
+        return NULL;
+    }
+    /* A row that could not be finished for lack of memory may be another's by now. */
+    struct sp_shot *shot = &batch->shots[row];
+    return shot->flow.block == block && shot->flow.port == port ? shot : NULL;
 }
 
 struct sp_shot *sp_batch_shot_by_tuple(const struct sp_batch_state *batch,
@@ -153,34 +156,47 @@ static void wire_ports(const struct sp_pkt *pkt, uint16_t *ret_sport, uint16_t *
     *ret_dport = icmp ? pkt->echo_seq : pkt->dport;
 }
 
-struct sp_arrival *sp_batch_arrival(struct sp_batch_state *batch, uint16_t block, uint16_t port,
-                                    uint32_t block_row, const struct sp_pkt *pkt)
+/* Fills a row from the packet; false when memory is out. */
+static bool set_arrival(struct sp_batch_state *batch, uint32_t row, uint16_t block, uint16_t port,
+                        uint32_t block_row, const struct sp_pkt *pkt)
 {
-    uint64_t key = sp_batch_tag_key(block, port);
-    uint32_t row = sp_table_get(&batch->arrival_by_tag, key);
-    if (row < batch->narrivals) {
-        return &batch->arrivals[row];
-    }
-    if (batch->narrivals >= SP_ENGINE_MAX_SHOTS ||
-        sp_grow((void **)&batch->arrivals, batch->narrivals, &batch->cap_arrivals,
-                sizeof(*batch->arrivals)) != 0) {
-        return NULL;
-    }
-    struct sp_arrival *a = &batch->arrivals[batch->narrivals];
+    struct sp_arrival *a = &batch->arrivals[row];
     memset(a, 0, sizeof(*a));
     a->flow = (struct sp_flow){.src = pkt->src, .dst = pkt->dst, .block = block, .port = port};
     wire_ports(pkt, &a->flow.sport, &a->wire_dport);
     a->block_row = block_row;
     a->ip_proto = pkt->ip_proto;
     a->ttl = pkt->ttl;
-    row = (uint32_t)batch->narrivals;
     uint64_t tuple = sp_batch_tuple_key(&pkt->src, pkt->ip_proto, a->flow.sport, a->wire_dport);
-    if (sp_table_put(&batch->arrival_by_tag, key, row) != SP_OK ||
-        sp_table_put(&batch->arrival_by_tuple, tuple, row) != SP_OK) {
+    return sp_table_put(&batch->arrival_by_tuple, tuple, row) == SP_OK;
+}
+
+struct sp_arrival *sp_batch_arrival(struct sp_batch_state *batch, uint16_t block, uint16_t port,
+                                    uint32_t block_row, const struct sp_pkt *pkt)
+{
+    uint64_t key = sp_batch_tag_key(block, port);
+    uint32_t row = sp_table_get(&batch->arrival_by_tag, key);
+    if (row < batch->narrivals && batch->arrivals[row].flow.block == block &&
+        batch->arrivals[row].flow.port == port) {
+        struct sp_arrival *known = &batch->arrivals[row];
+        if (known->block_row != SP_NO_ROW || block_row == SP_NO_ROW) {
+            return known;
+        }
+        /* A stray (say, the tag copied into another protocol) must not hide the real arrival. */
+        return set_arrival(batch, row, block, port, block_row, pkt) ? known : NULL;
+    }
+    if (batch->narrivals >= SP_ENGINE_MAX_SHOTS ||
+        sp_grow((void **)&batch->arrivals, batch->narrivals, &batch->cap_arrivals,
+                sizeof(*batch->arrivals)) != 0) {
+        return NULL;
+    }
+    row = (uint32_t)batch->narrivals;
+    if (!set_arrival(batch, row, block, port, block_row, pkt) ||
+        sp_table_put(&batch->arrival_by_tag, key, row) != SP_OK) {
         return NULL;
     }
     batch->narrivals++;
-    return a;
+    return &batch->arrivals[row];
 }
 
 struct sp_arrival *sp_batch_arrival_by_tuple(const struct sp_batch_state *batch,
@@ -198,12 +214,24 @@ struct sp_arrival *sp_batch_arrival_by_tuple(const struct sp_batch_state *batch,
     return same ? a : NULL;
 }
 
+static uint64_t untagged_key(const struct sp_untagged *u)
+{
+    static const struct sp_hash_key fold = {0x7365677072666f6cULL, 0x756e746167676564ULL};
+    uint8_t text[2 * sizeof(struct sp_addr) + 3];
+    memcpy(text, &u->src, sizeof(u->src));
+    memcpy(text + sizeof(u->src), &u->dst, sizeof(u->dst));
+    uint8_t *p = text + 2 * sizeof(struct sp_addr);
+    p[0] = u->proto;
+    p[1] = (uint8_t)(u->port >> 8);
+    p[2] = (uint8_t)u->port;
+    return sp_siphash(&fold, text, sizeof(text));
+}
+
 void sp_batch_count_untagged(struct sp_batch_state *batch, const struct sp_untagged *seen)
 {
     struct sp_untagged entry = *seen;
     for (int pass = 0; pass < 2; pass++) {
-        uint64_t key = sp_batch_tuple_key(&entry.src, entry.proto, entry.port, 0) ^
-                       sp_batch_tuple_key(&entry.dst, 0, 0, 1);
+        uint64_t key = untagged_key(&entry);
         uint32_t row = sp_table_get(&batch->untagged_by_flow, key);
         if (row < batch->nuntagged) {
             batch->untagged[row].count++;

@@ -187,8 +187,14 @@ static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
     if (refused != SP_REFUSED_NONE) {
         return refused;
     }
+    if (block->src.family != block->dst.family) {
+        return SP_REFUSED_NOT_OWN; /* it would go out under an address that is nobody's */
+    }
     if ((block->flags & SP_BLOCK_SELF) == 0 && !is_target(engine, &block->dst)) {
         return SP_REFUSED_TARGET;
+    }
+    if ((block->flags & SP_BLOCK_SELF) != 0 && block->tech->ip_proto4 != SP_IPPROTO_ICMP) {
+        return SP_REFUSED_TECHNIQUE; /* an undeclared next hop gets echoes and nothing else */
     }
     if (engine->io.route(engine->io.arg, &block->src, &block->dst, &route) != SP_OK) {
         return SP_REFUSED_NO_ROUTE;
@@ -278,23 +284,28 @@ static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
 static void on_fire(struct sp_engine *engine)
 {
     engine->fired_us = sp_mono_us();
-    engine->tokens_us = engine->fired_us;
-    engine->tokens = 16;
     engine->phase = SP_PHASE_FIRED;
+}
+
+/* By how much a counter of drops grew; unknown (UINT64_MAX) counts as many, never as none. */
+static uint64_t grown(uint64_t before, uint64_t now)
+{
+    return before == UINT64_MAX || now == UINT64_MAX || now < before ? UINT32_MAX : now - before;
 }
 
 static void on_collect(struct sp_engine *engine)
 {
     sp_engine_tell_seen(engine);
+    const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
     (void)engine->io.listen(engine->io.arg, false);
     struct sp_record record = {.type = SP_REC_COLLECTED};
     record.u.collected = (struct sp_rec_collected){
         .batch = engine->order.batch,
         .generation = engine->generation,
-        .captured = now.captured - engine->at_arm.captured,
-        .capture_drops = now.capture_drops - engine->at_arm.capture_drops,
-        .softnet_drops = now.softnet_drops - engine->at_arm.softnet_drops,
+        .captured = now.captured - at_arm->captured,
+        .capture_drops = grown(at_arm->capture_drops, now.capture_drops),
+        .softnet_drops = grown(at_arm->softnet_drops, now.softnet_drops),
         .sent = engine->sent,
         .longest_gap_us = engine->longest_gap_us,
         .untagged_overflow = engine->batch.untagged_overflow,
@@ -405,16 +416,29 @@ static uint32_t allowed_pps(const struct sp_engine *engine)
 static void refill(struct sp_engine *engine, uint64_t now)
 {
     double pps = allowed_pps(engine);
-    double burst = pps / 50 > 16 ? pps / 50 : 16;
+    double burst = pps / 50 > 1 ? pps / 50 : 1; /* 20 ms worth */
     engine->tokens += (double)(now - engine->tokens_us) * pps / 1e6;
     engine->tokens = engine->tokens > burst ? burst : engine->tokens;
     engine->tokens_us = now;
 }
 
+bool sp_engine_may_send(struct sp_engine *engine)
+{
+    if (engine->tokens < 1) {
+        return false;
+    }
+    engine->tokens -= 1;
+    return true;
+}
+
+uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us)
+{
+    return now_us + 1 + (uint64_t)((1 - engine->tokens) * 1e6 / allowed_pps(engine));
+}
+
 /* Sends what is due and allowed; returns when to come again. */
 static uint64_t fire_due(struct sp_engine *engine, uint64_t now)
 {
-    refill(engine, now);
     /* Bounded, so that captured packets are read in between. */
     for (int i = 0; i < 64 && engine->next_shot < engine->batch.nshots; i++) {
         struct sp_shot *shot = &engine->batch.shots[engine->next_shot];
@@ -422,10 +446,9 @@ static uint64_t fire_due(struct sp_engine *engine, uint64_t now)
         if (due > now) {
             return due;
         }
-        if (engine->tokens < 1) {
-            return now + 1 + (uint64_t)((1 - engine->tokens) * 1e6 / allowed_pps(engine));
+        if (!sp_engine_may_send(engine)) {
+            return sp_engine_token_at(engine, now);
         }
-        engine->tokens -= 1;
         engine->next_shot++;
         send_shot(engine, shot, now);
     }
@@ -463,8 +486,10 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
     engine->last_tick_us = now;
     uint64_t next = engine->expires_us;
     if (engine->phase == SP_PHASE_FIRED) {
-        uint64_t shot = fire_due(engine, now);
+        refill(engine, now);
+        /* Replies first: a full schedule of shots must not starve them. */
         uint64_t reply = sp_engine_replies(engine, now);
+        uint64_t shot = fire_due(engine, now);
         next = shot < next ? shot : next;
         next = reply < next ? reply : next;
     }

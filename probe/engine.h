@@ -14,6 +14,7 @@
 #include "probe/packet/netlink.h"
 #include "probe/packet/packet.h"
 #include "probe/techniques/technique.h"
+#include "probe/wire/record.h"
 
 #define SP_ENGINE_MAX_SHOTS    1048576U
 #define SP_ENGINE_MAX_BLOCKS   65536U
@@ -31,7 +32,7 @@ struct sp_bounds {
 };
 
 struct sp_counters {
-    uint64_t captured, capture_drops, softnet_drops;
+    uint64_t captured, capture_drops, softnet_drops; /* drops: UINT64_MAX = unknown */
 };
 
 struct sp_engine_io {
@@ -61,7 +62,7 @@ void sp_engine_free(struct sp_engine *engine);
 void sp_engine_order(struct sp_engine *engine, const struct sp_record *record);
 /* The two inbound witnesses. */
 void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *captured);
-void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt);
+void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t iface);
 /* Does what is due; returns microseconds until something is due again, UINT64_MAX when nothing is.
  */
 uint64_t sp_engine_tick(struct sp_engine *engine);

@@ -30,7 +30,7 @@ struct sp_engine {
     size_t next_shot;
     size_t replies_due; /* arrivals with reply_pending */
     uint32_t sent, failed;
-    double tokens; /* token bucket, packets */
+    double tokens; /* token bucket, packets; goes on from batch to batch */
     uint64_t tokens_us;
     bool is_done_told;
     unsigned neighbour_waits; /* bounded waiting for link-layer addresses at ARM */
@@ -39,6 +39,10 @@ struct sp_engine {
 /* Emits through the block's way (raw or link), counts against the budget. */
 int sp_engine_emit(struct sp_engine *engine, const struct sp_block *block,
                    const struct sp_spec *spec);
+/* Takes one packet from the token bucket; false: not now, see sp_engine_token_at(). */
+bool sp_engine_may_send(struct sp_engine *engine);
+/* When the next packet may be sent. */
+uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us);
 /* Time since FIRE (since ARM before it), as it goes into records. */
 uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us);
 /* Crafts the replies that are due. Returns when the next one is due, UINT64_MAX for none. */

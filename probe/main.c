@@ -148,7 +148,8 @@ int main(int argc, char **argv)
     struct sp_diag diag;
     const struct rlimit no_core = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &no_core); /* a core would hold keys and captured packets */
-    (void)signal(SIGPIPE, SIG_IGN);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     if (sp_args_parse(&cmd, argc, argv, &options, &args, &diag) != SP_OK) {
         (void)fprintf(stderr, "segproof-probe: %s\n", diag.text);
         return 2;

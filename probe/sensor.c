@@ -94,8 +94,11 @@ static enum sp_rc set_listening(void *arg, bool on)
 static struct sp_counters counters(void *arg)
 {
     struct sensor *s = arg;
+    uint64_t nic = sp_capture_drops(s->capture);
+    uint64_t host = sp_hostsocks_drops(s->hostsocks);
+    bool known = nic != UINT64_MAX && host != UINT64_MAX;
     return (struct sp_counters){.captured = sp_capture_count(s->capture),
-                                .capture_drops = sp_capture_drops(s->capture),
+                                .capture_drops = known ? nic + host : UINT64_MAX,
                                 .softnet_drops = sp_softnet_drops()};
 }
 
@@ -140,9 +143,18 @@ static void on_capture(evutil_socket_t fd, short what, void *arg)
     drain_capture(arg);
 }
 
-static void on_host_packet(const struct sp_pkt *pkt, void *arg)
+static void on_host_packet(const struct sp_pkt *pkt, uint32_t iface, void *arg)
 {
-    sp_engine_host(((struct sensor *)arg)->engine, pkt);
+    sp_engine_host(((struct sensor *)arg)->engine, pkt, iface);
+}
+
+static void drain_hostsocks(struct sensor *s)
+{
+    for (int i = 0; i < SP_HOSTSOCKS; i++) {
+        if (s->hostsocks[i].fd >= 0) {
+            sp_hostsock_read(&s->hostsocks[i], on_host_packet, s);
+        }
+    }
 }
 
 static void on_host(evutil_socket_t fd, short what, void *arg)
@@ -204,6 +216,7 @@ static void on_order(struct sp_stream *stream, const struct sp_record *record, v
     }
     if (record->type == SP_REC_COLLECT) {
         drain_capture(s);
+        drain_hostsocks(s);
     }
     sp_engine_order(s->engine, record);
     schedule(s);

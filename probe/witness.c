@@ -57,16 +57,6 @@ static bool is_unreachable(const struct sp_pkt *pkt)
                (pkt->ip_proto == SP_IPPROTO_ICMP ? SP_ICMP_UNREACHABLE : SP_ICMP6_UNREACHABLE);
 }
 
-/* How much an answer tells; the strongest is kept. */
-static unsigned strength(uint8_t answer)
-{
-    static const uint8_t of[SP_ANSWER_END] = {
-        [SP_ANSWER_UNREACHABLE] = 1, [SP_ANSWER_CRAFTED] = 2, [SP_ANSWER_RST] = 3,
-        [SP_ANSWER_SYN_ACK] = 4,     [SP_ANSWER_DATA] = 4,    [SP_ANSWER_ECHO] = 4,
-    };
-    return answer < SP_ANSWER_END ? of[answer] : 0;
-}
-
 /* ---- leaving ---- */
 
 /* An answer of this host to an arrival: seen leaving. In an echo reply both numbers are the
@@ -93,7 +83,7 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     if (answer == SP_ANSWER_RST && a->is_crafted) {
         answer = SP_ANSWER_CRAFTED; /* it looks like the host's own: remember whose it is */
     }
-    if (strength(answer) > strength(a->egress)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(a->egress)) {
         a->egress = answer;
         a->egress_code = quoted ? pkt->icmp_code : 0;
     }
@@ -103,9 +93,11 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t 
 {
     uint16_t block;
     uint16_t port;
-    if (match(engine, pkt, &block, &port)) {
-        struct sp_shot *shot = sp_batch_shot_by_tag(&engine->batch, block, port);
-        if (shot && !shot->has_left) {
+    struct sp_shot *shot = match(engine, pkt, &block, &port)
+                               ? sp_batch_shot_by_tag(&engine->batch, block, port)
+                               : NULL;
+    if (shot) {
+        if (!shot->has_left) {
             shot->has_left = 1;
             shot->left_us = now_us;
         }
@@ -184,7 +176,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
     uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
                                                                              : SP_ANSWER_NONE)
                             : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
-    if (strength(answer) > strength(shot->answer)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(shot->answer)) {
         shot->answer = answer;
         shot->code = quoted ? pkt->icmp_code : 0;
         shot->ttl = pkt->ttl;
@@ -192,6 +184,16 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
         shot->answer_us = now_us;
     }
     return answer != SP_ANSWER_NONE;
+}
+
+/* Our own packet sent back with its ends swapped (an echo service does that): an answer, not an
+ * arrival. */
+static bool is_reflected(const struct sp_engine *engine, const struct sp_pkt *pkt, uint16_t block,
+                         uint16_t port)
+{
+    const struct sp_shot *shot = sp_batch_shot_by_tag(&engine->batch, block, port);
+    return shot && !sp_addr_eq(&shot->flow.src, &shot->flow.dst) &&
+           sp_addr_eq(&pkt->src, &shot->flow.dst) && sp_addr_eq(&pkt->dst, &shot->flow.src);
 }
 
 /* A packet that could be the tested one with its tag rewritten: it makes an absence doubtful. */
@@ -221,8 +223,8 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
     struct sp_pkt pkt;
     if (!sp_engine_is_armed(engine) ||
         (engine->only_iface && captured->iface != engine->only_iface) ||
-        !sp_pkt_parse(captured->ip, captured->len, &pkt) || pkt.is_fragment) {
-        return;
+        !sp_pkt_parse(captured->ip, captured->len, &pkt)) {
+        return; /* of a fragmented packet, the first part carries the tag and counts */
     }
     uint32_t now_us = sp_engine_since(engine, sp_mono_us());
     if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
@@ -235,22 +237,25 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
     uint16_t block;
     uint16_t port;
     const struct sp_technique *tech = match(engine, &pkt, &block, &port);
-    if (tech) {
+    if (tech && is_reflected(engine, &pkt, block, port)) {
+        (void)on_answer(engine, &pkt, now_us);
+    } else if (tech) {
         on_arrival(engine, tech, &pkt, block, port, captured->iface, now_us);
     } else if (!on_answer(engine, &pkt, now_us)) {
         on_untagged(engine, &pkt, now_us);
     }
 }
 
-void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt)
+void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t iface)
 {
     uint16_t id;
     uint16_t port;
     if (!sp_engine_is_armed(engine)) {
         return;
     }
-    const struct sp_technique *tech = match(engine, pkt, &id, &port);
-    if (!tech) {
+    const struct sp_technique *tech =
+        engine->only_iface && iface != engine->only_iface ? NULL : match(engine, pkt, &id, &port);
+    if (!tech || is_reflected(engine, pkt, id, port)) {
         return;
     }
     uint32_t row = receiving_block(engine, tech, id, pkt);
@@ -305,9 +310,13 @@ uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
             next = due < next ? due : next;
             continue;
         }
+        bool answered = sp_answer_strength(a->egress) >= sp_answer_strength(SP_ANSWER_CRAFTED);
+        if (!answered && !sp_engine_may_send(engine)) {
+            return sp_engine_token_at(engine, now_us);
+        }
         a->reply_pending = 0;
         engine->replies_due--;
-        if (strength(a->egress) < strength(SP_ANSWER_CRAFTED)) {
+        if (!answered) {
             struct emitter emitter = {engine, &engine->batch.blocks[a->block_row]};
             struct sp_tech_io io = {
                 .keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = &emitter};

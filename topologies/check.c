@@ -21,6 +21,23 @@ void sp_check_add(struct sp_problems *problems, bool is_error, struct sp_pos pos
     va_end(ap);
 }
 
+void sp_check_add_rule(struct sp_problems *problems, bool is_error, const struct sp_rule *rule,
+                       const char *fmt, ...)
+{
+    char pointer[160];
+    va_list ap;
+    if (strncmp(rule->name, "balancer:", 9) == 0) {
+        (void)snprintf(pointer, sizeof(pointer), "/load_balancers/%s", rule->name + 9);
+    } else {
+        (void)snprintf(pointer, sizeof(pointer), "/%s/%u",
+                       rule->kind == SP_RULE_ISOLATION ? "isolation" : "policies",
+                       (unsigned)rule->index);
+    }
+    va_start(ap, fmt);
+    sp_problem_addv(problems, is_error, rule->pos, pointer, fmt, ap);
+    va_end(ap);
+}
+
 static void check_networks(const struct sp_model *m, struct sp_problems *problems)
 {
     bool *has_hosts = sp_calloc(m->nnetworks, sizeof(*has_hosts));

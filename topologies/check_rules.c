@@ -5,7 +5,6 @@
  * Rules are compared in pairs, but only where they can meet: they are sorted by their lowest port,
  * and a pair is looked at only while the port ranges overlap; cheap summaries of the host sets
  * reject most of the rest. A budget bounds what a hostile file can cost. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,26 +198,6 @@ static bool all_ports_inside(const struct sp_rule *inner, const struct sp_rule *
     return true;
 }
 
-static void report(struct sp_problems *problems, bool is_error, const struct sp_rule *rule,
-                   const char *fmt, ...) SP_PRINTF(4, 5);
-static void report(struct sp_problems *problems, bool is_error, const struct sp_rule *rule,
-                   const char *fmt, ...)
-{
-    char text[700];
-    char index[16];
-    bool is_balancer = strncmp(rule->name, "balancer:", 9) == 0;
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    (void)snprintf(index, sizeof(index), "%u", (unsigned)rule->index);
-    sp_check_add(problems, is_error, rule->pos,
-                 is_balancer                       ? "load_balancers"
-                 : rule->kind == SP_RULE_ISOLATION ? "isolation"
-                                                   : "policies",
-                 is_balancer ? rule->name + 9 : index, "%s", text);
-}
-
 /* The first demanded port of an allow that the block takes away, or NULL. */
 static const struct sp_portspec *lost_port(const struct sp_rule *pass, const struct sp_rule *block)
 {
@@ -242,9 +221,10 @@ static void say_useless(const struct comparing *c, const struct sp_rule *rule,
     uint8_t *said = &c->said[rule - c->rules];
     if (!(*said & bit)) {
         *said |= bit;
-        report(c->problems, false, rule, "the %s of '%s' %s: '%s' (line %u) %s all of it",
-               words[rule->kind], rule->name, is_denied ? "never takes effect" : "says nothing new",
-               other->name, (unsigned)other->pos.line, is_denied ? "denies" : "covers");
+        sp_check_add_rule(c->problems, false, rule,
+                          "the %s of '%s' %s: '%s' (line %u) %s all of it", words[rule->kind],
+                          rule->name, is_denied ? "never takes effect" : "says nothing new",
+                          other->name, (unsigned)other->pos.line, is_denied ? "denies" : "covers");
     }
 }
 
@@ -271,15 +251,17 @@ static void compare_opposed(const struct comparing *c, const struct view *pass,
         }
     }
     if (lost && deny->kind == SP_RULE_ISOLATION) {
-        report(c->problems, true, allow,
-               "'%s' allows %s inside '%s' (line %u), where nothing may pass", allow->name,
-               sp_portspec_str(lost, port), deny->name, (unsigned)deny->pos.line);
+        sp_check_add_rule(c->problems, true, allow,
+                          "'%s' allows %s inside '%s' (line %u), where nothing may pass",
+                          allow->name, sp_portspec_str(lost, port), deny->name,
+                          (unsigned)deny->pos.line);
     } else if (is_useless) {
         say_useless(c, allow, deny);
     } else {
-        report(c->problems, false, allow,
-               "'%s' allows %s for hosts to which '%s' (line %u) denies it: the deny wins there",
-               allow->name, sp_portspec_str(lost, port), deny->name, (unsigned)deny->pos.line);
+        sp_check_add_rule(
+            c->problems, false, allow,
+            "'%s' allows %s for hosts to which '%s' (line %u) denies it: the deny wins there",
+            allow->name, sp_portspec_str(lost, port), deny->name, (unsigned)deny->pos.line);
     }
 }
 
@@ -318,13 +300,16 @@ static void compare_all(const struct comparing *c, struct view *views, size_t n)
         for (size_t j = i + 1; j < n && views[j].port_lo <= a->port_hi; j++) {
             const struct view *b = &views[j];
             if (budget-- == 0) {
-                report(c->problems, false, a->rule,
-                       "too many rules overlap: not all of them were compared with each other");
+                sp_check_add_rule(
+                    c->problems, false, a->rule,
+                    "too many rules overlap: not all of them were compared with each other");
                 return;
             }
             if (cannot_meet(a, b)) {
                 continue;
             }
+            size_t effort = (a->rule->nports * b->rule->nports + a->from->nbits / 64) / 16;
+            budget -= effort < budget ? effort : budget;
             if (a->blocks == b->blocks) {
                 compare_alike(c, a, b);
             } else if (a->blocks) {
@@ -358,11 +343,12 @@ static void check_families(const struct view *v, const struct families *families
         uint8_t proto = rule->ports[i].proto;
         bool can = proto == SP_PROTO_ICMP ? v4 : proto == SP_PROTO_ICMP6 ? v6 : v4 || v6;
         if (!can) {
-            report(problems, false, rule, "%s of '%s' never matches: no sender and receiver %s",
-                   sp_portspec_str(&rule->ports[i], port), rule->name,
-                   proto == SP_PROTO_ICMP    ? "both have an IPv4 address"
-                   : proto == SP_PROTO_ICMP6 ? "both have an IPv6 address"
-                                             : "have addresses of one family");
+            sp_check_add_rule(problems, false, rule,
+                              "%s of '%s' never matches: no sender and receiver %s",
+                              sp_portspec_str(&rule->ports[i], port), rule->name,
+                              proto == SP_PROTO_ICMP    ? "both have an IPv4 address"
+                              : proto == SP_PROTO_ICMP6 ? "both have an IPv6 address"
+                                                        : "have addresses of one family");
         }
     }
 }
@@ -373,25 +359,28 @@ static void check_alone(const struct view *v, const struct families *families,
     const struct sp_rule *rule = v->rule;
     size_t sender = 0, receiver = 1;
     if (is_empty(v)) {
-        report(problems, false, rule, "'%s' never matches: its %s selects no host", rule->name,
-               rule->kind == SP_RULE_ISOLATION
-                   ? (v->from_lo > v->from_hi ? "first side" : "second side")
-               : v->from_lo > v->from_hi ? "`from`"
-                                         : "`to`");
+        sp_check_add_rule(problems, false, rule, "'%s' never matches: its %s selects no host",
+                          rule->name,
+                          rule->kind == SP_RULE_ISOLATION
+                              ? (v->from_lo > v->from_hi ? "first side" : "second side")
+                          : v->from_lo > v->from_hi ? "`from`"
+                                                    : "`to`");
         return;
     }
     if (meet(v->from, v->from, v->from_lo, v->from_hi, &sender) == 1 &&
         meet(v->to, v->to, v->to_lo, v->to_hi, &receiver) == 1 && sender == receiver) {
-        report(problems, false, rule, "'%s' never matches: it only speaks of one host", rule->name);
+        sp_check_add_rule(problems, false, rule, "'%s' never matches: it only speaks of one host",
+                          rule->name);
     } else if (rule->kind == SP_RULE_ISOLATION) {
         struct view back;
         make_view(&back, rule, true);
         uint32_t lo = larger(v->from_lo, back.from_lo), hi = smaller(v->from_hi, back.from_hi);
         if (lo <= hi && meet(v->from, back.from, lo, hi, &sender)) {
-            report(problems, false, rule,
-                   "both sides of '%s' select the same hosts: these are isolated from each other "
-                   "too",
-                   rule->name);
+            sp_check_add_rule(
+                problems, false, rule,
+                "both sides of '%s' select the same hosts: these are isolated from each other "
+                "too",
+                rule->name);
         }
     } else if (!blocks(rule)) {
         check_families(v, families, problems);
@@ -404,8 +393,8 @@ static void check_expired(const struct sp_model *m, struct sp_problems *problems
         const struct sp_rule *rule = &m->rules[i];
         bool is_first = i == 0 || strcmp(m->rules[i - 1].name, rule->name) != 0;
         if (rule->is_expired && is_first) {
-            report(problems, false, rule, "'%s' expired on %s; it still counts", rule->name,
-                   rule->expires ? rule->expires : "an unknown day");
+            sp_check_add_rule(problems, false, rule, "'%s' expired on %s; it still counts",
+                              rule->name, rule->expires ? rule->expires : "an unknown day");
         }
     }
 }

@@ -44,17 +44,28 @@ static void refuse_extras(struct reader *r, const yaml_event_t *event, const yam
     }
 }
 
+static struct sp_node *parent_of(const struct reader *r)
+{
+    return r->depth ? r->open[r->depth - 1] : NULL;
+}
+
+/* Whether what comes next is a key. */
+static bool wants_key(const struct reader *r)
+{
+    const struct sp_node *parent = parent_of(r);
+    return parent && parent->kind == SP_NODE_MAPPING && !r->key;
+}
+
 static enum sp_rc attach(struct reader *r, const yaml_event_t *event, enum sp_node_kind kind,
                          struct sp_node **ret_node)
 {
-    struct sp_node *parent = r->depth ? r->open[r->depth - 1] : NULL;
-    if (parent && parent->kind == SP_NODE_MAPPING && !r->key) {
+    if (wants_key(r)) {
         return refuse(r, event, "a key must be a plain word, not a list or a mapping");
     }
     if (r->doc->nnodes >= SP_DOC_MAX_NODES) {
         return refuse(r, event, "the file holds too many values (the limit is two million)");
     }
-    struct sp_node *node = sp_doc_add(r->doc, parent, kind, pos_of(&event->start_mark));
+    struct sp_node *node = sp_doc_add(r->doc, parent_of(r), kind, pos_of(&event->start_mark));
     if (!node) {
         return SP_E_NOMEM;
     }
@@ -103,7 +114,7 @@ static enum sp_rc read_scalar(struct reader *r, const yaml_event_t *event)
     if (!text) {
         return SP_E_NOMEM;
     }
-    if (r->depth && r->open[r->depth - 1]->kind == SP_NODE_MAPPING && !r->key) {
+    if (wants_key(r)) {
         return read_key(r, event, text);
     }
     struct sp_node *node = NULL;
@@ -119,7 +130,7 @@ static enum sp_rc read_scalar(struct reader *r, const yaml_event_t *event)
 static enum sp_rc read_alias(struct reader *r, const yaml_event_t *event)
 {
     (void)refuse(r, event, "aliases (*name) are not supported: write the value out");
-    if (r->depth && r->open[r->depth - 1]->kind == SP_NODE_MAPPING && !r->key) {
+    if (wants_key(r)) {
         return SP_E_INVALID;
     }
     struct sp_node *node = NULL;

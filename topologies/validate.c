@@ -104,7 +104,8 @@ static void unknown_key(const struct sp_shape *shape, const struct sp_node *memb
     char hint[SP_SUGGEST_LEN];
     struct sp_suggest suggest;
     sp_suggest_init(&suggest, member->key);
-    for (const struct sp_field *f = shape->fields; f->name; f++) {
+    bool is_listed = problems->nerrors < SP_PROBLEMS_MAX; /* else nobody will read it */
+    for (const struct sp_field *f = shape->fields; is_listed && f->name; f++) {
         sp_suggest_try(&suggest, f->name);
     }
     sp_node_key_error(problems, member, "the key %s is unknown here%s",

@@ -246,6 +246,7 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     catch_signals();
     enum sp_rc rc = sp_result_new(model, plan, &result);
     if (rc == SP_OK) {
+        result->policy = policy;
         rc = sp_run(model, policy, plan, &run, result, &diag);
     }
     sp_progress_end(&progress);

@@ -40,6 +40,8 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec)
 {
     const uint8_t *payload = spec->payload_len ? spec->payload : NULL;
     uint32_t len = (uint32_t)spec->payload_len;
+    uint8_t copy[sizeof(spec->payload)]; /* this builder of libnet's alone is not const-correct */
+    memcpy(copy, spec->payload, sizeof(copy));
     switch (spec->ip_proto) {
     case SP_IPPROTO_TCP:
         return build_tcp(l, spec);
@@ -51,7 +53,7 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec)
                                         spec->echo_seq, payload, len, l, 0);
     case SP_IPPROTO_ICMP6:
         return libnet_build_icmpv6_echo(spec->icmp_type, spec->icmp_code, 0, spec->echo_id,
-                                        spec->echo_seq, (uint8_t *)(uintptr_t)payload, len, l, 0);
+                                        spec->echo_seq, len ? copy : NULL, len, l, 0);
     default:
         return -1;
     }
@@ -83,6 +85,15 @@ static int build_ip(libnet_t *l, const struct sp_spec *spec)
     return libnet_build_ipv6(0, 0, (uint16_t)len, spec->ip_proto, ttl, src6, dst6, NULL, 0, l, 0);
 }
 
+/* libnet leaves a sum that comes out as 0, which means "none" over IPv4 (RFC 768) and is dropped
+ * over IPv6 (RFC 8200 8.1): the packet would look blocked. */
+static void fix_udp_checksum(uint8_t *udp)
+{
+    if (udp[6] == 0 && udp[7] == 0) {
+        udp[6] = udp[7] = 0xff;
+    }
+}
+
 enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
                          const uint8_t *src_mac, const uint8_t *dst_mac, struct sp_built *ret_built,
                          struct sp_diag *diag)
@@ -104,6 +115,10 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
     if (libnet_pblock_coalesce(l, &bytes, &len) < 0) {
         return sp_fail(diag, SP_E_NOMEM, "packet", "libnet cannot assemble it: %s",
                        libnet_geterror(l));
+    }
+    if (spec->ip_proto == SP_IPPROTO_UDP) {
+        size_t udp = len - spec->payload_len - LIBNET_UDP_H;
+        fix_udp_checksum(bytes + udp);
     }
     *ret_built = (struct sp_built){.bytes = bytes, .len = len, .owner = l};
     return SP_OK;

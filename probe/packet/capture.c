@@ -164,7 +164,7 @@ uint64_t sp_softnet_drops(void)
     uint64_t sum = 0;
     FILE *f = fopen("/proc/net/softnet_stat", "re");
     if (!f) {
-        return 0;
+        return UINT64_MAX;
     }
     while (fgets(line, sizeof(line), f)) {
         char *end = NULL;

@@ -46,11 +46,11 @@ enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on,
 /* Hands every waiting packet to fn. SP_E_SYSTEM when the capture broke. */
 enum sp_rc sp_capture_dispatch(struct sp_capture *capture, sp_capture_fn fn, void *arg,
                                struct sp_diag *diag) SP_MUST_CHECK;
-/* Packets that the kernel dropped because nobody read in time; since open. */
+/* Packets that the kernel dropped because nobody read in time; since open. UINT64_MAX: unknown. */
 uint64_t sp_capture_drops(struct sp_capture *capture);
 uint64_t sp_capture_count(const struct sp_capture *capture);
 /* Drops of the kernel's input queues (/proc/net/softnet_stat), which no capture ever sees; since
- * boot. */
+ * boot. UINT64_MAX: unknown. */
 uint64_t sp_softnet_drops(void);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -30,7 +31,12 @@ static enum sp_rc open_one(struct sp_hostsock *sock, struct sp_diag *diag)
         (void)sp_fail_errno(diag, "host witness", "cannot open a raw socket");
         return rc;
     }
-    (void)setsockopt(sock->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+    if (setsockopt(sock->fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) != 0) {
+        (void)setsockopt(sock->fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+    }
+    if (af == AF_INET && setsockopt(sock->fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) != 0) {
+        return sp_fail_errno(diag, "host witness", "cannot ask for packet information");
+    }
     if (af == AF_INET6 &&
         (setsockopt(sock->fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) != 0 ||
          setsockopt(sock->fd, IPPROTO_IPV6, IPV6_RECVHOPLIMIT, &on, sizeof(on)) != 0)) {
@@ -102,25 +108,25 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
     return SP_OK;
 }
 
-static bool parse_v6(const struct msghdr *msg, const void *bytes, size_t len, uint8_t ip_proto,
-                     struct sp_pkt *pkt)
+/* What the kernel says beside the packet: interface; of IPv6 also what the missing header held. */
+static void read_control(struct msghdr *msg, struct sp_pkt *pkt, uint32_t *iface)
 {
-    const struct sockaddr_in6 *from = msg->msg_name;
-    *pkt = (struct sp_pkt){.ip_proto = ip_proto};
-    pkt->src = sp_addr_from_bytes(SP_FAMILY_IPV6, &from->sin6_addr);
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-         c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c)) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof(info));
             pkt->dst = sp_addr_from_bytes(SP_FAMILY_IPV6, &info.ipi6_addr);
+            *iface = info.ipi6_ifindex;
         } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_HOPLIMIT) {
             int hops;
             memcpy(&hops, CMSG_DATA(c), sizeof(hops));
             pkt->ttl = (uint8_t)hops;
+        } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof(info));
+            *iface = (uint32_t)info.ipi_ifindex;
         }
     }
-    return sp_pkt_parse_transport(bytes, len, pkt);
 }
 
 void sp_hostsock_read(const struct sp_hostsock *sock, sp_hostsock_fn fn, void *arg)
@@ -140,12 +146,34 @@ void sp_hostsock_read(const struct sp_hostsock *sock, sp_hostsock_fn fn, void *a
         if (n < 0) {
             return;
         }
-        struct sp_pkt pkt;
-        bool ok = sock->family == SP_FAMILY_IPV4
-                      ? sp_pkt_parse(bytes, (size_t)n, &pkt)
-                      : parse_v6(&msg, bytes, (size_t)n, sock->ip_proto, &pkt);
-        if (ok) {
-            fn(&pkt, arg);
+        struct sp_pkt pkt = {.ip_proto = sock->ip_proto};
+        uint32_t iface = 0;
+        bool v4 = sock->family == SP_FAMILY_IPV4;
+        read_control(&msg, &pkt, &iface);
+        if (!v4) {
+            pkt.src = sp_addr_from_bytes(SP_FAMILY_IPV6, &from.sin6_addr);
+        }
+        if (v4 ? sp_pkt_parse(bytes, (size_t)n, &pkt)
+               : sp_pkt_parse_transport(bytes, (size_t)n, &pkt)) {
+            fn(&pkt, iface, arg);
         }
     }
+}
+
+uint64_t sp_hostsocks_drops(const struct sp_hostsock socks[static SP_HOSTSOCKS])
+{
+    uint64_t sum = 0;
+    for (int i = 0; i < SP_HOSTSOCKS; i++) {
+        uint32_t info[SK_MEMINFO_VARS] = {0};
+        socklen_t len = sizeof(info);
+        if (socks[i].fd < 0) {
+            continue;
+        }
+        if (getsockopt(socks[i].fd, SOL_SOCKET, SO_MEMINFO, info, &len) != 0 ||
+            len < (SK_MEMINFO_DROPS + 1) * sizeof(info[0])) {
+            return UINT64_MAX;
+        }
+        sum += info[SK_MEMINFO_DROPS];
+    }
+    return sum;
 }

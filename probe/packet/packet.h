@@ -57,7 +57,7 @@ struct sp_pkt {
     uint8_t ip_proto; /* after IPv6 extension headers */
     uint8_t ttl;
     uint16_t ip_id;
-    bool is_fragment; /* a fragment: ports are known only in the first one */
+    bool is_fragment; /* the first fragment of several; later ones do not parse */
     uint16_t sport, dport;
     uint32_t seq, ack;
     uint8_t tcp_flags;

@@ -187,10 +187,12 @@ static bool parse_ipv6(struct sp_rd *rd, struct sp_pkt *pkt)
         if (next == 44) { /* fragment */
             next = sp_rd_u8(rd);
             sp_rd_skip(rd, 1);
-            pkt->is_fragment = true;
-            bool later = (sp_rd_u16(rd) & 0xfff8) != 0;
+            uint16_t place = sp_rd_u16(rd);
+            /* Neither offset nor more to come: a whole packet that only carries the header, as
+             * translators make them (RFC 6946). */
+            pkt->is_fragment = pkt->is_fragment || (place & 0xfff9) != 0;
             sp_rd_skip(rd, 4);
-            if (later) {
+            if ((place & 0xfff8) != 0) {
                 return false;
             }
         } else if (next == 0 || next == 43 ||

@@ -55,8 +55,11 @@ static enum sp_answer answer(const struct sp_tag_keys *keys, const struct sp_flo
     if (!sp_tag_read(keys, pkt->payload, pkt->payload_len, &kind, &block, &port)) {
         return SP_ANSWER_DATA;
     }
-    return kind == SP_TAG_REPLY && block == flow->block && port == flow->port ? SP_ANSWER_CRAFTED
-                                                                              : SP_ANSWER_NONE;
+    if (block != flow->block || port != flow->port) {
+        return SP_ANSWER_NONE;
+    }
+    /* A service that sends back what it gets (echo, RFC 862) returns the probe's own tag. */
+    return kind == SP_TAG_REPLY ? SP_ANSWER_CRAFTED : SP_ANSWER_DATA;
 }
 
 static bool quoted(const struct sp_tag_keys *keys, const struct sp_flow *flow,

@@ -15,6 +15,12 @@
 #include "probe/base/mem.h"
 #include "tests/support/sp_cmocka.h"
 
+static void ignore(int signo)
+{
+    const struct sigaction action = {.sa_handler = SIG_IGN};
+    (void)sigaction(signo, &action, NULL);
+}
+
 static char folder[64];
 static char path[128];
 
@@ -145,7 +151,7 @@ static void test_full_in_the_middle(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
     small = was;
     small.rlim_cur = 4096;
-    (void)signal(SIGXFSZ, SIG_IGN);
+    ignore(SIGXFSZ);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     enum sp_rc rc = put(path, big, &diag);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
@@ -214,7 +220,7 @@ static void test_standard_output(void **state)
     char got[32] = "";
     ssize_t n = read(ends[0], got, sizeof(got) - 1);
     (void)close(ends[0]);
-    (void)signal(SIGPIPE, SIG_IGN);
+    ignore(SIGPIPE);
     enum sp_rc broken = put("-", "to nobody", &diag);
     assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
     (void)close(saved);

@@ -220,6 +220,30 @@ static void balancers_are_checked(void **state)
 #undef LB
 }
 
+static void offers_are_compared_within_bounds(void **state)
+{
+    (void)state;
+    struct sp_buf text;
+    sp_buf_init(&text, 1U << 20);
+    sp_buf_str(&text, TOPO_BASE "load_balancers:\n");
+    for (unsigned l = 0; l < 2; l++) {
+        sp_buf_fmt(&text, "  l%u: { from: web, address: [10.9.%u.1", l, l);
+        for (unsigned i = 2; i <= 256; i++) {
+            sp_buf_fmt(&text, ", 10.%u.%u.%u", 9, l + 2 * (i / 200), i % 200 + 2);
+        }
+        sp_buf_str(&text, "], listeners: [\n");
+        for (unsigned i = 1; i <= 4000; i++) {
+            sp_buf_fmt(&text, "    { port: tcp/%u, backends: web-1 },\n", i);
+        }
+        sp_buf_str(&text, "  ] }\n");
+    }
+    struct topo t = topo_load(sp_buf_text(&text));
+    assert_int_equal(t.rc, SP_OK);
+    assert_non_null(topo_find(&t, "offer too many ports to compare"));
+    topo_release(&t);
+    sp_buf_release(&text);
+}
+
 static void something_must_be_testable(void **state)
 {
     (void)state;
@@ -353,6 +377,7 @@ int main(void)
         cmocka_unit_test(what_another_rule_says_is_superfluous),
         cmocka_unit_test(rules_that_never_match_are_named),
         cmocka_unit_test(balancers_are_checked),
+        cmocka_unit_test(offers_are_compared_within_bounds),
         cmocka_unit_test(something_must_be_testable),
         cmocka_unit_test(the_rest_is_checked),
         cmocka_unit_test(any_model_can_be_checked),
