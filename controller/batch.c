@@ -318,6 +318,7 @@ static enum sp_rc carry_out(struct sp_batch *batch)
     if (rc != SP_OK) {
         return rc;
     }
+    batch->fired_us = sp_mono_us();
     send_all(batch, SP_REC_FIRE);
     if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
         return SP_OK;

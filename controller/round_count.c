@@ -11,6 +11,8 @@
 /* How far a control may be from the attempt it guards, by the sender's own clock (design section
  * 6). */
 #define SP_GUARD_US 1000000
+/* How far apart two attempts of a denied flow must have been sent to count as two. */
+#define SP_APART_US 1000000
 
 /* ---- controls ---- */
 
@@ -223,6 +225,10 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     bool whole = shot->at_host && is_reply(shot->answer);
     enum sp_unsound why = doubt(round, a, untagged);
     /* What arrived is proof in itself, only absence needs a sound attempt. */
+    uint64_t at_us = round->batch->fired_us + shot->sent_us;
+    if (deny && why == SP_SOUND && tally->counted > 0 && at_us < tally->last_us + SP_APART_US) {
+        why = SP_UNSOUND_ATTEMPTS; /* a drop often takes the next packet, too */
+    }
     bool counts = why == SP_SOUND || (whole && !deny);
     if (shot->elsewhere != SP_NONE) {
         tally->elsewhere++;
@@ -237,6 +243,7 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
         count_answers(tally, shot, deny);
     }
     if (counts) {
+        tally->last_us = at_us;
         tally->counted++;
         tally->round_sent++;
         tally->round_back = (uint16_t)(tally->round_back + whole);
