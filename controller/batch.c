@@ -296,6 +296,12 @@ static enum sp_rc carry_out(struct sp_batch *batch)
     uint32_t last_us = last_shot_us(batch);
     head.lifetime_ms = last_us / 1000 * 2 + 60000;
     sp_random_bytes(head.key, sizeof(head.key));
+    /* Every probe listens, also those without a part: a packet that went astray must be seen. */
+    for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        if (session_of(batch, h)->state == SP_PROBE_READY) {
+            batch->hosts[h].is_used = true;
+        }
+    }
     for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
         struct sp_host_batch *host = &batch->hosts[h];
         if (host->is_used && session_of(batch, h)->state != SP_PROBE_READY) {
@@ -312,6 +318,7 @@ static enum sp_rc carry_out(struct sp_batch *batch)
     if (rc != SP_OK) {
         return rc;
     }
+    batch->fired_us = sp_mono_us();
     send_all(batch, SP_REC_FIRE);
     if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
         return SP_OK;

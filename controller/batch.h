@@ -85,6 +85,7 @@ struct sp_batch {
     uint32_t
         max_rtt_us; /* in: largest round-trip time known so far; out: raised by what was seen */
     /* while running */
+    uint64_t fired_us;   /* when FIRE was sent, by our clock */
     size_t controls_out; /* control shots not yet seen arriving */
     uint64_t last_control_us;
     bool is_stopped; /* interrupted */

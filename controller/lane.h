@@ -35,6 +35,7 @@ struct sp_tally {
     uint32_t elsewhere_host;
     uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
     struct sp_addr answerer;
+    uint64_t last_us;     /* when the last attempt that counts was sent, by our clock */
     uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
     uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
     uint16_t round_sent, round_back, round_unknown; /* of the current batch */

@@ -11,6 +11,8 @@
 /* How far a control may be from the attempt it guards, by the sender's own clock (design section
  * 6). */
 #define SP_GUARD_US 1000000
+/* How far apart two attempts of a denied flow must have been sent to count as two. */
+#define SP_APART_US 1000000
 
 /* ---- controls ---- */
 
@@ -175,12 +177,18 @@ static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attem
     return SP_SOUND;
 }
 
-static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot)
+/* An ICMP error is an answer, but it only explains: firewalls pass it as related to a flow whose
+ * replies they drop, so it does not show that a reply comes back. */
+static bool is_reply(uint8_t answer)
 {
-    /* An ICMP error is an answer, but it does not show that the receiver's own answer came back. */
-    bool back =
-        shot->answer != SP_ANSWER_NONE && (shot->answer != SP_ANSWER_UNREACHABLE || shot->at_host);
-    tally->answer_left = (uint16_t)(tally->answer_left + (shot->egress != SP_ANSWER_NONE));
+    return answer != SP_ANSWER_NONE && answer != SP_ANSWER_UNREACHABLE;
+}
+
+static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot, bool deny)
+{
+    bool back = is_reply(shot->answer);
+    bool left = deny ? shot->egress != SP_ANSWER_NONE : is_reply(shot->egress);
+    tally->answer_left = (uint16_t)(tally->answer_left + left);
     tally->answered = (uint16_t)(tally->answered + back);
     /* The receiver knows whether the RST that came back was the host's own or ours. */
     uint8_t answer = shot->egress == SP_ANSWER_CRAFTED && shot->answer == SP_ANSWER_RST
@@ -214,9 +222,13 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     bool deny = run->plan->tests[a->test].expect == SP_EXPECT_DENY;
     bool arrived =
         shot->at_nic || shot->at_host; /* who is past the firewall came by the interface */
-    bool whole = shot->at_host && shot->answer != SP_ANSWER_NONE;
+    bool whole = shot->at_host && is_reply(shot->answer);
     enum sp_unsound why = doubt(round, a, untagged);
     /* What arrived is proof in itself, only absence needs a sound attempt. */
+    uint64_t at_us = round->batch->fired_us + shot->sent_us;
+    if (deny && why == SP_SOUND && tally->counted > 0 && at_us < tally->last_us + SP_APART_US) {
+        why = SP_UNSOUND_ATTEMPTS; /* a drop often takes the next packet, too */
+    }
     bool counts = why == SP_SOUND || (whole && !deny);
     if (shot->elsewhere != SP_NONE) {
         tally->elsewhere++;
@@ -228,9 +240,10 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     if (counts || deny) {
         tally->nic = (uint16_t)(tally->nic + arrived);
         tally->host = (uint16_t)(tally->host + shot->at_host);
-        count_answers(tally, shot);
+        count_answers(tally, shot, deny);
     }
     if (counts) {
+        tally->last_us = at_us;
         tally->counted++;
         tally->round_sent++;
         tally->round_back = (uint16_t)(tally->round_back + whole);

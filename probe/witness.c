@@ -234,6 +234,11 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
     if (!inbound || !sp_netinfo_find(&engine->net, &pkt.dst)) {
         return; /* transit, or for somebody else */
     }
+    /* First: a service that sends our own bytes back is an answer, though it carries a probe's tag.
+     */
+    if (on_answer(engine, &pkt, now_us)) {
+        return;
+    }
     uint16_t block;
     uint16_t port;
     const struct sp_technique *tech = match(engine, &pkt, &block, &port);
@@ -241,7 +246,7 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
         (void)on_answer(engine, &pkt, now_us);
     } else if (tech) {
         on_arrival(engine, tech, &pkt, block, port, captured->iface, now_us);
-    } else if (!on_answer(engine, &pkt, now_us)) {
+    } else {
         on_untagged(engine, &pkt, now_us);
     }
 }
