@@ -223,11 +223,11 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
     for (unsigned round = 0; round < SP_ROUNDS_MAX && any_left(run, kind) && !stopped(options);
          round++) {
         bool left = true;
-        unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
         if (round > 0) {
             wait_for_restarts(run);
             next_controls(run);
         }
+        unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
         give_up_hopeless(run);
         while (left && any_left(run, kind) && !stopped(options)) {
             uint64_t before = count_settled(run);
