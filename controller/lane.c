@@ -197,6 +197,17 @@ static unsigned count(const struct sp_scouts *scouts, const struct wanted *w)
     return n;
 }
 
+/* Whether such a flow is declared at all, delivered or not. */
+static bool is_declared(const struct sp_scouts *scouts, const struct wanted *w)
+{
+    for (size_t i = 0; i < scouts->n; i++) {
+        if (fits(&scouts->at[i], w)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The choice-th best candidate (cyclic), NULL when none was delivered. */
 static const struct sp_scouted *best(const struct sp_scouts *scouts, const struct wanted *w,
                                      unsigned choice)
@@ -227,6 +238,12 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
         lane->candidates = count(scouts, &by_pair);
         return;
     }
+    lane->candidates = 0;
+    /* A weaker control stands in for one that is not declared, never for one that does not work:
+     * behind a dead path everything would hold. */
+    if (is_declared(scouts, &by_pair)) {
+        return;
+    }
     const struct wanted outward = {.pair = SP_NONE, .src = &pair->src, .proto = lane->proto};
     const struct wanted inward = {.pair = SP_NONE, .own = &pair->own, .proto = lane->proto};
     const struct wanted self_src = {.pair = SP_NONE, .src = &pair->src, .self = true};
@@ -237,8 +254,12 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     unsigned outs = count(scouts, &outward);
     unsigned ins = count(scouts, &inward);
     lane->candidates = outs > ins ? outs : ins;
-    out = out ? out : best(scouts, &self_src, 0);
-    in = in ? in : best(scouts, &self_own, 0);
+    if (!out && !is_declared(scouts, &outward)) {
+        out = best(scouts, &self_src, 0);
+    }
+    if (!in && !is_declared(scouts, &inward)) {
+        in = best(scouts, &self_own, 0);
+    }
     if (pair->one_sided && out) {
         /* Nobody listens at the other end: only the sender can be shown to work. */
         *control = (struct sp_control){.grade = SP_GRADE_SELF, .nflows = 1, .flows = {out->flow}};
