@@ -226,6 +226,15 @@ static bool all(const struct sp_batch *batch, host_done_fn done)
     return true;
 }
 
+static uint32_t last_shot_us(const struct sp_batch *batch)
+{
+    uint32_t last = 0;
+    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        last = batch->hosts[h].last_at_us > last ? batch->hosts[h].last_at_us : last;
+    }
+    return last;
+}
+
 static void turn(struct sp_batch *batch, uint64_t max_us)
 {
     struct timeval tv = {.tv_sec = (time_t)(max_us / 1000000),
@@ -233,6 +242,11 @@ static void turn(struct sp_batch *batch, uint64_t max_us)
     (void)event_base_loopexit(batch->fleet->base, &tv);
     (void)event_base_loop(batch->fleet->base, EVLOOP_ONCE);
     batch->is_stopped = batch->is_stopped || (batch->stop_flag && *batch->stop_flag);
+    if (batch->on_progress && batch->fired_us) {
+        uint64_t of = last_shot_us(batch) + SP_DRAIN_MIN_US;
+        uint64_t done = sp_mono_us() - batch->fired_us;
+        batch->on_progress(batch->progress_arg, done < of ? done : of, of);
+    }
 }
 
 static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeout_us,
@@ -275,15 +289,6 @@ static uint32_t count_shots(const struct sp_batch *batch)
 {
     /* Every shot may draw one crafted reply at the other end. */
     return (uint32_t)(batch->nshots * 2 + 16);
-}
-
-static uint32_t last_shot_us(const struct sp_batch *batch)
-{
-    uint32_t last = 0;
-    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
-        last = batch->hosts[h].last_at_us > last ? batch->hosts[h].last_at_us : last;
-    }
-    return last;
 }
 
 static enum sp_rc carry_out(struct sp_batch *batch)

@@ -367,6 +367,8 @@ static enum sp_rc new_batch(struct sp_run_state *run, struct sp_batch **ret_batc
     if (rc == SP_OK) {
         (*ret_batch)->max_rtt_us = run->max_rtt_us;
         (*ret_batch)->stop_flag = run->stop_flag;
+        (*ret_batch)->on_progress = run->on_progress;
+        (*ret_batch)->progress_arg = run->progress_arg;
     }
     return rc;
 }

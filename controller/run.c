@@ -23,6 +23,20 @@ static void progress(const struct sp_run_options *options, const char *stage, ui
     }
 }
 
+/* A stage and the batch that runs in it: checks done before it, and how many it can settle. */
+struct stage {
+    const struct sp_run_options *options;
+    const char *name;
+    uint64_t before, batch, of;
+};
+
+static void on_batch_progress(void *arg, uint64_t done_us, uint64_t of_us)
+{
+    const struct stage *stage = arg;
+    uint64_t part = of_us ? stage->batch * done_us / of_us : 0;
+    progress(stage->options, stage->name, stage->before + part, stage->of);
+}
+
 static bool stopped(const struct sp_run_options *options)
 {
     return options->stop_flag && *options->stop_flag;
@@ -140,15 +154,14 @@ static uint64_t count_settled(const struct sp_run_state *run)
     return n;
 }
 
-static bool any_left(const struct sp_run_state *run, enum sp_round_kind kind)
+static uint64_t count_left(const struct sp_run_state *run, enum sp_round_kind kind)
 {
+    uint64_t n = 0;
     for (size_t i = 0; i < run->plan->ntests; i++) {
         bool deny = run->plan->tests[i].expect == SP_EXPECT_DENY;
-        if (!run->tallies[i].is_settled && deny == (kind == SP_ROUND_DENY)) {
-            return true;
-        }
+        n += !run->tallies[i].is_settled && deny == (kind == SP_ROUND_DENY);
     }
-    return false;
+    return n;
 }
 
 /* What cannot get better by trying again is settled as it is. */
@@ -220,8 +233,8 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
                          enum sp_round_kind kind, struct sp_diag *diag)
 {
     const char *stage = kind == SP_ROUND_DENY ? "denied flows" : "allowed flows";
-    for (unsigned round = 0; round < SP_ROUNDS_MAX && any_left(run, kind) && !stopped(options);
-         round++) {
+    for (unsigned round = 0;
+         round < SP_ROUNDS_MAX && count_left(run, kind) > 0 && !stopped(options); round++) {
         bool left = true;
         if (round > 0) {
             wait_for_restarts(run);
@@ -229,10 +242,14 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
         }
         unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
         give_up_hopeless(run);
-        while (left && any_left(run, kind) && !stopped(options)) {
+        while (left && count_left(run, kind) > 0 && !stopped(options)) {
             uint64_t before = count_settled(run);
+            struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
+            run->on_progress = on_batch_progress;
+            run->progress_arg = &now;
             progress(options, stage, before, run->plan->ntests);
             enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
+            run->on_progress = NULL;
             if (rc != SP_OK) {
                 return rc;
             }
@@ -365,6 +382,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
 {
     leave_services_alone(run);
     give_up_hopeless(run);
+    if (count_settled(run) == run->plan->ntests) {
+        return SP_OK; /* no two ends are left: there is nothing to send */
+    }
     enum sp_rc rc = sp_scouts_build(run->plan, &run->lanes, run->outcomes, &run->scouts);
     if (rc != SP_OK) {
         return sp_fail(diag, rc, "run", "out of memory");
