@@ -13,6 +13,7 @@
 
 /* How long a probe may take to answer an order before it counts as frozen. */
 #define SP_ANSWER_US       5000000ULL
+#define SP_LAST_WORDS_US   1000000U
 #define SP_DRAIN_MIN_US    200000U
 /* How long a control may be on its way before it counts as lost. */
 #define SP_CONTROL_WAIT_US 500000U
@@ -269,6 +270,15 @@ static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeo
     return true;
 }
 
+/* After an interrupt: a short time for what has been seen already. */
+static void last_words(struct sp_batch *batch)
+{
+    uint64_t until = sp_mono_us() + SP_LAST_WORDS_US;
+    while (!all(batch, is_collected) && sp_mono_us() < until) {
+        turn(batch, 20000);
+    }
+}
+
 /* Until the last control arrived, or is lost; then max(200 ms, 2 RTT) more (design section 6). */
 static void drain(struct sp_batch *batch)
 {
@@ -325,12 +335,16 @@ static enum sp_rc carry_out(struct sp_batch *batch)
     }
     batch->fired_us = sp_mono_us();
     send_all(batch, SP_REC_FIRE);
-    if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
-        return SP_OK;
+    if (wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
+        drain(batch);
     }
-    drain(batch);
+    /* Collecting ends the sending, too; what an interrupted batch saw until then still counts. */
     send_all(batch, SP_REC_COLLECT);
-    (void)wait_hosts(batch, is_collected, SP_ANSWER_US, "collecting");
+    if (batch->is_stopped) {
+        last_words(batch);
+    } else {
+        (void)wait_hosts(batch, is_collected, SP_ANSWER_US, "collecting");
+    }
     return SP_OK;
 }
 
