@@ -12,7 +12,8 @@
 #include "probe/techniques/registry.h"
 
 /* How long a probe may take to answer an order before it counts as frozen. */
-#define SP_ANSWER_MS       5000U
+#define SP_ANSWER_US       5000000ULL
+#define SP_LAST_WORDS_US   1000000U
 #define SP_DRAIN_MIN_US    200000U
 /* How long a control may be on its way before it counts as lost. */
 #define SP_CONTROL_WAIT_US 500000U
@@ -53,24 +54,24 @@ void sp_batch_free(struct sp_batch *batch)
     }
 }
 
-uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *plan)
+uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *block)
 {
-    if (batch->next_id + plan->attempts > SP_BATCH_MAX_BLOCKS ||
-        sp_grow((void **)&batch->blocks, batch->nblocks, &batch->cap_blocks, sizeof(*plan)) != 0) {
+    if (batch->next_id + block->attempts > SP_BATCH_MAX_BLOCKS ||
+        sp_grow((void **)&batch->blocks, batch->nblocks, &batch->cap_blocks, sizeof(*block)) != 0) {
         return SP_NONE;
     }
     uint32_t row = (uint32_t)batch->nblocks++;
-    struct sp_block_plan *block = &batch->blocks[row];
-    *block = *plan;
-    block->first = (uint16_t)batch->next_id;
-    block->sender_refused = block->receiver_refused = SP_REFUSED_NONE;
-    for (uint32_t i = 0; i < plan->attempts; i++) {
+    struct sp_block_plan *added = &batch->blocks[row];
+    *added = *block;
+    added->first = (uint16_t)batch->next_id;
+    added->sender_refused = added->receiver_refused = SP_REFUSED_NONE;
+    for (uint32_t i = 0; i < block->attempts; i++) {
         batch->block_of_id[batch->next_id + i] = row;
     }
-    batch->next_id += plan->attempts;
-    batch->hosts[plan->from].is_used = true;
-    if (plan->to != SP_NONE) {
-        batch->hosts[plan->to].is_used = true;
+    batch->next_id += block->attempts;
+    batch->hosts[block->from].is_used = true;
+    if (block->to != SP_NONE) {
+        batch->hosts[block->to].is_used = true;
     }
     return row;
 }
@@ -226,6 +227,15 @@ static bool all(const struct sp_batch *batch, host_done_fn done)
     return true;
 }
 
+static uint32_t last_shot_us(const struct sp_batch *batch)
+{
+    uint32_t last = 0;
+    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        last = batch->hosts[h].last_at_us > last ? batch->hosts[h].last_at_us : last;
+    }
+    return last;
+}
+
 static void turn(struct sp_batch *batch, uint64_t max_us)
 {
     struct timeval tv = {.tv_sec = (time_t)(max_us / 1000000),
@@ -233,6 +243,11 @@ static void turn(struct sp_batch *batch, uint64_t max_us)
     (void)event_base_loopexit(batch->fleet->base, &tv);
     (void)event_base_loop(batch->fleet->base, EVLOOP_ONCE);
     batch->is_stopped = batch->is_stopped || (batch->stop_flag && *batch->stop_flag);
+    if (batch->on_progress && batch->fired_us) {
+        uint64_t of = last_shot_us(batch) + SP_DRAIN_MIN_US;
+        uint64_t done = sp_mono_us() - batch->fired_us;
+        batch->on_progress(batch->progress_arg, done < of ? done : of, of);
+    }
 }
 
 static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeout_us,
@@ -253,6 +268,15 @@ static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeo
         }
     }
     return true;
+}
+
+/* After an interrupt: a short time for what has been seen already. */
+static void last_words(struct sp_batch *batch)
+{
+    uint64_t until = sp_mono_us() + SP_LAST_WORDS_US;
+    while (!all(batch, is_collected) && sp_mono_us() < until) {
+        turn(batch, 20000);
+    }
 }
 
 /* Until the last control arrived, or is lost; then max(200 ms, 2 RTT) more (design section 6). */
@@ -277,15 +301,6 @@ static uint32_t count_shots(const struct sp_batch *batch)
     return (uint32_t)(batch->nshots * 2 + 16);
 }
 
-static uint32_t last_shot_us(const struct sp_batch *batch)
-{
-    uint32_t last = 0;
-    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
-        last = batch->hosts[h].last_at_us > last ? batch->hosts[h].last_at_us : last;
-    }
-    return last;
-}
-
 static enum sp_rc carry_out(struct sp_batch *batch)
 {
     struct sp_rec_batch head = {.batch = batch->id,
@@ -296,6 +311,12 @@ static enum sp_rc carry_out(struct sp_batch *batch)
     uint32_t last_us = last_shot_us(batch);
     head.lifetime_ms = last_us / 1000 * 2 + 60000;
     sp_random_bytes(head.key, sizeof(head.key));
+    /* Every probe listens, also those without a part: a packet that went astray must be seen. */
+    for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        if (session_of(batch, h)->state == SP_PROBE_READY) {
+            batch->hosts[h].is_used = true;
+        }
+    }
     for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
         struct sp_host_batch *host = &batch->hosts[h];
         if (host->is_used && session_of(batch, h)->state != SP_PROBE_READY) {
@@ -305,20 +326,25 @@ static enum sp_rc carry_out(struct sp_batch *batch)
             send_setup(batch, h, &head);
         }
     }
-    if (!wait_hosts(batch, is_armed, SP_ANSWER_MS * 1000, "arming")) {
+    if (!wait_hosts(batch, is_armed, SP_ANSWER_US, "arming")) {
         return SP_OK;
     }
     enum sp_rc rc = send_shots(batch);
     if (rc != SP_OK) {
         return rc;
     }
+    batch->fired_us = sp_mono_us();
     send_all(batch, SP_REC_FIRE);
-    if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_MS * 1000, "sending")) {
-        return SP_OK;
+    if (wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
+        drain(batch);
     }
-    drain(batch);
+    /* Collecting ends the sending, too; what an interrupted batch saw until then still counts. */
     send_all(batch, SP_REC_COLLECT);
-    (void)wait_hosts(batch, is_collected, SP_ANSWER_MS * 1000, "collecting");
+    if (batch->is_stopped) {
+        last_words(batch);
+    } else {
+        (void)wait_hosts(batch, is_collected, SP_ANSWER_US, "collecting");
+    }
     return SP_OK;
 }
 

@@ -139,6 +139,12 @@ static void on_hello(struct sp_session *session, const struct sp_rec_hello *hell
             hello->version, (unsigned)hello->protocol, SP_WIRE_VERSION);
         return;
     }
+    if (session->state == SP_PROBE_READY) {
+        /* A sensor that was killed says nothing before its successor's hello. */
+        session->state = SP_PROBE_RESTARTING;
+        (void)snprintf(session->reason, sizeof(session->reason), "its sensor was started again");
+        tell_state(session);
+    }
     session->generation = hello->generation;
     (void)snprintf(session->version, sizeof(session->version), "%s", hello->version);
     session->nown = 0;

@@ -188,14 +188,31 @@ static unsigned quality(const struct sp_scouted *s)
     return s->nic == 0 ? 0 : (s->host == s->sent ? 4U : s->host ? 3U : s->nic == s->sent ? 2U : 1U);
 }
 
+static unsigned count(const struct sp_scouts *scouts, const struct wanted *w)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < scouts->n; i++) {
+        n += fits(&scouts->at[i], w) && quality(&scouts->at[i]) > 0;
+    }
+    return n;
+}
+
+/* Whether such a flow is declared at all, delivered or not. */
+static bool is_declared(const struct sp_scouts *scouts, const struct wanted *w)
+{
+    for (size_t i = 0; i < scouts->n; i++) {
+        if (fits(&scouts->at[i], w)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The choice-th best candidate (cyclic), NULL when none was delivered. */
 static const struct sp_scouted *best(const struct sp_scouts *scouts, const struct wanted *w,
                                      unsigned choice)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < scouts->n; i++) {
-        n += fits(&scouts->at[i], w) && quality(&scouts->at[i]) > 0;
-    }
+    unsigned n = count(scouts, w);
     size_t skip = n ? choice % n : 0;
     for (unsigned q = 4; n && q > 0; q--) {
         for (size_t i = 0; i < scouts->n; i++) {
@@ -218,6 +235,13 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     if (direct) {
         *control =
             (struct sp_control){.grade = SP_GRADE_PAIR, .nflows = 1, .flows = {direct->flow}};
+        lane->candidates = count(scouts, &by_pair);
+        return;
+    }
+    lane->candidates = 0;
+    /* A weaker control stands in for one that is not declared, never for one that does not work:
+     * behind a dead path everything would hold. */
+    if (is_declared(scouts, &by_pair)) {
         return;
     }
     const struct wanted outward = {.pair = SP_NONE, .src = &pair->src, .proto = lane->proto};
@@ -227,8 +251,15 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     const struct sp_scouted *out = best(scouts, &outward, lane->choice);
     const struct sp_scouted *in = best(scouts, &inward, lane->choice);
     bool split = out && in;
-    out = out ? out : best(scouts, &self_src, 0);
-    in = in ? in : best(scouts, &self_own, 0);
+    unsigned outs = count(scouts, &outward);
+    unsigned ins = count(scouts, &inward);
+    lane->candidates = outs > ins ? outs : ins;
+    if (!out && !is_declared(scouts, &outward)) {
+        out = best(scouts, &self_src, 0);
+    }
+    if (!in && !is_declared(scouts, &inward)) {
+        in = best(scouts, &self_own, 0);
+    }
     if (pair->one_sided && out) {
         /* Nobody listens at the other end: only the sender can be shown to work. */
         *control = (struct sp_control){.grade = SP_GRADE_SELF, .nflows = 1, .flows = {out->flow}};

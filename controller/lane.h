@@ -35,10 +35,11 @@ struct sp_tally {
     uint32_t elsewhere_host;
     uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
     struct sp_addr answerer;
+    uint64_t last_us;     /* when the last attempt that counts was sent, by our clock */
     uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
     uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
-    uint16_t round_sent, round_back; /* of the current batch */
-    bool is_settled;                 /* nothing more to measure */
+    uint16_t round_sent, round_back, round_unknown; /* of the current batch */
+    bool is_settled;                                /* nothing more to measure */
 };
 
 struct sp_lane {
@@ -48,7 +49,8 @@ struct sp_lane {
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
-    unsigned choice; /* which candidate control is in use; moves on when one disappoints */
+    unsigned choice;     /* which candidate control is in use; moves on when one disappoints */
+    unsigned candidates; /* how many of its grade there are */
     uint32_t control_sent, control_lost;
 };
 

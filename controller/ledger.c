@@ -17,8 +17,9 @@
 #include "probe/base/table.h"
 #include "reports/sink.h"
 
-#define SP_LEDGER_MAX 2000000U /* conversations kept */
-#define SP_LEDGER_ROW 12U      /* bytes of one in the file: hash 8, seconds 4 */
+#define SP_LEDGER_MAX  2000000U /* conversations kept */
+#define SP_LEDGER_LOOK 64U      /* ports looked at before an allowed flow is repeated */
+#define SP_LEDGER_ROW  12U      /* bytes of one in the file: hash 8, seconds 4 */
 static const char magic[8] = "SPLEDG1\n";
 
 struct entry {
@@ -131,20 +132,28 @@ void sp_ledger_free(struct sp_ledger *ledger)
 }
 
 uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
-                        const struct sp_addr *dst, uint8_t proto, uint16_t dport)
+                        const struct sp_addr *dst, uint8_t proto, uint16_t dport,
+                        bool must_be_fresh)
 {
     uint32_t tries = (uint32_t)(ledger->hi - ledger->lo) + 1;
+    uint16_t used = 0; /* the first that is only a repetition */
     for (uint32_t i = 0; i < tries; i++) {
         uint16_t sport = ledger->next;
         ledger->next = sport == ledger->hi ? ledger->lo : (uint16_t)(sport + 1);
         uint64_t there = conversation(src, dst, proto, sport, dport);
         uint64_t back = conversation(dst, src, proto, dport, sport);
-        if (sp_table_get(&ledger->known, there) == SP_NO_ROW &&
-            sp_table_get(&ledger->known, back) == SP_NO_ROW) {
+        if (sp_table_get(&ledger->known, back) != SP_NO_ROW) {
+            continue;
+        }
+        if (sp_table_get(&ledger->known, there) == SP_NO_ROW) {
             return note(ledger, there, (uint32_t)sp_wall_s()) == SP_OK ? sport : 0;
         }
+        used = used ? used : sport;
+        if (!must_be_fresh && i >= SP_LEDGER_LOOK) {
+            break;
+        }
     }
-    return 0;
+    return must_be_fresh ? 0 : used;
 }
 
 enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)

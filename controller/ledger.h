@@ -26,10 +26,13 @@ enum sp_rc sp_ledger_open(const char *path, uint16_t sport_lo, uint16_t sport_hi
                           struct sp_ledger **ret_ledger) SP_MUST_CHECK;
 void sp_ledger_free(struct sp_ledger *ledger);
 
-/* A fresh source port for src -> dst:dport, noted as used. 0 when none is left (or memory is out).
- */
+/* A source port for src -> dst:dport, noted as used; never the reverse of a conversation. A denied
+ * flow must_be_fresh; an allowed one (a control, say) may be repeated when fresh ports have become
+ * rare, since state that it left opens nothing that is not open anyway. 0 when there is none (or
+ * memory is out). */
 uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
-                        const struct sp_addr *dst, uint8_t proto, uint16_t dport);
+                        const struct sp_addr *dst, uint8_t proto, uint16_t dport,
+                        bool must_be_fresh);
 /* Writes what later runs must know; whole or not at all. */
 enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag) SP_MUST_CHECK;
 /* $XDG_STATE_HOME/segproof, ~/.local/state/segproof, or /var/lib/segproof for root; made when

@@ -41,7 +41,8 @@ void sp_progress_step(void *arg, const char *stage, uint64_t done, uint64_t of)
     if (progress->is_terminal) {
         draw_bar(progress, stage, done, of);
     } else if (strcmp(progress->stage, stage) != 0) {
-        (void)fprintf(stderr, "segproof: %s ...\n", stage);
+        (void)fprintf(stderr, "segproof: %s ... (at %.1f s)\n", stage,
+                      (double)(sp_mono_us() - progress->started_us) / 1e6);
     }
     (void)snprintf(progress->stage, sizeof(progress->stage), "%s", stage);
 }

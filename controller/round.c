@@ -11,7 +11,7 @@
 
 /* Attempts of one test are at least this far apart (design section 6: 1 s), with a little more for
  * timers. */
-#define SP_ATTEMPT_GAP_US 1020000.0
+#define SP_ATTEMPT_GAP_US 1100000.0
 /* Control packets stand at most this far apart, in time and packets (design section 6: 1 s, 5,000).
  */
 #define SP_CHUNK_US       400000.0
@@ -100,7 +100,7 @@ static double spacing_us(const struct sp_run_state *run, uint32_t host)
             rate = e->max_rate / senders;
         }
     }
-    return 1e6 / (rate < 1 ? 1 : rate);
+    return run->slow * 1e6 / (rate < 1 ? 1 : rate);
 }
 
 /* ---- filling the batch ---- */
@@ -151,13 +151,14 @@ static uint32_t add_test_block(struct sp_round *round, const struct sp_lane *lan
     return sp_batch_add_block(round->batch, &block);
 }
 
-/* The shot with a fresh source port; SP_NONE when there is none left. */
+/* The shot with a source port of its own; SP_NONE when there is none left. */
 static uint32_t add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
                          double at_us)
 {
     const struct sp_block_plan *plan = &round->batch->blocks[block];
-    uint16_t sport =
-        sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique, port);
+    bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
+    uint16_t sport = sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique,
+                                    port, must_be_fresh);
     return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
                  : SP_NONE;
 }
@@ -366,6 +367,8 @@ static enum sp_rc new_batch(struct sp_run_state *run, struct sp_batch **ret_batc
     if (rc == SP_OK) {
         (*ret_batch)->max_rtt_us = run->max_rtt_us;
         (*ret_batch)->stop_flag = run->stop_flag;
+        (*ret_batch)->on_progress = run->on_progress;
+        (*ret_batch)->progress_arg = run->progress_arg;
     }
     return rc;
 }

@@ -11,6 +11,8 @@
 /* How far a control may be from the attempt it guards, by the sender's own clock (design section
  * 6). */
 #define SP_GUARD_US 1000000
+/* How far apart two attempts of a denied flow must have been sent to count as two. */
+#define SP_APART_US 1000000
 
 /* ---- controls ---- */
 
@@ -68,8 +70,11 @@ static void count_controls(struct sp_round *round)
             for (uint16_t j = 0; j < c->tries; j++) {
                 const struct sp_shot_seen *shot = &batch->shots[c->first[k] + j];
                 const struct sp_block_plan *block = &batch->blocks[shot->block];
-                bool usable = shot->has_left && !batch->hosts[block->from].is_lost &&
-                              (block->to == SP_NONE || !batch->hosts[block->to].is_lost);
+                const struct sp_host_batch *from = &batch->hosts[block->from];
+                const struct sp_host_batch *to =
+                    block->to == SP_NONE ? from : &batch->hosts[block->to];
+                bool usable = shot->has_left && !from->is_lost && !from->has_drops &&
+                              !to->is_lost && !to->has_drops;
                 if (usable) {
                     lane->control_sent++;
                     lane->control_lost += !sp_control_delivered(batch, c->first[k] + j);
@@ -172,31 +177,39 @@ static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attem
     return SP_SOUND;
 }
 
-static unsigned strength(uint8_t answer)
+/* An ICMP error is an answer, but it only explains: firewalls pass it as related to a flow whose
+ * replies they drop, so it does not show that a reply comes back. */
+static bool is_reply(uint8_t answer)
 {
-    return answer == SP_ANSWER_NONE          ? 0
-           : answer == SP_ANSWER_UNREACHABLE ? 1
-           : answer == SP_ANSWER_CRAFTED     ? 2
-           : answer == SP_ANSWER_RST         ? 3
-                                             : 4;
+    return answer != SP_ANSWER_NONE && answer != SP_ANSWER_UNREACHABLE;
 }
 
-static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot)
+static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot, bool deny)
 {
-    /* An ICMP error is an answer, but it does not show that the receiver's own answer came back. */
-    bool back =
-        shot->answer != SP_ANSWER_NONE && (shot->answer != SP_ANSWER_UNREACHABLE || shot->at_host);
-    tally->answer_left = (uint16_t)(tally->answer_left + (shot->egress != SP_ANSWER_NONE));
+    bool back = is_reply(shot->answer);
+    bool left = deny ? shot->egress != SP_ANSWER_NONE : is_reply(shot->egress);
+    tally->answer_left = (uint16_t)(tally->answer_left + left);
     tally->answered = (uint16_t)(tally->answered + back);
     /* The receiver knows whether the RST that came back was the host's own or ours. */
     uint8_t answer = shot->egress == SP_ANSWER_CRAFTED && shot->answer == SP_ANSWER_RST
                          ? (uint8_t)SP_ANSWER_CRAFTED
                          : shot->answer;
-    if (strength(answer) > strength(tally->answer)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(tally->answer)) {
         tally->answer = answer;
         tally->answer_code = shot->answer_code;
         tally->answer_ttl = shot->answer_ttl;
         tally->answerer = shot->answerer;
+    }
+}
+
+/* The host's own answer shows how far away it is. */
+static void learn_ttl(struct sp_run_state *run, uint32_t pair_index,
+                      const struct sp_shot_seen *shot)
+{
+    bool own = shot->egress != SP_ANSWER_NONE && shot->egress != SP_ANSWER_CRAFTED &&
+               shot->egress != SP_ANSWER_UNREACHABLE && shot->answer == shot->egress;
+    if (own && sp_addr_eq(&shot->answerer, &run->plan->pairs[pair_index].dst)) {
+        run->baseline_ttl[pair_index] = shot->answer_ttl;
     }
 }
 
@@ -206,32 +219,37 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     struct sp_run_state *run = round->run;
     struct sp_tally *tally = &run->tallies[a->test];
     const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
-    const struct sp_pair *pair = &run->plan->pairs[run->plan->tests[a->test].pair];
-    bool arrived = shot->at_nic || shot->at_host;
+    bool deny = run->plan->tests[a->test].expect == SP_EXPECT_DENY;
+    bool arrived =
+        shot->at_nic || shot->at_host; /* who is past the firewall came by the interface */
+    bool whole = shot->at_host && is_reply(shot->answer);
     enum sp_unsound why = doubt(round, a, untagged);
-    tally->nic =
-        (uint16_t)(tally->nic + arrived); /* who is past the firewall came by the interface */
-    tally->host = (uint16_t)(tally->host + shot->at_host);
-    tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
+    /* What arrived is proof in itself, only absence needs a sound attempt. */
+    uint64_t at_us = round->batch->fired_us + shot->sent_us;
+    if (deny && why == SP_SOUND && tally->counted > 0 && at_us < tally->last_us + SP_APART_US) {
+        why = SP_UNSOUND_ATTEMPTS; /* a drop often takes the next packet, too */
+    }
+    bool counts = why == SP_SOUND || (whole && !deny);
     if (shot->elsewhere != SP_NONE) {
         tally->elsewhere++;
         tally->elsewhere_host = shot->elsewhere;
     }
+    tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
     tally->refused_policy = (uint16_t)(tally->refused_policy + (shot->err == EPERM));
-    count_answers(tally, shot);
-    bool whole = shot->at_host && shot->answer != SP_ANSWER_NONE;
-    /* An arrival proves itself; only absence needs a sound attempt. */
-    if (why == SP_SOUND || (whole && run->plan->tests[a->test].expect != SP_EXPECT_DENY)) {
+    learn_ttl(run, run->plan->tests[a->test].pair, shot);
+    if (counts || deny) {
+        tally->nic = (uint16_t)(tally->nic + arrived);
+        tally->host = (uint16_t)(tally->host + shot->at_host);
+        count_answers(tally, shot, deny);
+    }
+    if (counts) {
+        tally->last_us = at_us;
         tally->counted++;
         tally->round_sent++;
         tally->round_back = (uint16_t)(tally->round_back + whole);
     } else {
         tally->unsound = (uint8_t)why;
-    }
-    bool host_answer = shot->egress != SP_ANSWER_NONE && shot->egress != SP_ANSWER_CRAFTED &&
-                       shot->egress != SP_ANSWER_UNREACHABLE && shot->answer == shot->egress;
-    if (host_answer && sp_addr_eq(&shot->answerer, &pair->dst)) {
-        run->baseline_ttl[run->plan->tests[a->test].pair] = shot->answer_ttl;
+        tally->round_unknown++;
     }
 }
 
@@ -254,22 +272,28 @@ static void settle_allow(const struct sp_round *round, const struct sp_attempt *
 {
     const struct sp_run_state *run = round->run;
     struct sp_tally *tally = &run->tallies[a->test];
-    if (tally->round_sent == 0 && tally->round_back == 0) {
-        return; /* counted before, or nothing counts: one more round may help */
+    if (tally->round_sent == 0) {
+        tally->round_unknown = 0;
+        return; /* done before, or nothing counts: one more round may help */
     }
     double loss = 1.0 - (double)tally->round_back / tally->round_sent;
     if (loss > run->model->limits.loss) {
         tally->lossy_rounds++;
     }
-    tally->is_settled = tally->round_back == tally->round_sent || tally->lossy_rounds >= 2 ||
-                        tally->counted >= 2 * SP_PLAN_ALLOW_ATTEMPTS;
-    tally->round_sent = tally->round_back = 0;
+    /* Attempts of which nothing can be said leave the round open: what is missing could be loss. */
+    bool complete = tally->round_unknown == 0;
+    tally->is_settled = (complete && tally->round_back == tally->round_sent) ||
+                        tally->lossy_rounds >= 2 ||
+                        (complete && tally->counted >= 2 * SP_PLAN_ALLOW_ATTEMPTS);
+    tally->round_sent = tally->round_back = tally->round_unknown = 0;
 }
 
 void sp_round_add_counters(struct sp_run_state *run, const struct sp_batch *batch)
 {
+    bool drops = false;
     for (size_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_host_batch *host = &batch->hosts[h];
+        drops = drops || host->has_drops;
         run->hosts[h].packets_sent += host->sent;
         run->hosts[h].packets_captured += host->captured;
         run->hosts[h].capture_drops += host->drops;
@@ -277,6 +301,7 @@ void sp_round_add_counters(struct sp_run_state *run, const struct sp_batch *batc
         run->packets_captured += host->captured;
         run->capture_drops += host->drops;
     }
+    run->slow = drops && run->slow < 8 ? run->slow * 2 : run->slow;
 }
 
 enum sp_rc sp_round_count(struct sp_round *round)

@@ -23,6 +23,20 @@ static void progress(const struct sp_run_options *options, const char *stage, ui
     }
 }
 
+/* A stage and the batch that runs in it: checks done before it, and how many it can settle. */
+struct stage {
+    const struct sp_run_options *options;
+    const char *name;
+    uint64_t before, batch, of;
+};
+
+static void on_batch_progress(void *arg, uint64_t done_us, uint64_t of_us)
+{
+    const struct stage *stage = arg;
+    uint64_t part = of_us ? stage->batch * done_us / of_us : 0;
+    progress(stage->options, stage->name, stage->before + part, stage->of);
+}
+
 static bool stopped(const struct sp_run_options *options)
 {
     return options->stop_flag && *options->stop_flag;
@@ -140,15 +154,14 @@ static uint64_t count_settled(const struct sp_run_state *run)
     return n;
 }
 
-static bool any_left(const struct sp_run_state *run, enum sp_round_kind kind)
+static uint64_t count_left(const struct sp_run_state *run, enum sp_round_kind kind)
 {
+    uint64_t n = 0;
     for (size_t i = 0; i < run->plan->ntests; i++) {
         bool deny = run->plan->tests[i].expect == SP_EXPECT_DENY;
-        if (!run->tallies[i].is_settled && deny == (kind == SP_ROUND_DENY)) {
-            return true;
-        }
+        n += !run->tallies[i].is_settled && deny == (kind == SP_ROUND_DENY);
     }
-    return false;
+    return n;
 }
 
 /* What cannot get better by trying again is settled as it is. */
@@ -179,17 +192,19 @@ static void wait_for_restarts(struct sp_run_state *run)
     sp_fleet_wait(run->fleet, 3000);
 }
 
+/* Lanes whose control lost packets try another one, if there is: a broken flow must not stand for
+ * the path. What the old one lost is forgotten; the new one has to show its own. */
 static void next_controls(struct sp_run_state *run)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         struct sp_lane *lane = &run->lanes.at[i];
+        bool open = false;
         for (size_t k = 0; k < lane->ntests; k++) {
-            const struct sp_tally *tally = &run->tallies[lane->tests[k]];
-            if (!tally->is_settled && tally->unsound == SP_UNSOUND_CONTROL_LOST &&
-                tally->counted == 0) {
-                lane->choice++;
-                break;
-            }
+            open = open || !run->tallies[lane->tests[k]].is_settled;
+        }
+        if (open && lane->control_lost > 0 && lane->choice + 1 < lane->candidates) {
+            lane->choice++;
+            lane->control_sent = lane->control_lost = 0;
         }
     }
     choose_controls(run);
@@ -218,19 +233,23 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
                          enum sp_round_kind kind, struct sp_diag *diag)
 {
     const char *stage = kind == SP_ROUND_DENY ? "denied flows" : "allowed flows";
-    for (unsigned round = 0; round < SP_ROUNDS_MAX && any_left(run, kind) && !stopped(options);
-         round++) {
+    for (unsigned round = 0;
+         round < SP_ROUNDS_MAX && count_left(run, kind) > 0 && !stopped(options); round++) {
         bool left = true;
-        unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
         if (round > 0) {
             wait_for_restarts(run);
             next_controls(run);
         }
+        unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
         give_up_hopeless(run);
-        while (left && any_left(run, kind) && !stopped(options)) {
+        while (left && count_left(run, kind) > 0 && !stopped(options)) {
             uint64_t before = count_settled(run);
+            struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
+            run->on_progress = on_batch_progress;
+            run->progress_arg = &now;
             progress(options, stage, before, run->plan->ntests);
             enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
+            run->on_progress = NULL;
             if (rc != SP_OK) {
                 return rc;
             }
@@ -279,9 +298,9 @@ static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pa
 static enum sp_unsound soundness(const struct sp_run_state *run, const struct sp_lane *lane,
                                  const struct sp_test *test, const struct sp_tally *tally)
 {
-    unsigned needed =
-        test->expect == SP_EXPECT_DENY ? sp_attempts_needed(run, lane) : SP_PLAN_ALLOW_ATTEMPTS / 2;
-    if (needed > 0 && tally->counted >= needed) {
+    unsigned needed = sp_attempts_needed(run, lane);
+    bool deny = test->expect == SP_EXPECT_DENY;
+    if (deny ? needed > 0 && tally->counted >= needed : tally->is_settled && tally->counted > 0) {
         return SP_SOUND;
     }
     if (tally->unsound != SP_SOUND) {
@@ -302,7 +321,7 @@ static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uin
     }
     const struct sp_case what = {.expect = test->expect,
                                  .layer = pair->layer,
-                                 .reject_declared = pair->reject_declared || test->reject_declared,
+                                 .reject_declared = test->reject_declared,
                                  .one_sided = pair->one_sided};
     outcome->seen = (struct sp_seen){
         .unsound = soundness(run, lane, test, tally),
@@ -363,6 +382,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
 {
     leave_services_alone(run);
     give_up_hopeless(run);
+    if (count_settled(run) == run->plan->ntests) {
+        return SP_OK; /* no two ends are left: there is nothing to send */
+    }
     enum sp_rc rc = sp_scouts_build(run->plan, &run->lanes, run->outcomes, &run->scouts);
     if (rc != SP_OK) {
         return sp_fail(diag, rc, "run", "out of memory");
@@ -406,6 +428,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
                                .plan = plan,
                                .outcomes = result->outcomes,
                                .hosts = result->hosts,
+                               .slow = 1,
                                .seed = plan->seed,
                                .link_injection = options->fleet.link_injection,
                                .stop_flag = options->stop_flag};

@@ -6,22 +6,20 @@
 #include "probe/base/mem.h"
 #include "probe/engine.h"
 
-static struct sp_table *const *tables(const struct sp_batch_state *batch, struct sp_table *out[5])
+static void tables(struct sp_batch_state *batch, struct sp_table *out[5])
 {
-    struct sp_batch_state *b = (struct sp_batch_state *)(uintptr_t)batch;
-    out[0] = &b->shot_by_tag;
-    out[1] = &b->shot_by_tuple;
-    out[2] = &b->arrival_by_tag;
-    out[3] = &b->arrival_by_tuple;
-    out[4] = &b->untagged_by_flow;
-    return out;
+    out[0] = &batch->shot_by_tag;
+    out[1] = &batch->shot_by_tuple;
+    out[2] = &batch->arrival_by_tag;
+    out[3] = &batch->arrival_by_tuple;
+    out[4] = &batch->untagged_by_flow;
 }
 
 void sp_batch_state_init(struct sp_batch_state *batch)
 {
     struct sp_table *t[5];
     memset(batch, 0, sizeof(*batch));
-    (void)tables(batch, t);
+    tables(batch, t);
     for (int i = 0; i < 5; i++) {
         sp_table_init(t[i]);
     }
@@ -30,7 +28,7 @@ void sp_batch_state_init(struct sp_batch_state *batch)
 void sp_batch_state_release(struct sp_batch_state *batch)
 {
     struct sp_table *t[5];
-    (void)tables(batch, t);
+    tables(batch, t);
     for (int i = 0; i < 5; i++) {
         sp_table_release(t[i]);
     }

@@ -344,6 +344,9 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
         on_batch(engine, &record->u.batch);
         return;
     }
+    if (engine->generation > 0 && engine->order.batch == 0) {
+        return; /* meant for the sensor before this one; the controller knows that it is gone */
+    }
     if ((phases_of(record->type) & 1U << engine->phase) == 0 ||
         batch_of(record) != engine->order.batch) {
         complain(engine, SP_ERR_PROTOCOL, "an order came in the wrong phase or for another batch");

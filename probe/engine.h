@@ -14,6 +14,7 @@
 #include "probe/packet/netlink.h"
 #include "probe/packet/packet.h"
 #include "probe/techniques/technique.h"
+#include "probe/wire/record.h"
 
 #define SP_ENGINE_MAX_SHOTS    1048576U
 #define SP_ENGINE_MAX_BLOCKS   65536U

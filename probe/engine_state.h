@@ -8,8 +8,9 @@
 #include "probe/batch.h"
 #include "probe/engine.h"
 
-/* How long the receiver waits for the host's own answer before it crafts one. */
-#define SP_REPLY_AFTER_US 30000U
+/* How long the receiver waits for the host's own answer before it crafts one: longer than the
+ * capture takes to show it, short enough for the reply to be back before the drain ends. */
+#define SP_REPLY_AFTER_US 60000U
 
 enum sp_engine_phase { SP_PHASE_IDLE, SP_PHASE_SETUP, SP_PHASE_ARMED, SP_PHASE_FIRED };
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -60,7 +61,7 @@ static const struct sp_opt opts[] = {
      .min = 65536,
      .max = 1073741824,
      .offset = offsetof(struct options, capture_buffer),
-     .help = "size of the capture ring (default 1048576)"},
+     .help = "size of the capture ring (default 4194304)"},
     {.name = "list",
      .kind = SP_OPT_FLAG,
      .offset = offsetof(struct options, is_list),
@@ -130,6 +131,10 @@ static int run(const struct options *options, char **argv)
                    .interface = options->interface},
     };
     int code;
+    if (options->role) {
+        (void)prctl(PR_SET_NAME,
+                    strcmp(options->role, "sensor") == 0 ? "segproof-sensor" : "segproof-link");
+    }
     if (!options->role) {
         code = sp_role_parent(&probe, argv);
     } else if (strcmp(options->role, "sensor") == 0) {
@@ -148,7 +153,8 @@ int main(int argc, char **argv)
     struct sp_diag diag;
     const struct rlimit no_core = {0, 0};
     (void)setrlimit(RLIMIT_CORE, &no_core); /* a core would hold keys and captured packets */
-    (void)signal(SIGPIPE, SIG_IGN);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     if (sp_args_parse(&cmd, argc, argv, &options, &args, &diag) != SP_OK) {
         (void)fprintf(stderr, "segproof-probe: %s\n", diag.text);
         return 2;

@@ -57,16 +57,6 @@ static bool is_unreachable(const struct sp_pkt *pkt)
                (pkt->ip_proto == SP_IPPROTO_ICMP ? SP_ICMP_UNREACHABLE : SP_ICMP6_UNREACHABLE);
 }
 
-/* How much an answer tells; the strongest is kept. */
-static unsigned strength(uint8_t answer)
-{
-    static const uint8_t of[SP_ANSWER_END] = {
-        [SP_ANSWER_UNREACHABLE] = 1, [SP_ANSWER_CRAFTED] = 2, [SP_ANSWER_RST] = 3,
-        [SP_ANSWER_SYN_ACK] = 4,     [SP_ANSWER_DATA] = 4,    [SP_ANSWER_ECHO] = 4,
-    };
-    return answer < SP_ANSWER_END ? of[answer] : 0;
-}
-
 /* ---- leaving ---- */
 
 /* An answer of this host to an arrival: seen leaving. In an echo reply both numbers are the
@@ -93,7 +83,7 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     if (answer == SP_ANSWER_RST && a->is_crafted) {
         answer = SP_ANSWER_CRAFTED; /* it looks like the host's own: remember whose it is */
     }
-    if (strength(answer) > strength(a->egress)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(a->egress)) {
         a->egress = answer;
         a->egress_code = quoted ? pkt->icmp_code : 0;
     }
@@ -186,7 +176,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
     uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
                                                                              : SP_ANSWER_NONE)
                             : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
-    if (strength(answer) > strength(shot->answer)) {
+    if (sp_answer_strength(answer) > sp_answer_strength(shot->answer)) {
         shot->answer = answer;
         shot->code = quoted ? pkt->icmp_code : 0;
         shot->ttl = pkt->ttl;
@@ -244,6 +234,11 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
     if (!inbound || !sp_netinfo_find(&engine->net, &pkt.dst)) {
         return; /* transit, or for somebody else */
     }
+    /* First: a service that sends our own bytes back is an answer, though it carries a probe's tag.
+     */
+    if (on_answer(engine, &pkt, now_us)) {
+        return;
+    }
     uint16_t block;
     uint16_t port;
     const struct sp_technique *tech = match(engine, &pkt, &block, &port);
@@ -251,7 +246,7 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
         (void)on_answer(engine, &pkt, now_us);
     } else if (tech) {
         on_arrival(engine, tech, &pkt, block, port, captured->iface, now_us);
-    } else if (!on_answer(engine, &pkt, now_us)) {
+    } else {
         on_untagged(engine, &pkt, now_us);
     }
 }
@@ -320,7 +315,7 @@ uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
             next = due < next ? due : next;
             continue;
         }
-        bool answered = strength(a->egress) >= strength(SP_ANSWER_CRAFTED);
+        bool answered = sp_answer_strength(a->egress) >= sp_answer_strength(SP_ANSWER_CRAFTED);
         if (!answered && !sp_engine_may_send(engine)) {
             return sp_engine_token_at(engine, now_us);
         }

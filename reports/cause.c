@@ -108,7 +108,11 @@ static int cmp_allowed(const void *pa, const void *pb)
 enum sp_rc sp_lookup_init(struct sp_lookup *lookup, const struct sp_summary *summary)
 {
     *lookup = (struct sp_lookup){.entries = summary->entries, .n = summary->nentries};
-    lookup->allowed = sp_calloc(summary->nentries, sizeof(*lookup->allowed));
+    size_t n = 0;
+    for (size_t i = 0; i < summary->nentries; i++) {
+        n += summary->entries[i].expect != SP_EXPECT_DENY;
+    }
+    lookup->allowed = sp_calloc(n, sizeof(*lookup->allowed));
     if (!lookup->allowed) {
         return SP_E_NOMEM;
     }

@@ -200,7 +200,7 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->technique = run[0].technique;
     finding->expect = run[0].expect;
     finding->tests = (uint32_t)n;
-    finding->policy = sp_rule_name(result->model, run[0].rule);
+    finding->policy = sp_rule_name(result->model, run[0].rule, run[0].expect);
     finding->severity = severity_of(result->model, finding);
     finding->grade = SP_GRADE_PAIR;
     for (size_t i = 0; i < n; i++) {
@@ -259,18 +259,27 @@ static enum sp_rc group(struct sp_summary *summary, const struct sp_lookup *look
     return SP_OK;
 }
 
+static bool is_picked(const struct sp_entry *entry, bool notes)
+{
+    return notes ? entry->is_note : sp_verdict_is_finding(entry->verdict);
+}
+
 /* The entries of one kind, sorted for grouping; a note takes the verdict it would have been. */
 static enum sp_rc pick(const struct sp_summary *summary, bool notes, struct sp_entry **ret_picked,
                        size_t *ret_n)
 {
     size_t n = 0;
-    struct sp_entry *picked = sp_calloc(summary->nentries, sizeof(*picked));
+    for (size_t i = 0; i < summary->nentries; i++) {
+        n += is_picked(&summary->entries[i], notes);
+    }
+    struct sp_entry *picked = sp_calloc(n, sizeof(*picked));
     if (!picked) {
         return SP_E_NOMEM;
     }
+    n = 0;
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
-        if (notes ? e->is_note : sp_verdict_is_finding(e->verdict)) {
+        if (is_picked(e, notes)) {
             picked[n] = *e;
             if (notes) {
                 picked[n].verdict = (uint8_t)summary->result->outcomes[e->test].judged.noted;

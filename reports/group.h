@@ -92,7 +92,8 @@ void sp_ports_of(struct sp_buf *out, const struct sp_entry *entries, size_t n,
 
 /* names.c: what several files must say alike. */
 const char *sp_technique_name(uint8_t technique);
-const char *sp_rule_name(const struct sp_model *model, uint32_t rule);
+/* Where no rule decides: "default deny", or "within: open" for what that permits. */
+const char *sp_rule_name(const struct sp_model *model, uint32_t rule, uint8_t expect);
 /* "shop.yaml:41", or the file alone. */
 char *sp_rule_line(const struct sp_model *model, uint32_t rule) SP_MUST_CHECK;
 /* Adds one shell word, quoted only where it must be. */

@@ -16,10 +16,12 @@ const char *sp_technique_name(uint8_t technique)
     return info ? info->name : "unknown";
 }
 
-const char *sp_rule_name(const struct sp_model *model, uint32_t rule)
+const char *sp_rule_name(const struct sp_model *model, uint32_t rule, uint8_t expect)
 {
-    return rule < model->nrules && model->rules[rule].name ? model->rules[rule].name
-                                                           : "default deny";
+    if (rule < model->nrules && model->rules[rule].name) {
+        return model->rules[rule].name;
+    }
+    return expect == SP_EXPECT_PERMIT ? "within: open" : "default deny";
 }
 
 char *sp_rule_line(const struct sp_model *model, uint32_t rule)

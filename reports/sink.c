@@ -85,19 +85,24 @@ static enum sp_rc write_straight(const char *path, const struct sp_buf *buf, str
     return close(fd) == 0 ? SP_OK : fail(diag, path, "write");
 }
 
-/* Opens a new file "<target>.<random>.tmp"; its name is in *ret_name, owned by the caller. */
+/* Opens a new file in target's folder, ".segproof-<random>.tmp"; its name is in *ret_name, owned by
+ * the caller. */
 static int open_beside(const char *target, const struct stat *old, char **ret_name)
 {
-    size_t room = strlen(target) + 32;
+    const char *slash = strrchr(target, '/');
+    size_t folder = slash ? (size_t)(slash - target) + 1 : 0;
+    size_t room = folder + 40;
     char *name = sp_calloc(room, 1);
     if (!name) {
         errno = ENOMEM;
         return -1;
     }
+    memcpy(name, target, folder);
     for (int tries = 0; tries < 8; tries++) {
         uint64_t random;
         sp_random_bytes(&random, sizeof(random));
-        (void)snprintf(name, room, "%s.%016llx.tmp", target, (unsigned long long)random);
+        (void)snprintf(name + folder, room - folder, ".segproof-%016llx.tmp",
+                       (unsigned long long)random);
         int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
         if (fd >= 0) {
             if (old) {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "probe/base/addr.h"
-#include "probe/wire/record.h"
+#include "probe/base/answer.h"
 #include "topologies/model.h"
 #include "topologies/policy.h"
 

@@ -10,6 +10,9 @@
 
 /* All bit sets of a model together: beyond this the topology must be split. */
 #define SP_BUILD_MAX_SELECTOR_BYTES ((uint64_t)512 << 20)
+/* All ports of all rules, and all backends of all listeners: small texts can repeat large lists. */
+#define SP_BUILD_MAX_PORTS          4000000U
+#define SP_BUILD_MAX_BACKENDS       4000000U
 #define SP_BUILD_MAX_GROUP_DEPTH    32U
 #define SP_BUILD_MAX_NETWORK_DEPTH  32U
 
@@ -32,7 +35,8 @@ struct sp_build {
     const struct sp_node **group_nodes;
     uint8_t *group_state; /* 0 = not yet, 1 = being resolved, 2 = done */
     size_t group_depth;
-    enum sp_rc rc; /* SP_E_NOMEM, sticky */
+    size_t nports, nbackends; /* so far */
+    enum sp_rc rc;            /* SP_E_NOMEM, sticky */
 };
 
 /* Fills build->model from build->root. Errors of the topology are in problems, not in the result.

@@ -63,7 +63,8 @@ static bool unknown_port(struct sp_build *b, const struct sp_node *node, const c
     char hint[SP_SUGGEST_LEN];
     struct sp_suggest suggest;
     sp_suggest_init(&suggest, node->text);
-    for (size_t i = 0; i < b->model->nservices; i++) {
+    bool is_listed = b->problems->nerrors < SP_PROBLEMS_MAX; /* else nobody will read it */
+    for (size_t i = 0; is_listed && i < b->model->nservices; i++) {
         sp_suggest_try(&suggest, b->model->services[i].name);
     }
     sp_node_error(b->problems, node, "%s is neither a service of this topology nor a port%s%s%s",
@@ -89,6 +90,13 @@ static bool build_rule_ports(struct sp_build *b, const struct sp_node *node, str
         } else if (sp_portspec_parse(i->text, &one, NULL) != SP_OK) {
             ok = unknown_port(b, i, "write tcp/443, udp/53, icmp/echo or any");
             continue;
+        }
+        b->nports += n;
+        if (b->nports > SP_BUILD_MAX_PORTS) {
+            sp_node_error(b->problems, node,
+                          "with these, the policies name more than %u ports: use ranges",
+                          SP_BUILD_MAX_PORTS);
+            return false;
         }
         for (size_t k = 0; k < n; k++) {
             if (sp_grow(&array, rule->nports, &cap, sizeof(*rule->ports)) != 0) {
@@ -269,7 +277,17 @@ static void build_backends(struct sp_build *b, const struct sp_node *node,
     if (!node || !sp_build_select(b, node, &targets)) {
         return;
     }
-    listener->backends = sp_build_array(b, sp_bits_count(&targets), sizeof(*listener->backends));
+    size_t n = sp_bits_count(&targets);
+    b->nbackends += n;
+    if (b->nbackends > SP_BUILD_MAX_BACKENDS) {
+        sp_node_error(b->problems, node,
+                      "with these, the load balancers have more than %u backends: split the "
+                      "topology",
+                      SP_BUILD_MAX_BACKENDS);
+        sp_bits_release(&targets);
+        return;
+    }
+    listener->backends = sp_build_array(b, n, sizeof(*listener->backends));
     for (size_t i = 0; listener->backends && i < targets.nbits; i++) {
         if (!sp_bits_get(&targets, i)) {
             continue;

@@ -124,11 +124,16 @@ static void unknown_name(struct sp_build *b, const struct sp_node *node, const c
     char hint[SP_SUGGEST_LEN];
     struct sp_suggest suggest;
     sp_suggest_init(&suggest, name);
-    for (size_t i = 0; i < b->names.nslots && b->problems->nerrors < SP_PROBLEMS_MAX; i++) {
-        const struct sp_name *known = &b->names.slots[i];
-        if (known->name && (!only_networks || known->kind == SP_NAME_NETWORK)) {
-            sp_suggest_try(&suggest, known->name);
-        }
+    const struct sp_model *m = b->model;
+    bool is_listed = b->problems->nerrors < SP_PROBLEMS_MAX; /* else nobody will read it */
+    for (size_t i = 0; is_listed && i < m->nnetworks; i++) {
+        sp_suggest_try(&suggest, m->networks[i].name);
+    }
+    for (size_t i = 0; is_listed && !only_networks && i < sp_model_ntargets(m); i++) {
+        sp_suggest_try(&suggest, sp_model_target_name(m, i));
+    }
+    for (size_t i = 0; is_listed && !only_networks && i < m->ngroups; i++) {
+        sp_suggest_try(&suggest, m->groups[i].name);
     }
     sp_node_error(b->problems, node, "%s is not %s of this topology%s", sp_quote(name, quoted),
                   only_networks ? "a network" : "a network, host, group or load balancer",

@@ -7,6 +7,8 @@
 #include "probe/base/mem.h"
 #include "topologies/problem.h"
 
+#define MAX_PAIRS 100000000U /* of rules: 14,000 that all overlap */
+
 void sp_check_add(struct sp_problems *problems, bool is_error, struct sp_pos pos,
                   const char *section, const char *name, const char *fmt, ...)
 {
@@ -16,6 +18,23 @@ void sp_check_add(struct sp_problems *problems, bool is_error, struct sp_pos pos
     (void)snprintf(pointer, sizeof(pointer), "/%s/%s", section, name);
     va_start(ap, fmt);
     sp_problem_addv(problems, is_error, pos, pointer, fmt, ap);
+    va_end(ap);
+}
+
+void sp_check_add_rule(struct sp_problems *problems, bool is_error, const struct sp_rule *rule,
+                       const char *fmt, ...)
+{
+    char pointer[160];
+    va_list ap;
+    if (strncmp(rule->name, "balancer:", 9) == 0) {
+        (void)snprintf(pointer, sizeof(pointer), "/load_balancers/%s", rule->name + 9);
+    } else {
+        (void)snprintf(pointer, sizeof(pointer), "/%s/%u",
+                       rule->kind == SP_RULE_ISOLATION ? "isolation" : "policies",
+                       (unsigned)rule->index);
+    }
+    va_start(ap, fmt);
+    sp_problem_addv(problems, is_error, rule->pos, pointer, fmt, ap);
     va_end(ap);
 }
 
@@ -116,5 +135,5 @@ void sp_check(const struct sp_model *model, struct sp_problems *problems)
     check_enforcements(model, problems);
     sp_check_addresses(model, problems);
     sp_check_balancers(model, problems);
-    sp_check_rules(model, was_clean, problems);
+    sp_check_rules(model, was_clean, MAX_PAIRS, problems);
 }

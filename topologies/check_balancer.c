@@ -7,6 +7,8 @@
 #include "probe/base/mem.h"
 #include "topologies/check.h"
 
+#define MAX_ENTRIES 2000000U
+
 /* One address and port that clients use; or, with host set, an address of a host. */
 struct entry {
     struct sp_addr addr;
@@ -39,7 +41,7 @@ static int by_entry(const void *a, const void *b)
     return x->host < y->host ? -1 : x->host > y->host;
 }
 
-static struct entry *collect(const struct sp_model *m, size_t *ret_n)
+static size_t count_entries(const struct sp_model *m)
 {
     size_t n = 0;
     for (size_t i = 0; i < m->nbalancers; i++) {
@@ -48,6 +50,12 @@ static struct entry *collect(const struct sp_model *m, size_t *ret_n)
     for (size_t h = 0; h < m->nhosts; h++) {
         n += m->hosts[h].naddrs;
     }
+    return n;
+}
+
+/* n: what count_entries() said. */
+static struct entry *collect(const struct sp_model *m, size_t n)
+{
     struct entry *entries = sp_calloc(n, sizeof(*entries));
     if (!entries) {
         return NULL;
@@ -73,7 +81,6 @@ static struct entry *collect(const struct sp_model *m, size_t *ret_n)
             entries[n++] = (struct entry){.addr = m->hosts[h].addrs[a], .host = h};
         }
     }
-    *ret_n = n;
     return entries;
 }
 
@@ -123,15 +130,21 @@ void sp_check_balancers(const struct sp_model *m, struct sp_problems *problems)
     for (size_t i = 0; was_clean && i < m->nbalancers; i++) {
         check_one(&m->balancers[i], problems);
     }
-    size_t n = 0;
-    struct entry *entries = m->nbalancers ? collect(m, &n) : NULL;
-    if (m->nbalancers && !entries) {
+    size_t n = count_entries(m);
+    if (m->nbalancers == 0) {
+        return;
+    }
+    if (n > MAX_ENTRIES) {
+        sp_check_add(problems, false, m->balancers[0].pos, "load_balancers", m->balancers[0].name,
+                     "the load balancers offer too many ports to compare them with each other");
+        return;
+    }
+    struct entry *entries = collect(m, n);
+    if (!entries) {
         problems->rc = SP_E_NOMEM;
         return;
     }
-    if (n) {
-        qsort(entries, n, sizeof(*entries), by_entry);
-    }
+    qsort(entries, n, sizeof(*entries), by_entry);
     for (size_t i = 1; i < n; i++) {
         if (entries[i].host == SP_NONE && sp_addr_eq(&entries[i - 1].addr, &entries[i].addr)) {
             check_shared(m, &entries[i - 1], &entries[i], problems);

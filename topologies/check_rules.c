@@ -5,15 +5,12 @@
  * Rules are compared in pairs, but only where they can meet: they are sorted by their lowest port,
  * and a pair is looked at only while the port ranges overlap; cheap summaries of the host sets
  * reject most of the rest. A budget bounds what a hostile file can cost. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "probe/base/mem.h"
 #include "topologies/check.h"
-
-#define MAX_COMPARISONS 100000000U
 
 /* A rule in one direction; an isolation has two of them. What rejects most pairs stands first. */
 struct view {
@@ -24,6 +21,14 @@ struct view {
     bool is_flipped, is_balancer, blocks;
     const struct sp_rule *rule;
     const struct sp_bits *from, *to;
+};
+
+/* What the comparison of pairs carries along. */
+struct comparing {
+    struct sp_problems *problems;
+    size_t max_pairs;
+    const struct sp_rule *rules; /* the first of them */
+    uint8_t *said;               /* per rule: what was said of it; once is enough */
 };
 
 static uint64_t range_of(const struct sp_bits *bits, uint32_t *ret_lo, uint32_t *ret_hi)
@@ -193,32 +198,6 @@ static bool all_ports_inside(const struct sp_rule *inner, const struct sp_rule *
     return true;
 }
 
-static void report(struct sp_problems *problems, bool is_error, const struct sp_rule *rule,
-                   const char *fmt, ...) SP_PRINTF(4, 5);
-static void report(struct sp_problems *problems, bool is_error, const struct sp_rule *rule,
-                   const char *fmt, ...)
-{
-    char text[700];
-    char index[16];
-    bool is_balancer = strncmp(rule->name, "balancer:", 9) == 0;
-    va_list ap;
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
-    (void)snprintf(index, sizeof(index), "%u", (unsigned)rule->index);
-    sp_check_add(problems, is_error, rule->pos,
-                 is_balancer                       ? "load_balancers"
-                 : rule->kind == SP_RULE_ISOLATION ? "isolation"
-                                                   : "policies",
-                 is_balancer ? rule->name + 9 : index, "%s", text);
-}
-
-static const char *what(const struct sp_rule *rule)
-{
-    static const char *const words[] = {"deny", "allow", "permit", "isolation"};
-    return words[rule->kind];
-}
-
 /* The first demanded port of an allow that the block takes away, or NULL. */
 static const struct sp_portspec *lost_port(const struct sp_rule *pass, const struct sp_rule *block)
 {
@@ -232,9 +211,26 @@ static const struct sp_portspec *lost_port(const struct sp_rule *pass, const str
     return NULL;
 }
 
+/* Twice per rule at most: that another denies all of it, that another says all of it. */
+static void say_useless(const struct comparing *c, const struct sp_rule *rule,
+                        const struct sp_rule *other)
+{
+    static const char *const words[] = {"deny", "allow", "permit", "isolation"};
+    bool is_denied = !blocks(rule) && blocks(other);
+    uint8_t bit = is_denied ? 1 : 2;
+    uint8_t *said = &c->said[rule - c->rules];
+    if (!(*said & bit)) {
+        *said |= bit;
+        sp_check_add_rule(c->problems, false, rule,
+                          "the %s of '%s' %s: '%s' (line %u) %s all of it", words[rule->kind],
+                          rule->name, is_denied ? "never takes effect" : "says nothing new",
+                          other->name, (unsigned)other->pos.line, is_denied ? "denies" : "covers");
+    }
+}
+
 /* One that lets pass against one that blocks. */
-static void compare_opposed(const struct view *pass, const struct view *block,
-                            struct sp_problems *problems)
+static void compare_opposed(const struct comparing *c, const struct view *pass,
+                            const struct view *block)
 {
     char port[SP_PORTSPEC_STRLEN];
     const struct sp_rule *allow = pass->rule;
@@ -255,17 +251,17 @@ static void compare_opposed(const struct view *pass, const struct view *block,
         }
     }
     if (lost && deny->kind == SP_RULE_ISOLATION) {
-        report(problems, true, allow,
-               "'%s' allows %s inside '%s' (line %u), where nothing may pass", allow->name,
-               sp_portspec_str(lost, port), deny->name, (unsigned)deny->pos.line);
+        sp_check_add_rule(c->problems, true, allow,
+                          "'%s' allows %s inside '%s' (line %u), where nothing may pass",
+                          allow->name, sp_portspec_str(lost, port), deny->name,
+                          (unsigned)deny->pos.line);
     } else if (is_useless) {
-        report(problems, false, allow,
-               "the %s of '%s' never takes effect: '%s' (line %u) denies all of it", what(allow),
-               allow->name, deny->name, (unsigned)deny->pos.line);
+        say_useless(c, allow, deny);
     } else {
-        report(problems, false, allow,
-               "'%s' allows %s for hosts to which '%s' (line %u) denies it: the deny wins there",
-               allow->name, sp_portspec_str(lost, port), deny->name, (unsigned)deny->pos.line);
+        sp_check_add_rule(
+            c->problems, false, allow,
+            "'%s' allows %s for hosts to which '%s' (line %u) denies it: the deny wins there",
+            allow->name, sp_portspec_str(lost, port), deny->name, (unsigned)deny->pos.line);
     }
 }
 
@@ -281,46 +277,45 @@ static bool is_covered(const struct view *inner, const struct view *outer)
     return flows_inside(inner, outer) && all_ports_inside(inner->rule, outer->rule);
 }
 
-static void compare_alike(const struct view *a, const struct view *b, struct sp_problems *problems)
+static void compare_alike(const struct comparing *c, const struct view *a, const struct view *b)
 {
     if (a->rule == b->rule) {
         return;
     }
     const struct view *early = a->rule < b->rule ? a : b;
     const struct view *late = early == a ? b : a;
-    const struct view *inner = is_covered(late, early)   ? late
-                               : is_covered(early, late) ? early
-                                                         : NULL;
-    if (inner) {
-        const struct sp_rule *outer = inner == late ? early->rule : late->rule;
-        report(problems, false, inner->rule,
-               "the %s of '%s' says nothing new: '%s' (line %u) covers all of it",
-               what(inner->rule), inner->rule->name, outer->name, (unsigned)outer->pos.line);
+    if (is_covered(late, early)) {
+        say_useless(c, late->rule, early->rule);
+    } else if (is_covered(early, late)) {
+        say_useless(c, early->rule, late->rule);
     }
 }
 
-static void compare_all(struct view *views, size_t n, struct sp_problems *problems)
+static void compare_all(const struct comparing *c, struct view *views, size_t n)
 {
-    size_t budget = MAX_COMPARISONS;
+    size_t budget = c->max_pairs;
     qsort(views, n, sizeof(*views), by_port);
     for (size_t i = 0; i < n; i++) {
         const struct view *a = &views[i];
         for (size_t j = i + 1; j < n && views[j].port_lo <= a->port_hi; j++) {
             const struct view *b = &views[j];
             if (budget-- == 0) {
-                report(problems, false, a->rule,
-                       "too many rules overlap: not all of them were compared with each other");
+                sp_check_add_rule(
+                    c->problems, false, a->rule,
+                    "too many rules overlap: not all of them were compared with each other");
                 return;
             }
             if (cannot_meet(a, b)) {
                 continue;
             }
+            size_t effort = (a->rule->nports * b->rule->nports + a->from->nbits / 64) / 16;
+            budget -= effort < budget ? effort : budget;
             if (a->blocks == b->blocks) {
-                compare_alike(a, b, problems);
+                compare_alike(c, a, b);
             } else if (a->blocks) {
-                compare_opposed(b, a, problems);
+                compare_opposed(c, b, a);
             } else {
-                compare_opposed(a, b, problems);
+                compare_opposed(c, a, b);
             }
         }
     }
@@ -348,11 +343,12 @@ static void check_families(const struct view *v, const struct families *families
         uint8_t proto = rule->ports[i].proto;
         bool can = proto == SP_PROTO_ICMP ? v4 : proto == SP_PROTO_ICMP6 ? v6 : v4 || v6;
         if (!can) {
-            report(problems, false, rule, "%s of '%s' never matches: no sender and receiver %s",
-                   sp_portspec_str(&rule->ports[i], port), rule->name,
-                   proto == SP_PROTO_ICMP    ? "both have an IPv4 address"
-                   : proto == SP_PROTO_ICMP6 ? "both have an IPv6 address"
-                                             : "have addresses of one family");
+            sp_check_add_rule(problems, false, rule,
+                              "%s of '%s' never matches: no sender and receiver %s",
+                              sp_portspec_str(&rule->ports[i], port), rule->name,
+                              proto == SP_PROTO_ICMP    ? "both have an IPv4 address"
+                              : proto == SP_PROTO_ICMP6 ? "both have an IPv6 address"
+                                                        : "have addresses of one family");
         }
     }
 }
@@ -363,25 +359,28 @@ static void check_alone(const struct view *v, const struct families *families,
     const struct sp_rule *rule = v->rule;
     size_t sender = 0, receiver = 1;
     if (is_empty(v)) {
-        report(problems, false, rule, "'%s' never matches: its %s selects no host", rule->name,
-               rule->kind == SP_RULE_ISOLATION
-                   ? (v->from_lo > v->from_hi ? "first side" : "second side")
-               : v->from_lo > v->from_hi ? "`from`"
-                                         : "`to`");
+        sp_check_add_rule(problems, false, rule, "'%s' never matches: its %s selects no host",
+                          rule->name,
+                          rule->kind == SP_RULE_ISOLATION
+                              ? (v->from_lo > v->from_hi ? "first side" : "second side")
+                          : v->from_lo > v->from_hi ? "`from`"
+                                                    : "`to`");
         return;
     }
     if (meet(v->from, v->from, v->from_lo, v->from_hi, &sender) == 1 &&
         meet(v->to, v->to, v->to_lo, v->to_hi, &receiver) == 1 && sender == receiver) {
-        report(problems, false, rule, "'%s' never matches: it only speaks of one host", rule->name);
+        sp_check_add_rule(problems, false, rule, "'%s' never matches: it only speaks of one host",
+                          rule->name);
     } else if (rule->kind == SP_RULE_ISOLATION) {
         struct view back;
         make_view(&back, rule, true);
         uint32_t lo = larger(v->from_lo, back.from_lo), hi = smaller(v->from_hi, back.from_hi);
         if (lo <= hi && meet(v->from, back.from, lo, hi, &sender)) {
-            report(problems, false, rule,
-                   "both sides of '%s' select the same hosts: these are isolated from each other "
-                   "too",
-                   rule->name);
+            sp_check_add_rule(
+                problems, false, rule,
+                "both sides of '%s' select the same hosts: these are isolated from each other "
+                "too",
+                rule->name);
         }
     } else if (!blocks(rule)) {
         check_families(v, families, problems);
@@ -394,8 +393,8 @@ static void check_expired(const struct sp_model *m, struct sp_problems *problems
         const struct sp_rule *rule = &m->rules[i];
         bool is_first = i == 0 || strcmp(m->rules[i - 1].name, rule->name) != 0;
         if (rule->is_expired && is_first) {
-            report(problems, false, rule, "'%s' expired on %s; it still counts", rule->name,
-                   rule->expires ? rule->expires : "an unknown day");
+            sp_check_add_rule(problems, false, rule, "'%s' expired on %s; it still counts",
+                              rule->name, rule->expires ? rule->expires : "an unknown day");
         }
     }
 }
@@ -418,32 +417,39 @@ static bool find_families(const struct sp_model *m, struct families *ret)
     return true;
 }
 
-void sp_check_rules(const struct sp_model *m, bool is_complete, struct sp_problems *problems)
+void sp_check_rules(const struct sp_model *m, bool is_complete, size_t max_pairs,
+                    struct sp_problems *problems)
 {
     struct families families = {0};
     struct view *views = sp_calloc(2 * m->nrules, sizeof(*views));
-    if (!views || !find_families(m, &families)) {
+    uint8_t *said = sp_calloc(m->nrules, sizeof(*said));
+    size_t n = 0;
+    if (!views || !said || !find_families(m, &families)) {
         problems->rc = SP_E_NOMEM;
-    } else {
-        size_t n = 0;
-        for (size_t i = 0; i < m->nrules; i++) {
-            const struct sp_rule *rule = &m->rules[i];
-            make_view(&views[n], rule, false);
-            if (is_complete) {
-                check_alone(&views[n], &families, problems);
-            }
-            if (is_empty(&views[n])) {
-                continue;
-            }
-            n++;
-            if (rule->kind == SP_RULE_ISOLATION) {
-                make_view(&views[n++], rule, true);
-            }
-        }
-        compare_all(views, n, problems);
-        check_expired(m, problems);
+        goto out;
     }
+    for (size_t i = 0; i < m->nrules; i++) {
+        const struct sp_rule *rule = &m->rules[i];
+        make_view(&views[n], rule, false);
+        if (is_complete) {
+            check_alone(&views[n], &families, problems);
+        }
+        if (is_empty(&views[n])) {
+            continue;
+        }
+        n++;
+        if (rule->kind == SP_RULE_ISOLATION) {
+            make_view(&views[n++], rule, true);
+        }
+    }
+    compare_all(
+        &(struct comparing){
+            .problems = problems, .max_pairs = max_pairs, .rules = m->rules, .said = said},
+        views, n);
+    check_expired(m, problems);
+out:
     sp_bits_release(&families.v4);
     sp_bits_release(&families.v6);
     sp_free(views);
+    sp_free(said);
 }

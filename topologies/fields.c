@@ -65,10 +65,12 @@ static const struct sp_shape network = {
         {"max_rate", &rate, false, "packets per second to one of its hosts"},
         {NULL, NULL, false, NULL}}};
 
+#define PROBE_WHAT "`none`, or how to reach the probe, such as { via: ssh, target: admin@web-1 }"
 static const struct sp_shape probe = {
     .kind = SP_SHAPE_EITHER,
-    .what = "`none`, or how to reach the probe, such as { via: ssh, target: admin@web-1 }",
+    .what = PROBE_WHAT,
     .item = &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                     .what = PROBE_WHAT,
                                      .values = (const char *const[]){"none", NULL}},
     .other = &(const struct sp_shape){
         .kind = SP_SHAPE_OBJECT,

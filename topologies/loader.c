@@ -23,13 +23,13 @@ static enum sp_rc keep_lines(struct sp_model *model, const char *text, size_t le
     for (size_t i = 0; i < len; i++) {
         n += text[i] == '\n';
     }
-    char *copy = sp_memdup(text, len + 1);
+    char *copy = sp_calloc(len + 1, 1);
     model->lines = sp_calloc(n, sizeof(*model->lines));
     if (!copy || !model->lines) {
         sp_free(copy);
         return SP_E_NOMEM;
     }
-    copy[len] = '\0';
+    memcpy(copy, text, len);
     model->lines[model->nlines++] = copy;
     for (size_t i = 0; i < len; i++) {
         if (copy[i] == '\n') {

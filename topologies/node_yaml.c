@@ -17,6 +17,7 @@ struct reader {
     size_t depth;
     const char *key; /* read, its value comes next; NULL = none */
     struct sp_pos key_pos;
+    bool is_merge; /* the key is << */
     size_t documents;
 };
 
@@ -43,22 +44,35 @@ static void refuse_extras(struct reader *r, const yaml_event_t *event, const yam
     }
 }
 
+static struct sp_node *parent_of(const struct reader *r)
+{
+    return r->depth ? r->open[r->depth - 1] : NULL;
+}
+
+/* Whether what comes next is a key. */
+static bool wants_key(const struct reader *r)
+{
+    const struct sp_node *parent = parent_of(r);
+    return parent && parent->kind == SP_NODE_MAPPING && !r->key;
+}
+
 static enum sp_rc attach(struct reader *r, const yaml_event_t *event, enum sp_node_kind kind,
                          struct sp_node **ret_node)
 {
-    struct sp_node *parent = r->depth ? r->open[r->depth - 1] : NULL;
-    if (parent && parent->kind == SP_NODE_MAPPING && !r->key) {
+    if (wants_key(r)) {
         return refuse(r, event, "a key must be a plain word, not a list or a mapping");
     }
     if (r->doc->nnodes >= SP_DOC_MAX_NODES) {
         return refuse(r, event, "the file holds too many values (the limit is two million)");
     }
-    struct sp_node *node = sp_doc_add(r->doc, parent, kind, pos_of(&event->start_mark));
+    struct sp_node *node = sp_doc_add(r->doc, parent_of(r), kind, pos_of(&event->start_mark));
     if (!node) {
         return SP_E_NOMEM;
     }
     node->key = r->key;
     node->key_pos = r->key_pos;
+    node->is_bad = r->is_merge;
+    r->is_merge = false;
     r->key = NULL;
     *ret_node = node;
     return SP_OK;
@@ -80,6 +94,7 @@ static enum sp_rc open_node(struct reader *r, const yaml_event_t *event, enum sp
 static enum sp_rc read_key(struct reader *r, const yaml_event_t *event, const char *text)
 {
     if (event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && strcmp(text, "<<") == 0) {
+        r->is_merge = true;
         (void)refuse(r, event, "merge keys (<<) are not supported: write the keys out");
     }
     r->key = text;
@@ -99,7 +114,7 @@ static enum sp_rc read_scalar(struct reader *r, const yaml_event_t *event)
     if (!text) {
         return SP_E_NOMEM;
     }
-    if (r->depth && r->open[r->depth - 1]->kind == SP_NODE_MAPPING && !r->key) {
+    if (wants_key(r)) {
         return read_key(r, event, text);
     }
     struct sp_node *node = NULL;
@@ -115,7 +130,7 @@ static enum sp_rc read_scalar(struct reader *r, const yaml_event_t *event)
 static enum sp_rc read_alias(struct reader *r, const yaml_event_t *event)
 {
     (void)refuse(r, event, "aliases (*name) are not supported: write the value out");
-    if (r->depth && r->open[r->depth - 1]->kind == SP_NODE_MAPPING && !r->key) {
+    if (wants_key(r)) {
         return SP_E_INVALID;
     }
     struct sp_node *node = NULL;
@@ -169,6 +184,21 @@ static struct sp_pos pos_at(const char *text, size_t len, size_t offset)
     return pos;
 }
 
+static bool is_tab(const char *text, size_t len, const yaml_mark_t *mark)
+{
+    size_t line = 0, i = 0;
+    for (; i < len && line < mark->line; i++) {
+        line += text[i] == '\n';
+    }
+    /* Only indentation stands before it, so columns are bytes. */
+    size_t column = 0;
+    while (i < len && column < mark->column && text[i] == ' ') {
+        i++;
+        column++;
+    }
+    return i < len && column == mark->column && text[i] == '\t';
+}
+
 static enum sp_rc syntax_error(struct reader *r, const yaml_parser_t *parser, const char *text,
                                size_t len)
 {
@@ -179,6 +209,9 @@ static enum sp_rc syntax_error(struct reader *r, const yaml_parser_t *parser, co
     if (parser->error == YAML_READER_ERROR) {
         sp_problem_add(r->problems, true, pos_at(text, len, parser->problem_offset), "",
                        "this is not YAML in UTF-8: %s", problem);
+    } else if (parser->error == YAML_SCANNER_ERROR && is_tab(text, len, &parser->problem_mark)) {
+        sp_problem_add(r->problems, true, pos_of(&parser->problem_mark), "",
+                       "this is not YAML: a tab cannot indent, use spaces");
     } else if (parser->context) {
         sp_problem_add(r->problems, true, pos_of(&parser->problem_mark), "",
                        "this is not YAML: %s (%s, line %zu)", problem, parser->context,

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/base/buf.h"
 #include "probe/base/mem.h"
 #include "probe/base/str.h"
 
 #define MAX_CANDIDATES 5000U
+#define MAX_MESSAGE    2048U /* bytes; what is quoted in it is cut already */
 
 const char *sp_quote(const char *text, char out[static SP_QUOTE_LEN])
 {
@@ -70,20 +72,12 @@ const char *sp_suggest_str(const struct sp_suggest *suggest, char out[static SP_
     return out;
 }
 
+/* Takes the text out of the buffer. */
 static void keep(struct sp_problems *problems, bool is_error, struct sp_pos pos,
-                 const char *pointer, const char *fmt, va_list ap)
+                 const char *pointer, struct sp_buf *text)
 {
-    va_list again;
-    va_copy(again, ap);
-    int len = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    size_t size = len < 0 ? 1 : (size_t)len + 1;
     struct sp_problem problem = {
-        .is_error = is_error,
-        .pos = pos,
-        .pointer = sp_strdup(pointer),
-        .text = sp_calloc(size, 1),
-    };
+        .is_error = is_error, .pos = pos, .pointer = sp_strdup(pointer), .text = sp_buf_take(text)};
     void *array = problems->at;
     if (!problem.pointer || !problem.text ||
         sp_grow(&array, problems->n, &problems->cap, sizeof(*problems->at)) != 0) {
@@ -93,32 +87,30 @@ static void keep(struct sp_problems *problems, bool is_error, struct sp_pos pos,
         return;
     }
     problems->at = array;
-    (void)vsnprintf(problem.text, size, fmt, ap);
     problems->at[problems->n++] = problem;
-}
-
-static void keep_fmt(struct sp_problems *problems, bool is_error, struct sp_pos pos,
-                     const char *fmt, ...) SP_PRINTF(4, 5);
-static void keep_fmt(struct sp_problems *problems, bool is_error, struct sp_pos pos,
-                     const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    keep(problems, is_error, pos, "", fmt, ap);
-    va_end(ap);
 }
 
 void sp_problem_addv(struct sp_problems *problems, bool is_error, struct sp_pos pos,
                      const char *pointer, const char *fmt, va_list ap)
 {
+    struct sp_buf text;
     size_t *count = is_error ? &problems->nerrors : &problems->nwarnings;
     (*count)++;
-    if (*count <= SP_PROBLEMS_MAX) {
-        keep(problems, is_error, pos, pointer, fmt, ap);
-    } else if (*count == SP_PROBLEMS_MAX + 1) {
-        keep_fmt(problems, is_error, pos, "only the first %u %s are listed", SP_PROBLEMS_MAX,
-                 is_error ? "errors" : "warnings");
+    if (*count > SP_PROBLEMS_MAX + 1) {
+        return;
     }
+    sp_buf_init(&text, MAX_MESSAGE);
+    if (*count == SP_PROBLEMS_MAX + 1) {
+        sp_buf_fmt(&text, "only the first %u %s are listed", SP_PROBLEMS_MAX,
+                   is_error ? "errors" : "warnings");
+        pointer = "";
+    } else {
+        char words[MAX_MESSAGE];
+        (void)vsnprintf(words, sizeof(words), fmt, ap);
+        sp_buf_str(&text, words);
+    }
+    keep(problems, is_error, pos, pointer, &text);
+    sp_buf_release(&text);
 }
 
 void sp_problem_add(struct sp_problems *problems, bool is_error, struct sp_pos pos,

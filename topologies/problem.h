@@ -32,9 +32,4 @@ void sp_problem_addv(struct sp_problems *problems, bool is_error, struct sp_pos 
 /* File order; equal places keep the order in which they were found. */
 void sp_problems_sort(struct sp_problems *problems);
 
-/* Printed text: control characters, bidirectional overrides and bytes that are not UTF-8 become
- * visible escapes, so that a hostile file cannot drive a terminal. Returns the columns taken. */
-struct sp_buf;
-size_t sp_print_safe(const char *bytes, size_t len, struct sp_buf *out);
-
 #endif

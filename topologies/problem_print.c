@@ -2,7 +2,8 @@
  *
  * One message for people: the place, the words, the source line and a caret under the place.
  * Columns in positions count code points, as libyaml does; the caret is placed by the width that
- * terminals give each character. */
+ * terminals give each character. Control characters, bidirectional overrides and bytes that are not
+ * UTF-8 become visible escapes, so that a hostile file cannot drive a terminal. */
 #include <string.h>
 
 #include "probe/base/buf.h"
@@ -95,13 +96,13 @@ static size_t print_char(const char *bytes, size_t len, struct sp_buf *out, size
     return n;
 }
 
-size_t sp_print_safe(const char *bytes, size_t len, struct sp_buf *out)
+static void print_safe(const char *text, struct sp_buf *out)
 {
+    size_t len = strlen(text);
     size_t columns = 0;
     for (size_t i = 0; i < len;) {
-        i += print_char(bytes + i, len - i, out, &columns);
+        i += print_char(text + i, len - i, out, &columns);
     }
-    return columns;
 }
 
 /* Finds line number (1-based); breaks are \n, \r\n and \r as YAML has them. */
@@ -185,14 +186,14 @@ void sp_problem_print(const struct sp_problem *problem, const char *file, const 
                       size_t len, bool color, struct sp_buf *out)
 {
     sp_buf_str(out, color ? COLOR_BOLD : "");
-    (void)sp_print_safe(file, strlen(file), out);
+    print_safe(file, out);
     if (problem->pos.line) {
         sp_buf_fmt(out, ":%u:%u", (unsigned)problem->pos.line, (unsigned)problem->pos.col);
     }
     sp_buf_str(out, ":");
     sp_buf_str(out, color ? COLOR_NONE " " : " ");
     if (problem->pointer[0]) {
-        (void)sp_print_safe(problem->pointer, strlen(problem->pointer), out);
+        print_safe(problem->pointer, out);
         sp_buf_str(out, ": ");
     }
     if (color) {
@@ -200,7 +201,7 @@ void sp_problem_print(const struct sp_problem *problem, const char *file, const 
     }
     sp_buf_str(out, problem->is_error ? "error:" : "warning:");
     sp_buf_str(out, color ? COLOR_NONE " " : " ");
-    (void)sp_print_safe(problem->text, strlen(problem->text), out);
+    print_safe(problem->text, out);
     sp_buf_char(out, '\n');
 
     const char *line = NULL;

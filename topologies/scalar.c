@@ -73,6 +73,10 @@ static bool is_enum(const struct sp_shape *shape, const char *text, struct sp_di
         }
         sp_suggest_try(&suggest, *v);
     }
+    if (shape->what) {
+        (void)sp_fail(why, SP_E_INVALID, NULL, "is unknown here: use %s", shape->what);
+        return false;
+    }
     char list[128] = "";
     size_t n = 0;
     for (const char *const *v = shape->values; *v; v++) {
@@ -325,11 +329,13 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
         [SP_SHAPE_PORT] =
             {"a port such as tcp/443, udp/53, tcp/8000-8100, icmp/echo, gre, ip/47 "
              "or any",
-             "^(any|[a-z]+|[a-z0-9]+/(\\*|[0-9]+(-[0-9]+)?|[0-9]+\\.[0-9]+|[a-z-]+))$", is_port},
-        [SP_SHAPE_PORTS] = {"a service's name, or a port such as tcp/443, icmp/echo or any",
-                            "^([A-Za-z0-9][A-Za-z0-9_.-]{0,62}|[a-z0-9]+/(\\*|[0-9]+(-[0-9]+)?|"
-                            "[0-9]+\\.[0-9]+|[a-z-]+))$",
-                            is_port_or_service},
+             "^(any|[a-z]+|(tcp|udp|icmp6?|sctp|ip)/(\\*|[0-9]+(-[0-9]+)?|[0-9]+\\.[0-9]+|[a-z-]+))$",
+             is_port},
+        [SP_SHAPE_PORTS] =
+            {"a service's name, or a port such as tcp/443, icmp/echo or any",
+             "^([A-Za-z0-9][A-Za-z0-9_.-]{0,62}|(tcp|udp|icmp6?|sctp|ip)/(\\*|[0-9]+(-[0-9]+)?|"
+             "[0-9]+\\.[0-9]+|[a-z-]+))$",
+             is_port_or_service},
         [SP_SHAPE_DURATION] = {"a time such as 250ms, 5s, 10m or 1h", "^[0-9]+(ms|s|m|h)?$",
                                is_duration},
         [SP_SHAPE_DATE] = {"a day such as 2027-06-30", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", is_date},

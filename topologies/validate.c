@@ -104,7 +104,8 @@ static void unknown_key(const struct sp_shape *shape, const struct sp_node *memb
     char hint[SP_SUGGEST_LEN];
     struct sp_suggest suggest;
     sp_suggest_init(&suggest, member->key);
-    for (const struct sp_field *f = shape->fields; f->name; f++) {
+    bool is_listed = problems->nerrors < SP_PROBLEMS_MAX; /* else nobody will read it */
+    for (const struct sp_field *f = shape->fields; is_listed && f->name; f++) {
         sp_suggest_try(&suggest, f->name);
     }
     sp_node_key_error(problems, member, "the key %s is unknown here%s",
@@ -164,12 +165,13 @@ static void validate_map(const struct sp_shape *shape, struct sp_node *node,
     char quoted[SP_QUOTE_LEN];
     for (struct sp_node *m = node->first; m; m = m->next) {
         struct sp_diag why = {0};
-        if (!key->is_valid(shape->key, m->key, &why)) {
+        bool is_bad = !m->is_bad && !key->is_valid(shape->key, m->key, &why);
+        if (is_bad) {
             sp_node_key_error(problems, m, why.text[0] ? "%s %s" : "%s is not %s",
                               sp_quote(m->key, quoted), why.text[0] ? why.text : key->what);
-            m->is_bad = true;
         }
         sp_validate(shape->item, m, problems);
+        m->is_bad = m->is_bad || is_bad;
     }
 }
 
@@ -202,7 +204,7 @@ static void validate_members(const struct sp_shape *shape, struct sp_node *node,
 
 void sp_validate(const struct sp_shape *shape, struct sp_node *node, struct sp_problems *problems)
 {
-    if (node->is_bad && node->kind == SP_NODE_SCALAR) {
+    if (node->is_bad) { /* a duplicate, an alias: said when it was read */
         return;
     }
     switch ((int)shape->kind) { /* every scalar goes to default */

@@ -40,6 +40,8 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec)
 {
     const uint8_t *payload = spec->payload_len ? spec->payload : NULL;
     uint32_t len = (uint32_t)spec->payload_len;
+    uint8_t copy[sizeof(spec->payload)]; /* this builder of libnet's alone is not const-correct */
+    memcpy(copy, spec->payload, sizeof(copy));
     switch (spec->ip_proto) {
     case SP_IPPROTO_TCP:
         return build_tcp(l, spec);
@@ -51,7 +53,7 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec)
                                         spec->echo_seq, payload, len, l, 0);
     case SP_IPPROTO_ICMP6:
         return libnet_build_icmpv6_echo(spec->icmp_type, spec->icmp_code, 0, spec->echo_id,
-                                        spec->echo_seq, (uint8_t *)(uintptr_t)payload, len, l, 0);
+                                        spec->echo_seq, len ? copy : NULL, len, l, 0);
     default:
         return -1;
     }

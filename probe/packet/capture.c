@@ -44,8 +44,10 @@ enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
     }
     pcap_t *p = capture->pcap;
     (void)pcap_set_snaplen(p, SP_CAPTURE_SNAPLEN + (int)SP_SLL2_BYTES);
-    (void)pcap_set_timeout(
-        p, 10); /* a block of the TPACKET_V3 ring is handed over after at most 10 ms */
+    /* A block of the TPACKET_V3 ring (256 KiB in libpcap) is handed over when it is full or after
+     * this long. Shorter would spend a whole block on a few packets, and a short stall would fill
+     * the ring. */
+    (void)pcap_set_timeout(p, 30);
     (void)pcap_set_buffer_size(p, (int)buffer_bytes);
     int rc = pcap_activate(p);
     if (rc < 0) {

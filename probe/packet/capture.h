@@ -15,7 +15,7 @@
 #include "probe/packet/packet.h"
 
 #define SP_CAPTURE_SNAPLEN 192
-#define SP_CAPTURE_BUFFER  (1U << 20)
+#define SP_CAPTURE_BUFFER  (4U << 20)
 
 enum sp_direction {
     SP_DIR_IN,    /* inbound, to a MAC of this host (or over loopback) */

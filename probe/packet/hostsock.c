@@ -109,10 +109,9 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
 }
 
 /* What the kernel says beside the packet: interface; of IPv6 also what the missing header held. */
-static void read_control(const struct msghdr *msg, struct sp_pkt *pkt, uint32_t *iface)
+static void read_control(struct msghdr *msg, struct sp_pkt *pkt, uint32_t *iface)
 {
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-         c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, c)) {
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
         if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(c), sizeof(info));

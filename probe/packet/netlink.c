@@ -56,6 +56,24 @@ static const struct rtattr *find_attr(const struct rtattr *attr, size_t left, un
     return NULL;
 }
 
+static const void *message_body(const struct nlmsghdr *m)
+{
+    return (const char *)m + NLMSG_HDRLEN;
+}
+
+static const void *attr_data(const struct rtattr *attr)
+{
+    return (const char *)attr + RTA_LENGTH(0);
+}
+
+/* The attributes behind a message's fixed part. */
+static const struct rtattr *first_attr(const struct nlmsghdr *m, size_t body, size_t *ret_left)
+{
+    size_t skip = NLMSG_HDRLEN + NLMSG_ALIGN(body);
+    *ret_left = m->nlmsg_len > skip ? m->nlmsg_len - skip : 0;
+    return (const struct rtattr *)(const void *)((const char *)m + skip);
+}
+
 int sp_netlink_open(struct sp_diag *diag)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -139,7 +157,7 @@ static enum sp_rc ask(int fd, struct request *req, message_fn on_message, void *
                 return SP_OK;
             }
             if (m->nlmsg_type == NLMSG_ERROR) {
-                const struct nlmsgerr *e = NLMSG_DATA(m);
+                const struct nlmsgerr *e = message_body(m);
                 errno = -e->error;
                 return sp_fail(diag, SP_E_NOTFOUND, "netlink", "%s", strerrordesc_np(-e->error));
             }
@@ -158,7 +176,7 @@ static struct sp_addr attr_addr(const struct rtattr *attr, uint8_t af)
     size_t want = af == AF_INET ? 4 : 16;
     if (attr && RTA_PAYLOAD(attr) >= want) {
         addr.family = af == AF_INET ? SP_FAMILY_IPV4 : SP_FAMILY_IPV6;
-        memcpy(addr.bytes, RTA_DATA(attr), want);
+        memcpy(addr.bytes, attr_data(attr), want);
     }
     return addr;
 }
@@ -169,8 +187,8 @@ static bool has_xdp(const struct rtattr *xdp)
         return false;
     }
     const struct rtattr *mode =
-        find_attr(RTA_DATA(xdp), (size_t)RTA_PAYLOAD(xdp), IFLA_XDP_ATTACHED);
-    return mode && *(const uint8_t *)RTA_DATA(mode) != XDP_ATTACHED_NONE;
+        find_attr(attr_data(xdp), (size_t)RTA_PAYLOAD(xdp), IFLA_XDP_ATTACHED);
+    return mode && *(const uint8_t *)attr_data(mode) != XDP_ATTACHED_NONE;
 }
 
 static enum sp_rc on_link(const struct nlmsghdr *msg, void *arg)
@@ -179,27 +197,28 @@ static enum sp_rc on_link(const struct nlmsghdr *msg, void *arg)
     if (msg->nlmsg_type != RTM_NEWLINK || info->nifaces >= SP_IFACES_MAX) {
         return SP_OK;
     }
-    const struct ifinfomsg *link = NLMSG_DATA(msg);
-    size_t left = (size_t)IFLA_PAYLOAD(msg);
-    const struct rtattr *name = find_attr(IFLA_RTA(link), left, IFLA_IFNAME);
-    const struct rtattr *mac = find_attr(IFLA_RTA(link), left, IFLA_ADDRESS);
-    const struct rtattr *mtu = find_attr(IFLA_RTA(link), left, IFLA_MTU);
+    const struct ifinfomsg *link = message_body(msg);
+    size_t left;
+    const struct rtattr *first = first_attr(msg, sizeof(*link), &left);
+    const struct rtattr *name = find_attr(first, left, IFLA_IFNAME);
+    const struct rtattr *mac = find_attr(first, left, IFLA_ADDRESS);
+    const struct rtattr *mtu = find_attr(first, left, IFLA_MTU);
     struct sp_iface *iface = &info->ifaces[info->nifaces++];
     iface->index = (uint32_t)link->ifi_index;
     iface->is_loopback = (link->ifi_flags & IFF_LOOPBACK) != 0;
     iface->is_up = (link->ifi_flags & IFF_UP) != 0 && (link->ifi_flags & IFF_RUNNING) != 0;
     iface->is_ethernet = link->ifi_type == ARPHRD_ETHER;
-    iface->has_xdp = has_xdp(find_attr(IFLA_RTA(link), left, IFLA_XDP));
+    iface->has_xdp = has_xdp(find_attr(first, left, IFLA_XDP));
     if (name) {
-        size_t len = strnlen(RTA_DATA(name), RTA_PAYLOAD(name));
-        memcpy(iface->name, RTA_DATA(name),
+        size_t len = strnlen(attr_data(name), RTA_PAYLOAD(name));
+        memcpy(iface->name, attr_data(name),
                len < sizeof(iface->name) ? len : sizeof(iface->name) - 1);
     }
     if (mac && RTA_PAYLOAD(mac) == sizeof(iface->mac)) {
-        memcpy(iface->mac, RTA_DATA(mac), sizeof(iface->mac));
+        memcpy(iface->mac, attr_data(mac), sizeof(iface->mac));
     }
     if (mtu && RTA_PAYLOAD(mtu) >= sizeof(iface->mtu)) {
-        memcpy(&iface->mtu, RTA_DATA(mtu), sizeof(iface->mtu));
+        memcpy(&iface->mtu, attr_data(mtu), sizeof(iface->mtu));
     }
     return SP_OK;
 }
@@ -210,10 +229,11 @@ static enum sp_rc on_addr(const struct nlmsghdr *msg, void *arg)
     if (msg->nlmsg_type != RTM_NEWADDR || info->nown >= SP_OWN_ADDRS_MAX) {
         return SP_OK;
     }
-    const struct ifaddrmsg *am = NLMSG_DATA(msg);
-    size_t left = (size_t)IFA_PAYLOAD(msg);
-    const struct rtattr *local = find_attr(IFA_RTA(am), left, IFA_LOCAL);
-    const struct rtattr *address = find_attr(IFA_RTA(am), left, IFA_ADDRESS);
+    const struct ifaddrmsg *am = message_body(msg);
+    size_t left;
+    const struct rtattr *first = first_attr(msg, sizeof(*am), &left);
+    const struct rtattr *local = find_attr(first, left, IFA_LOCAL);
+    const struct rtattr *address = find_attr(first, left, IFA_ADDRESS);
     struct sp_addr addr = attr_addr(local ? local : address, am->ifa_family);
     if (addr.family != SP_FAMILY_NONE) {
         info->own[info->nown++] =
@@ -287,21 +307,22 @@ static enum sp_rc on_route(const struct nlmsghdr *msg, void *arg)
     if (msg->nlmsg_type != RTM_NEWROUTE) {
         return SP_E_NOTFOUND;
     }
-    const struct rtmsg *rt = NLMSG_DATA(msg);
-    size_t left = (size_t)RTM_PAYLOAD(msg);
+    const struct rtmsg *rt = message_body(msg);
+    size_t left;
+    const struct rtattr *first = first_attr(msg, sizeof(*rt), &left);
     if (rt->rtm_type != RTN_UNICAST && rt->rtm_type != RTN_LOCAL) {
         return SP_E_NOTFOUND; /* unreachable, prohibit, blackhole */
     }
-    const struct rtattr *oif = find_attr(RTM_RTA(rt), left, RTA_OIF);
+    const struct rtattr *oif = find_attr(first, left, RTA_OIF);
     if (oif) {
-        memcpy(&route->iface, RTA_DATA(oif), sizeof(route->iface));
+        memcpy(&route->iface, attr_data(oif), sizeof(route->iface));
     }
     route->is_local = rt->rtm_type == RTN_LOCAL;
-    route->gateway = attr_addr(find_attr(RTM_RTA(rt), left, RTA_GATEWAY), rt->rtm_family);
-    const struct rtattr *via = find_attr(RTM_RTA(rt), left, RTA_VIA);
+    route->gateway = attr_addr(find_attr(first, left, RTA_GATEWAY), rt->rtm_family);
+    const struct rtattr *via = find_attr(first, left, RTA_VIA);
     if (via && RTA_PAYLOAD(via) ==
                    sizeof(struct rtvia) + 16) { /* IPv4 route over an IPv6 next hop (RFC 5549) */
-        const struct rtvia *v = RTA_DATA(via);
+        const struct rtvia *v = attr_data(via);
         route->gateway = sp_addr_from_bytes(SP_FAMILY_IPV6, v->rtvia_addr);
     }
     return SP_OK;
@@ -337,20 +358,19 @@ struct neighbour_query {
 static enum sp_rc on_neighbour(const struct nlmsghdr *msg, void *arg)
 {
     struct neighbour_query *query = arg;
-    const struct ndmsg *nd = NLMSG_DATA(msg);
+    const struct ndmsg *nd = message_body(msg);
     if (msg->nlmsg_type != RTM_NEWNEIGH || (uint32_t)nd->ndm_ifindex != query->iface) {
         return SP_OK;
     }
-    size_t left = (size_t)(msg->nlmsg_len - NLMSG_LENGTH(sizeof(*nd)));
-    const struct rtattr *first =
-        (const struct rtattr *)(const void *)((const char *)nd + NLMSG_ALIGN(sizeof(*nd)));
+    size_t left;
+    const struct rtattr *first = first_attr(msg, sizeof(*nd), &left);
     struct sp_addr addr = attr_addr(find_attr(first, left, NDA_DST), nd->ndm_family);
     const struct rtattr *mac = find_attr(first, left, NDA_LLADDR);
     bool usable =
         (nd->ndm_state & (NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT)) != 0;
     if (usable && mac && RTA_PAYLOAD(mac) == sizeof(query->mac) &&
         sp_addr_eq(&addr, &query->addr)) {
-        memcpy(query->mac, RTA_DATA(mac), sizeof(query->mac));
+        memcpy(query->mac, attr_data(mac), sizeof(query->mac));
         query->found = true;
     }
     return SP_OK;

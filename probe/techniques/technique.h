@@ -9,10 +9,10 @@
 #ifndef SP_TECHNIQUES_TECHNIQUE_H
 #define SP_TECHNIQUES_TECHNIQUE_H
 
+#include "probe/base/answer.h"
 #include "probe/packet/packet.h"
 #include "probe/packet/tag.h"
 #include "probe/techniques/registry.h"
-#include "probe/wire/record.h"
 
 /* One shot: the packet(s) of one test and attempt, as the sender knows it. */
 struct sp_flow {

@@ -237,17 +237,3 @@ const char *sp_refusal_str(uint8_t reason)
     };
     return reason < SP_REFUSED_END ? words[reason] : "unknown reason";
 }
-
-const char *sp_answer_str(uint8_t answer)
-{
-    static const char *const words[SP_ANSWER_END] = {
-        [SP_ANSWER_NONE] = "none",
-        [SP_ANSWER_SYN_ACK] = "syn_ack",
-        [SP_ANSWER_DATA] = "data",
-        [SP_ANSWER_ECHO] = "echo",
-        [SP_ANSWER_CRAFTED] = "crafted",
-        [SP_ANSWER_RST] = "rst",
-        [SP_ANSWER_UNREACHABLE] = "unreachable",
-    };
-    return answer < SP_ANSWER_END ? words[answer] : "unknown";
-}

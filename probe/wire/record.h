@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "probe/base/addr.h"
+#include "probe/base/answer.h"
 #include "probe/base/rc.h"
 
 #define SP_WIRE_VERSION 1U
@@ -95,17 +96,6 @@ enum sp_seen_kind {
     SP_SEEN_END
 };
 
-enum sp_answer {
-    SP_ANSWER_NONE,
-    SP_ANSWER_SYN_ACK,
-    SP_ANSWER_DATA,    /* UDP data from the service */
-    SP_ANSWER_ECHO,    /* echo reply */
-    SP_ANSWER_CRAFTED, /* the receiving probe's own tagged reply: proves the return path only */
-    SP_ANSWER_RST,
-    SP_ANSWER_UNREACHABLE, /* ICMP destination unreachable; code beside it */
-    SP_ANSWER_END
-};
-
 enum sp_error_code {
     SP_ERR_INTERNAL = 1,
     SP_ERR_NO_RAW,   /* no CAP_NET_RAW */
@@ -115,48 +105,47 @@ enum sp_error_code {
 };
 
 /* Field lists: F(kind, name). Kinds: u8 u16 u32 u64 addr text16 text24 text48 text80 key32. */
+/* clang-format off */
 #define SP_FIELDS_error(F) F(u16, code) F(u32, generation) F(text80, text)
-#define SP_FIELDS_hello(F)                                                                         \
-    F(u16, protocol)                                                                               \
-    F(u32, generation) F(u32, pid) F(u8, is_restart) F(text24, version) F(text48, hostname)
-#define SP_FIELDS_iface(F)    F(u32, index) F(u32, flags) F(u32, mtu) F(text16, name)
-#define SP_FIELDS_own(F)      F(u32, iface) F(addr, addr) F(u8, prefix_len)
+#define SP_FIELDS_hello(F) \
+    F(u16, protocol) F(u32, generation) F(u32, pid) F(u8, is_restart) F(text24, version) \
+    F(text48, hostname)
+#define SP_FIELDS_iface(F) F(u32, index) F(u32, flags) F(u32, mtu) F(text16, name)
+#define SP_FIELDS_own(F) F(u32, iface) F(addr, addr) F(u8, prefix_len)
 #define SP_FIELDS_listener(F) F(u8, proto) F(u16, port) F(addr, addr)
-#define SP_FIELDS_ready(F)    F(u32, generation)
+#define SP_FIELDS_ready(F) F(u32, generation)
 /* sport_lo..sport_hi: the source ports reserved for the run; budget: packets; lifetime_ms: the
  * batch ends by itself */
-#define SP_FIELDS_batch(F)                                                                         \
-    F(u32, batch)                                                                                  \
-    F(u32, generation) F(u64, run) F(u16, sport_lo) F(u16, sport_hi) F(u32, max_pps)               \
-        F(u32, budget) F(u32, lifetime_ms) F(key32, key)
+#define SP_FIELDS_batch(F) \
+    F(u32, batch) F(u32, generation) F(u64, run) F(u16, sport_lo) F(u16, sport_hi) \
+    F(u32, max_pps) F(u32, budget) F(u32, lifetime_ms) F(key32, key)
 /* one record names `attempts` block ids: block .. block + attempts - 1 */
-#define SP_FIELDS_block(F)                                                                         \
-    F(u32, batch)                                                                                  \
-    F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) F(addr, src) F(addr, dst)
-#define SP_FIELDS_arm(F)     F(u32, batch)
-#define SP_FIELDS_shot(F)    F(u32, batch) F(u16, block) F(u16, port) F(u16, sport) F(u32, at_us)
-#define SP_FIELDS_fire(F)    F(u32, batch)
+#define SP_FIELDS_block(F) \
+    F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
+    F(addr, src) F(addr, dst)
+#define SP_FIELDS_arm(F) F(u32, batch)
+#define SP_FIELDS_shot(F) F(u32, batch) F(u16, block) F(u16, port) F(u16, sport) F(u32, at_us)
+#define SP_FIELDS_fire(F) F(u32, batch)
 #define SP_FIELDS_collect(F) F(u32, batch)
-#define SP_FIELDS_stop(F)    F(u32, reason)
+#define SP_FIELDS_stop(F) F(u32, reason)
 #define SP_FIELDS_refused(F) F(u32, batch) F(u16, block) F(u8, reason) F(u16, err)
-#define SP_FIELDS_armed(F)   F(u32, batch) F(u32, refused)
-/* at_us: since FIRE; count: packets; wire addresses and ports as captured */
-#define SP_FIELDS_seen(F)                                                                          \
-    F(u32, batch)                                                                                  \
-    F(u8, kind) F(u16, block) F(u16, port) F(u32, count) F(u32, at_us) F(u8, answer) F(u8, code)   \
-        F(u8, ttl) F(u16, err) F(u32, iface) F(addr, src) F(addr, dst) F(u16, sport) F(u16, dport)
+#define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
+/* at_us: since FIRE; count: packets; addresses and ports as captured */
+#define SP_FIELDS_seen(F) \
+    F(u32, batch) F(u8, kind) F(u16, block) F(u16, port) F(u32, count) F(u32, at_us) \
+    F(u8, answer) F(u8, code) F(u8, ttl) F(u16, err) F(u32, iface) F(addr, src) F(addr, dst) \
+    F(u16, sport) F(u16, dport)
 #define SP_FIELDS_done(F) F(u32, batch) F(u32, sent) F(u32, failed)
-#define SP_FIELDS_collected(F)                                                                     \
-    F(u32, batch)                                                                                  \
-    F(u32, generation) F(u64, captured) F(u64, capture_drops) F(u64, softnet_drops) F(u64, sent)   \
-        F(u32, longest_gap_us) F(u8, untagged_overflow)
+#define SP_FIELDS_collected(F) \
+    F(u32, batch) F(u32, generation) F(u64, captured) F(u64, capture_drops) \
+    F(u64, softnet_drops) F(u64, sent) F(u32, longest_gap_us) F(u8, untagged_overflow)
 
-#define SP_RECORD_KINDS(R)                                                                         \
-    R(ERROR, error)                                                                                \
-    R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) R(READY, ready)              \
-        R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire)                    \
-            R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen)    \
-                R(DONE, done) R(COLLECTED, collected)
+#define SP_RECORD_KINDS(R) \
+    R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
+    R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
+    R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen) \
+    R(DONE, done) R(COLLECTED, collected)
+/* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;
 #define SP_DECL_u16(n)    uint16_t n;
@@ -195,6 +184,5 @@ enum sp_rc sp_record_decode(const uint8_t in[static SP_RECORD_BYTES], struct sp_
 
 const char *sp_record_type_str(uint8_t type);
 const char *sp_refusal_str(uint8_t reason); /* a clause for people */
-const char *sp_answer_str(uint8_t answer);  /* "syn_ack" */
 
 #endif

@@ -223,7 +223,7 @@ static void add_skipped(struct junit *junit, const struct sp_entry *run)
 static enum sp_rc add_case(struct junit *junit, const struct sp_entry *run, size_t n)
 {
     const struct sp_model *model = junit->summary->result->model;
-    const char *policy = sp_rule_name(model, run[0].rule);
+    const char *policy = sp_rule_name(model, run[0].rule, run[0].expect);
     struct key key = key_of(&run[0]);
     enum sp_rc rc = SP_OK;
     open_case(junit->out, policy);

@@ -16,7 +16,7 @@ static void add_expected(struct sp_text *text, const struct sp_finding *finding)
 {
     static const char *const words[] = {"denied", "allowed", "permitted"};
     sp_text_add(text, finding->expect < SP_ARRAY_LEN(words) ? words[finding->expect] : "denied");
-    if (finding->rule == SP_NONE) {
+    if (finding->rule == SP_NONE && finding->expect == SP_EXPECT_DENY) {
         sp_text_add(text, " by default: no rule allows it (");
         sp_text_add_outside(text, finding->line);
         sp_text_add(text, ")");

@@ -19,6 +19,9 @@ static size_t fit_name(struct sp_text *text, const char *name, struct sp_buf *ou
 {
     sp_buf_clear(out);
     sp_escape_terminal(out, name);
+    if (out->rc != SP_OK && text->out->rc == SP_OK) {
+        text->out->rc = out->rc; /* the next name clears it */
+    }
     if (sp_text_columns(sp_buf_text(out)) <= SP_MATRIX_NAME) {
         return sp_text_columns(sp_buf_text(out));
     }
@@ -92,8 +95,15 @@ static void show_legend(struct sp_text *text)
                   {SP_VERDICT_NOT_OBSERVABLE, "no probe there"},
                   {SP_VERDICT_HOLDS, "holds"},
                   {SP_VERDICT_NOT_TESTED, "not tested"}};
+    size_t column = 0;
     for (size_t i = 0; i < SP_ARRAY_LEN(legend); i++) {
-        sp_buf_str(text->out, i == 0 ? "    " : "   ");
+        size_t wide = 5 + strlen(legend[i].word);
+        if (column > 0 && column + wide > text->width) {
+            sp_buf_char(text->out, '\n');
+            column = 0;
+        }
+        sp_buf_str(text->out, column == 0 ? "    " : "   ");
+        column += column == 0 ? wide + 1 : wide;
         sp_text_styled(text, sp_text_style_of(legend[i].verdict),
                        sp_text_sign(text, legend[i].verdict));
         sp_buf_fmt(text->out, " %s", legend[i].word);
@@ -183,9 +193,6 @@ void sp_text_matrix(struct sp_text *text)
             sp_buf_char(text->out, '\n');
         }
         show_block(text, &rows, &columns, first, last, left_width, widths, &name);
-    }
-    if (name.rc != SP_OK && text->out->rc == SP_OK) {
-        text->out->rc = name.rc;
     }
     sp_buf_release(&name);
     show_legend(text);

@@ -306,7 +306,8 @@ static void random_rules(struct sp_model *m, struct sp_rng *rng)
         if (sp_rng_below(rng, 12) == 0) {
             (void)snprintf(ports, sizeof(ports), "%s,udp/%u", wild[sp_rng_below(rng, 4)], lo);
         } else {
-            (void)snprintf(ports, sizeof(ports), "tcp/%u-%u,tcp/%u,ip/%u", lo, hi, hi + 1, lo);
+            /* 71 and up: protocols without an axis of their own */
+            (void)snprintf(ports, sizeof(ports), "tcp/%u-%u,tcp/%u,ip/%u", lo, hi, hi + 1, 70 + lo);
         }
         unsigned kind = (unsigned)sp_rng_below(rng, 40);
         (void)sp_mb_rule(m,

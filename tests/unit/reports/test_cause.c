@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Each likely cause, from the smallest run that suggests it. */
+#include <string.h>
+
+#include "reports/group.h"
+#include "tests/support/sample_result.h"
+#include "tests/support/sp_cmocka.h"
+
+#define V4    SP_FAMILY_IPV4
+#define V6    SP_FAMILY_IPV6
+#define TCP   SP_PROTO_TCP
+#define UDP   SP_PROTO_UDP
+#define DENY  SP_EXPECT_DENY
+#define ALLOW SP_EXPECT_ALLOW
+
+static struct sp_sample *s;
+
+static void add(uint32_t from, uint32_t to, uint8_t family, uint8_t proto, uint16_t port,
+                uint8_t expect, struct sp_seen seen)
+{
+    sp_sample_add(s, from, to, family, proto, port, expect, SP_NONE, seen);
+}
+
+/* web-1 -> db-1, ipv4, tcp */
+static void flow(uint16_t port, uint8_t expect, struct sp_seen seen)
+{
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, port, expect, seen);
+}
+
+/* The cause of the finding from web-1 to db-1; the sample is freed. */
+static void check(enum sp_cause cause)
+{
+    struct sp_summary *summary = NULL;
+    sp_sample_judge(s);
+    assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
+    const struct sp_finding *found = NULL;
+    for (size_t i = 0; i < summary->nfindings && !found; i++) {
+        const struct sp_finding *f = &summary->findings[i];
+        found = f->from == SAMPLE_WEB_1 && f->to == SAMPLE_DB_1 ? f : NULL;
+    }
+    assert_non_null(found);
+    if (found->cause_kind != cause) {
+        fail_msg("expected: %s; got: %s", sp_cause_str(cause), found->cause);
+    }
+    assert_string_equal(found->cause, sp_cause_str(cause));
+    assert_string_equal(found->remedy, sp_cause_remedy(cause));
+    sp_summary_free(summary);
+    sp_sample_free(s);
+    s = sp_sample_new();
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    s = sp_sample_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    sp_sample_free(s);
+    return 0;
+}
+
+static void test_leak_families(void **state)
+{
+    (void)state;
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, TCP, 22, DENY, sp_seen_leak());
+    flow(22, DENY, sp_seen_silence());
+    check(SP_CAUSE_TWIN_IPV6);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, TCP, 22, DENY, sp_seen_silence());
+    flow(22, DENY, sp_seen_leak());
+    check(SP_CAUSE_TWIN_IPV4);
+    /* Both leak: not the family. */
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, TCP, 22, DENY, sp_seen_leak());
+    flow(22, DENY, sp_seen_leak());
+    check(SP_CAUSE_LET_THROUGH);
+    /* echo has another protocol and number in the other family */
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, SP_PROTO_ICMP6, SP_PORT_ICMP6_ECHO, DENY, sp_seen_leak());
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, SP_PROTO_ICMP, SP_PORT_ICMP_ECHO, DENY, sp_seen_silence());
+    check(SP_CAUSE_TWIN_IPV6);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, SP_PROTO_ICMP, SP_PORT_ICMP_ECHO, DENY, sp_seen_leak());
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, SP_PROTO_ICMP6, SP_PORT_ICMP6_ECHO, DENY, sp_seen_silence());
+    check(SP_CAUSE_TWIN_IPV4);
+}
+
+static void test_leak_rules(void **state)
+{
+    (void)state;
+    flow(22, DENY, sp_seen_leak());
+    flow(3389, DENY, sp_seen_leak());
+    check(SP_CAUSE_NO_FILTER);
+    flow(8000, ALLOW, sp_seen_works());
+    flow(8001, DENY, sp_seen_leak());
+    flow(22, DENY, sp_seen_silence());
+    check(SP_CAUSE_TOO_WIDE);
+    flow(8000, ALLOW, sp_seen_works());
+    flow(7999, DENY, sp_seen_leak());
+    check(SP_CAUSE_TOO_WIDE);
+    /* Not every leak stands beside an allowed port. */
+    flow(8000, ALLOW, sp_seen_works());
+    flow(8001, DENY, sp_seen_leak());
+    flow(22, DENY, sp_seen_leak());
+    flow(23, DENY, sp_seen_silence());
+    check(SP_CAUSE_LET_THROUGH);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 53, ALLOW, sp_seen_works());
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 53, DENY, sp_seen_leak());
+    check(SP_CAUSE_OTHER_PROTOCOL);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 53, ALLOW, sp_seen_works());
+    flow(53, DENY, sp_seen_leak());
+    check(SP_CAUSE_OTHER_PROTOCOL);
+    add(SAMPLE_DB_1, SAMPLE_WEB_1, V4, TCP, 22, ALLOW, sp_seen_works());
+    flow(22, DENY, sp_seen_leak());
+    check(SP_CAUSE_BOTH_WAYS);
+    add(SAMPLE_JUMP, SAMPLE_DB_1, V4, TCP, 22, ALLOW, sp_seen_works());
+    flow(22, DENY, sp_seen_leak());
+    check(SP_CAUSE_ANY_SOURCE);
+    add(SAMPLE_JUMP, SAMPLE_DB_1, V4, TCP, 23, ALLOW, sp_seen_works());
+    flow(22, DENY, sp_seen_leak());
+    check(SP_CAUSE_LET_THROUGH);
+    flow(22, DENY, sp_seen_leak());
+    s->plan.pairs[0].layer = SP_LAYER_HOST;
+    check(SP_CAUSE_HOST_OPEN);
+    struct sp_seen stray = sp_seen_silence();
+    stray.elsewhere = 2;
+    flow(22, DENY, stray);
+    check(SP_CAUSE_ELSEWHERE);
+}
+
+static void test_blocked(void **state)
+{
+    (void)state;
+    struct sp_seen silent = sp_seen_silence();
+    struct sp_seen refused = silent;
+    refused.attempts = 0;
+    refused.sender_policy = true;
+    flow(8000, ALLOW, refused);
+    check(SP_CAUSE_SENDER_POLICY);
+    flow(8100, ALLOW, silent);
+    flow(8000, ALLOW, sp_seen_works());
+    flow(8101, DENY, silent);
+    check(SP_CAUSE_TOO_NARROW);
+    flow(8050, ALLOW, silent); /* no edge of the range */
+    flow(8000, ALLOW, sp_seen_works());
+    flow(8101, DENY, silent);
+    check(SP_CAUSE_DROPPED);
+    flow(443, ALLOW, silent);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, TCP, 443, ALLOW, sp_seen_works());
+    check(SP_CAUSE_TWIN_IPV4);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, TCP, 443, ALLOW, silent);
+    flow(443, ALLOW, sp_seen_works());
+    check(SP_CAUSE_TWIN_IPV6);
+    struct sp_seen rejected = silent;
+    rejected.answer = SP_ANSWER_UNREACHABLE;
+    rejected.answered = 2;
+    flow(443, ALLOW, rejected);
+    check(SP_CAUSE_REJECTED);
+    flow(443, ALLOW, silent);
+    flow(80, ALLOW, silent);
+    check(SP_CAUSE_NO_WAY);
+    flow(443, ALLOW, silent);
+    check(SP_CAUSE_DROPPED);
+}
+
+static void test_others(void **state)
+{
+    (void)state;
+    struct sp_seen seen = sp_seen_silence();
+    seen.nic = 2;
+    flow(443, ALLOW, seen);
+    check(SP_CAUSE_HOST_FILTER);
+    seen.host = 2;
+    flow(443, ALLOW, seen);
+    check(SP_CAUSE_NO_ANSWER);
+    seen.answer_left = 2;
+    seen.answer = SP_ANSWER_RST;
+    flow(443, ALLOW, seen);
+    check(SP_CAUSE_WAY_BACK);
+    seen = sp_seen_works();
+    seen.attempts = 42;
+    seen.loss_confirmed = true;
+    flow(443, ALLOW, seen);
+    check(SP_CAUSE_LOSS);
+    seen = sp_seen_works();
+    seen.rewritten = 21;
+    flow(443, ALLOW, seen);
+    check(SP_CAUSE_REWRITTEN);
+    seen.elsewhere = 1;
+    flow(443, ALLOW, seen);
+    check(SP_CAUSE_ELSEWHERE);
+    seen = sp_seen_silence();
+    seen.answer = SP_ANSWER_DATA;
+    flow(443, DENY, seen);
+    check(SP_CAUSE_PROXY);
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    for (int cause = 0; cause < SP_CAUSE_COUNT; cause++) {
+        assert_true(strlen(sp_cause_str((enum sp_cause)cause)) > 10);
+        assert_true(strlen(sp_cause_remedy((enum sp_cause)cause)) > 10);
+    }
+    assert_string_equal(sp_cause_str(SP_CAUSE_COUNT), "unknown");
+    assert_string_equal(sp_cause_remedy(SP_CAUSE_COUNT), "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_leak_families), cmocka_unit_test(test_leak_rules),
+        cmocka_unit_test(test_blocked),       cmocka_unit_test(test_others),
+        cmocka_unit_test(test_words),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
