@@ -204,7 +204,7 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     if (!slot->tests) {
         return SP_E_NOMEM;
     }
-    for (size_t i = 0; i < lane->ntests; i++) {
+    for (size_t i = 0; lane->round != run->round && i < lane->ntests; i++) {
         if (wanted(run, round->kind, lane->tests[i])) {
             slot->tests[slot->ntests++] = lane->tests[i];
         }
@@ -217,8 +217,9 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     size_t controls = checkpoints * slot->tries;
     size_t ids = (size_t)t->per_pass * t->passes + controls * lane->control.nflows;
     size_t shots = per_pass * t->passes + controls * lane->control.nflows;
-    *ret_fits = round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
-                round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS && controls < UINT16_MAX;
+    *ret_fits = slot->ntests == 0 ||
+                (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
+                 round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS && controls < UINT16_MAX);
     if (slot->ntests == 0 || !*ret_fits) {
         sp_free(slot->tests);
         return SP_OK;
@@ -227,6 +228,7 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     for (unsigned k = 0; k < lane->control.nflows; k++) {
         slot->control[k] = sp_round_add_control(round, &lane->control.flows[k], (uint16_t)controls);
     }
+    lane->round = run->round;
     t->nslots++;
     return SP_OK;
 }
@@ -273,6 +275,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
         *ret_left = *ret_left || !fits;
     }
     sp_free(order);
+    *ret_left = *ret_left && t.nslots > 0; /* what does not even fit alone never will */
     if (rc == SP_OK && t.nslots > 0) {
         rc = fill(&t) ? sp_batch_run(round.batch, diag)
                       : sp_fail(diag, SP_E_LIMIT, "round",

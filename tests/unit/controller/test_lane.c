@@ -179,7 +179,7 @@ static void one_sided_pairs(void **state)
     for (size_t i = 0; i < s.n; i++) {
         s.at[i].sent = s.at[i].nic = s.at[i].host = 3;
     }
-    sp_lane_choose_control(&lanes.at[4], &w.plan, &s); /* 5 -> 2 */
+    sp_lane_choose_control(&lanes.at[4], &w.plan, &s, SP_CONTROL_FOR_DENY); /* 5 -> 2 */
     assert_int_equal(lanes.at[4].control.grade, SP_GRADE_SELF);
     assert_int_equal(lanes.at[4].control.nflows, 1);
     sp_scouts_release(&s);
@@ -214,7 +214,7 @@ static void nothing_delivered_no_control(void **state)
     }
     for (size_t i = 0; i < lanes.n; i++) {
         lanes.at[i].control.grade = SP_GRADE_PAIR; /* from an earlier choice */
-        sp_lane_choose_control(&lanes.at[i], &w.plan, &s);
+        sp_lane_choose_control(&lanes.at[i], &w.plan, &s, SP_CONTROL_FOR_DENY);
         assert_int_equal(lanes.at[i].control.grade, SP_GRADE_NONE);
         assert_int_equal(lanes.at[i].control.nflows, 0);
     }
@@ -232,30 +232,32 @@ static void grades(void **state)
     struct sp_lane *tcp = &lanes.at[0];
     struct sp_lane *udp = &lanes.at[1];
     deliver(&s, 1, 0, true, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s); /* one end alone is not enough */
+    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW); /* one end is not enough */
     assert_int_equal(tcp->control.grade, SP_GRADE_NONE);
     deliver(&s, 2, 0, true, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s);
+    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_DENY); /* 1 -> 2 is declared and dead */
+    assert_int_equal(tcp->control.grade, SP_GRADE_NONE);
+    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW);
     assert_int_equal(tcp->control.grade, SP_GRADE_SELF);
     assert_int_equal(tcp->control.nflows, 2);
     deliver(&s, 1, 3, false, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s); /* half a split is a self */
+    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW); /* half a split is a self */
     assert_int_equal(tcp->control.grade, SP_GRADE_SELF);
     deliver(&s, 4, 2, false, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s);
+    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW);
     assert_int_equal(tcp->control.grade, SP_GRADE_SPLIT);
     assert_int_equal(tcp->control.flows[0].from, 1);
     assert_int_equal(tcp->control.flows[0].to, 3);
     assert_int_equal(tcp->control.flows[1].from, 4);
     assert_int_equal(tcp->control.flows[1].to, 2);
     deliver(&s, 1, 2, false, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s);
+    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_DENY);
     assert_int_equal(tcp->control.grade, SP_GRADE_PAIR);
     assert_int_equal(tcp->control.nflows, 1);
     assert_int_equal(tcp->control.flows[0].from, 1);
     assert_int_equal(tcp->control.flows[0].to, 2);
     /* A TCP control says nothing about UDP. */
-    sp_lane_choose_control(udp, &w.plan, &s);
+    sp_lane_choose_control(udp, &w.plan, &s, SP_CONTROL_FOR_DENY);
     assert_int_equal(udp->control.grade, SP_GRADE_SELF);
     sp_scouts_release(&s);
     sp_lanes_release(&lanes);
@@ -282,12 +284,12 @@ static void choices(void **state)
     struct sp_lane *lane = &lanes.at[0];
     for (unsigned choice = 0; choice < 4; choice++) {
         lane->choice = choice;
-        sp_lane_choose_control(lane, &w.plan, &s);
+        sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
         assert_int_equal(lane->control.grade, SP_GRADE_PAIR);
         assert_int_equal(lane->control.flows[0].port, two[choice % 2 ? 0 : 1]->flow.port);
     }
     two[1]->nic = two[1]->host = 0;
-    sp_lane_choose_control(lane, &w.plan, &s);
+    sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
     assert_int_equal(lane->control.flows[0].port, two[0]->flow.port);
     sp_scouts_release(&s);
     sp_lanes_release(&lanes);

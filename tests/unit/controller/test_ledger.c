@@ -65,7 +65,7 @@ static uint16_t take(struct sp_ledger *ledger, const char *src, const char *dst,
 {
     struct sp_addr s = addr(src);
     struct sp_addr d = addr(dst);
-    return sp_ledger_take(ledger, &s, &d, SP_PROTO_TCP, dport);
+    return sp_ledger_take(ledger, &s, &d, SP_PROTO_TCP, dport, true);
 }
 
 static void every_port_once(void **state)
@@ -85,7 +85,7 @@ static void every_port_once(void **state)
         assert_int_not_equal(take(ledger, "10.0.0.3", "10.0.0.2", 443), 0);
         struct sp_addr s = addr("10.0.0.1");
         struct sp_addr d = addr("10.0.0.2");
-        assert_int_not_equal(sp_ledger_take(ledger, &s, &d, SP_PROTO_UDP, 443), 0);
+        assert_int_not_equal(sp_ledger_take(ledger, &s, &d, SP_PROTO_UDP, 443, true), 0);
         sp_ledger_free(ledger);
     }
     sp_ledger_free(NULL);
