@@ -65,7 +65,7 @@ static uint16_t take(struct sp_ledger *ledger, const char *src, const char *dst,
 {
     struct sp_addr s = addr(src);
     struct sp_addr d = addr(dst);
-    return sp_ledger_take(ledger, &s, &d, SP_PROTO_TCP, dport);
+    return sp_ledger_take(ledger, &s, &d, SP_PROTO_TCP, dport, true);
 }
 
 static void every_port_once(void **state)
@@ -85,7 +85,7 @@ static void every_port_once(void **state)
         assert_int_not_equal(take(ledger, "10.0.0.3", "10.0.0.2", 443), 0);
         struct sp_addr s = addr("10.0.0.1");
         struct sp_addr d = addr("10.0.0.2");
-        assert_int_not_equal(sp_ledger_take(ledger, &s, &d, SP_PROTO_UDP, 443), 0);
+        assert_int_not_equal(sp_ledger_take(ledger, &s, &d, SP_PROTO_UDP, 443, true), 0);
         sp_ledger_free(ledger);
     }
     sp_ledger_free(NULL);
@@ -109,6 +109,41 @@ static void never_the_reverse(void **state)
         refused += !from_101;
     }
     assert_int_equal(refused, 3);
+    sp_ledger_free(ledger);
+}
+
+static uint16_t repeat(struct sp_ledger *ledger, const char *src, const char *dst, uint16_t dport)
+{
+    struct sp_addr s = addr(src);
+    struct sp_addr d = addr(dst);
+    return sp_ledger_take(ledger, &s, &d, SP_PROTO_TCP, dport, false);
+}
+
+/* An allowed flow takes fresh ports while there are some, then repeats itself, and even then never
+ * runs against one that went the other way. */
+static void an_allowed_flow_may_be_repeated(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(NULL, 100, 109, 3);
+    bool seen[10] = {false};
+    for (int i = 0; i < 10; i++) {
+        uint16_t port = repeat(ledger, "10.0.0.1", "10.0.0.2", 443);
+        assert_true(port >= 100 && port <= 109 && !seen[port - 100]);
+        seen[port - 100] = true;
+    }
+    assert_int_equal(take(ledger, "10.0.0.1", "10.0.0.2", 443), 0);
+    for (int i = 0; i < 30; i++) {
+        uint16_t port = repeat(ledger, "10.0.0.1", "10.0.0.2", 443);
+        assert_true(port >= 100 && port <= 109);
+    }
+    sp_ledger_free(ledger);
+    ledger = open_ledger(NULL, 100, 101, 1);
+    assert_int_not_equal(take(ledger, "10.0.0.1", "10.0.0.2", 100), 0); /* from 100 */
+    assert_int_not_equal(take(ledger, "10.0.0.1", "10.0.0.2", 100), 0); /* and from 101 */
+    for (int i = 0; i < 10; i++) { /* back to 100 and 101 from 100 is forbidden for good */
+        assert_int_equal(repeat(ledger, "10.0.0.2", "10.0.0.1", 100), 101);
+        assert_int_equal(repeat(ledger, "10.0.0.2", "10.0.0.1", 101), 101);
+    }
     sp_ledger_free(ledger);
 }
 
@@ -308,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_port_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(never_the_reverse, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_allowed_flow_may_be_repeated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_whole_range, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_run_remembers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_future_ages_too, set_up, tear_down),
