@@ -147,6 +147,22 @@ static void an_allowed_flow_may_be_repeated(void **state)
     sp_ledger_free(ledger);
 }
 
+/* A repetition renews the state that it leaves: it counts from the last time. */
+static void a_repetition_is_remembered_from_its_own_time(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(path, 5, 5, 1);
+    assert_int_equal(repeat(ledger, "10.0.0.1", "10.0.0.2", 443), 5);
+    wall_s += SP_LEDGER_MEMORY_S - 1;
+    assert_int_equal(repeat(ledger, "10.0.0.1", "10.0.0.2", 443), 5);
+    assert_int_equal(sp_ledger_save(ledger, NULL), SP_OK);
+    sp_ledger_free(ledger);
+    wall_s += SP_LEDGER_MEMORY_S - 1;
+    ledger = open_ledger(path, 5, 5, 1);
+    assert_int_equal(take(ledger, "10.0.0.1", "10.0.0.2", 443), 0);
+    sp_ledger_free(ledger);
+}
+
 static void the_whole_range(void **state)
 {
     (void)state;
@@ -344,6 +360,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_port_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(never_the_reverse, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_allowed_flow_may_be_repeated, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_repetition_is_remembered_from_its_own_time, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_whole_range, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_run_remembers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_future_ages_too, set_up, tear_down),
