@@ -144,6 +144,7 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
 {
     uint32_t tries = (uint32_t)(ledger->hi - ledger->lo) + 1;
     uint16_t used = 0; /* the first that is only a repetition */
+    uint32_t used_row = SP_NO_ROW;
     for (uint32_t i = 0; i < tries; i++) {
         uint16_t sport = ledger->next;
         ledger->next = sport == ledger->hi ? ledger->lo : (uint16_t)(sport + 1);
@@ -152,15 +153,21 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
         if (sp_table_get(&ledger->known, back) != SP_NO_ROW) {
             continue;
         }
-        if (sp_table_get(&ledger->known, there) == SP_NO_ROW) {
+        uint32_t row = sp_table_get(&ledger->known, there);
+        if (row == SP_NO_ROW) {
             return note(ledger, there, (uint32_t)sp_wall_s()) == SP_OK ? sport : 0;
         }
+        used_row = used ? used_row : row;
         used = used ? used : sport;
         if (!must_be_fresh && i >= SP_LEDGER_LOOK) {
             break;
         }
     }
-    return must_be_fresh ? 0 : used;
+    if (must_be_fresh || !used) {
+        return 0;
+    }
+    ledger->entries[used_row].at_s = (uint32_t)sp_wall_s(); /* its state lives from now on anew */
+    return used;
 }
 
 enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)
