@@ -162,7 +162,7 @@ def main():
         if status:
             print(f"ansi_svg: {args.command[0]} ended with {status}", file=sys.stderr)
     else:
-        text = sys.stdin.read()
+        text = sys.stdin.buffer.read().decode("utf-8", "replace")  # carriage returns as they are
     lines = screen(text)
     try:
         lines = choose(lines, args.lines) if args.lines else lines

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What every technique must do, whatever it tests: its packets are well formed and found again by
+ * their tag alone, nothing else is ever taken for them, answers are told apart, and a reply goes
+ * back the way the packet came. A new line in registry.def is checked without a line here. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/base/proto.h"
+#include "probe/techniques/technique.h"
+#include "tests/support/sp_cmocka.h"
+#include "tests/unit/packet/packet_kit.h"
+
+#define PACKETS_MAX 16
+
+struct emitted {
+    struct sp_spec specs[PACKETS_MAX];
+    size_t n;
+    int result;
+};
+
+static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
+{
+    struct emitted *out = io->arg;
+    assert_true(out->n < PACKETS_MAX);
+    out->specs[out->n++] = *spec;
+    return out->result;
+}
+
+static struct sp_tag_keys keys_of(uint8_t seed)
+{
+    uint8_t key[32];
+    struct sp_tag_keys keys;
+    for (unsigned i = 0; i < sizeof(key); i++) {
+        key[i] = (uint8_t)(seed * 31 + i * 13);
+    }
+    sp_tag_keys_init(&keys, key);
+    return keys;
+}
+
+static struct sp_flow flow_of(bool v6, uint16_t block, uint16_t port)
+{
+    return (struct sp_flow){.src = kit_addr(v6 ? "2001:db8:1::a" : "10.1.0.1"),
+                            .dst = kit_addr(v6 ? "2001:db8:2::b" : "10.2.0.2"),
+                            .block = block,
+                            .port = port,
+                            .sport = 40123};
+}
+
+static struct emitted start(const struct sp_technique *tech, const struct sp_tag_keys *keys,
+                            const struct sp_flow *flow)
+{
+    struct emitted out = {.n = 0};
+    struct sp_tech_io io = {.keys = keys, .now_us = 123456789, .emit = emit, .arg = &out};
+    assert_int_equal(tech->start(flow, &io), 0);
+    return out;
+}
+
+static void read_back(const struct sp_spec *spec, struct kit_bytes *bytes, struct sp_pkt *pkt)
+{
+    kit_build(spec, bytes);
+    assert_true(kit_checksums_ok(bytes->at, bytes->len));
+    assert_true(sp_pkt_parse(bytes->at, bytes->len, pkt));
+}
+
+static bool runs_on(const struct sp_technique_info *info, bool v6)
+{
+    return (info->families & (v6 ? SP_TECH_IPV6 : SP_TECH_IPV4)) != 0;
+}
+
+/* Calls fn for every technique and family it has. */
+static void each(void (*fn)(const struct sp_technique_info *, const struct sp_technique *, bool))
+{
+    const struct sp_technique_info *info;
+    for (size_t i = 0; (info = sp_technique_at(i)) != NULL; i++) {
+        for (int v6 = 0; v6 < 2; v6++) {
+            if (runs_on(info, v6)) {
+                fn(info, sp_technique_code(i), v6);
+            }
+        }
+    }
+}
+
+static void data_and_code_agree(void **state)
+{
+    (void)state;
+    const struct sp_technique_info *info;
+    const char *before = "";
+    size_t i;
+    for (i = 0; (info = sp_technique_at(i)) != NULL; i++) {
+        const struct sp_technique *tech = sp_technique_code(i);
+        assert_non_null(tech);
+        assert_string_equal(info->name, tech->name);
+        assert_true(strcmp(before, info->name) < 0); /* sorted */
+        before = info->name;
+        assert_true(strlen(info->name) < SP_TECH_NAME_LEN);
+        assert_true(info->hazard >= 'A' && info->hazard <= 'C');
+        assert_true(info->families != 0 && info->families <= (SP_TECH_IPV4 | SP_TECH_IPV6));
+        assert_true(info->packets > 0);
+        assert_true(strlen(info->summary) > 5);
+        assert_ptr_equal(sp_technique_find(info->name), info);
+        assert_int_equal(sp_technique_index(info), i);
+        assert_non_null(tech->start);
+        assert_non_null(tech->wire_dport);
+        assert_non_null(tech->match);
+        assert_non_null(tech->answer);
+        assert_non_null(tech->quoted);
+    }
+    assert_int_equal(i, sp_technique_count());
+    assert_null(sp_technique_code(i));
+    assert_null(sp_technique_find("no such technique"));
+}
+
+static const uint16_t blocks[] = {0, 1, 77, 0x8000, 0xffff};
+static const uint16_t ports[] = {0, 1, 443, 0xffff};
+
+static void found_again(const struct sp_technique_info *info, const struct sp_technique *tech,
+                        bool v6)
+{
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_tag_keys other = keys_of(2);
+    for (size_t i = 0; i < 20; i++) {
+        struct sp_flow flow = flow_of(v6, blocks[i / 4], ports[i % 4]);
+        struct emitted out = start(tech, &keys, &flow);
+        assert_int_equal(out.n, info->packets);
+        for (size_t k = 0; k < out.n; k++) {
+            struct kit_bytes bytes;
+            struct sp_pkt pkt;
+            uint16_t block = 0;
+            uint16_t port = 0;
+            read_back(&out.specs[k], &bytes, &pkt);
+            assert_int_equal(pkt.ip_proto, v6 ? tech->ip_proto6 : tech->ip_proto4);
+            assert_true(sp_addr_eq(&pkt.src, &flow.src)); /* no address but the sender's own */
+            assert_true(sp_addr_eq(&pkt.dst, &flow.dst));
+            assert_true(v6 || pkt.ip_id != 0);
+            assert_true(tech->match(&keys, &pkt, &block, &port));
+            assert_int_equal(block, flow.block);
+            assert_int_equal(port, flow.port);
+            assert_false(tech->match(&other, &pkt, &block, &port));
+            bool icmp = pkt.ip_proto == SP_IPPROTO_ICMP || pkt.ip_proto == SP_IPPROTO_ICMP6;
+            assert_int_equal(icmp ? pkt.echo_seq : pkt.dport, tech->wire_dport(&flow));
+            assert_int_equal(icmp ? pkt.echo_id : pkt.sport, flow.sport);
+        }
+    }
+}
+
+static void packets_are_found_again(void **state)
+{
+    (void)state;
+    each(found_again);
+}
+
+/* Another source, another port, another TTL, another echo id: translation does not hide a tag. */
+static void translated(const struct sp_technique_info *info, const struct sp_technique *tech,
+                       bool v6)
+{
+    (void)info;
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_flow flow = flow_of(v6, 9, 443);
+    struct sp_spec spec = start(tech, &keys, &flow).specs[0];
+    struct kit_bytes bytes;
+    struct sp_pkt pkt;
+    uint16_t block;
+    uint16_t port;
+    spec.src = kit_addr(v6 ? "2001:db8:9::9" : "192.0.2.9");
+    spec.dst = kit_addr(v6 ? "2001:db8:8::8" : "192.0.2.8");
+    spec.sport = 1;
+    spec.dport = 2;
+    spec.echo_id = 3;
+    spec.ttl = 4;
+    spec.ip_id = 5;
+    read_back(&spec, &bytes, &pkt);
+    assert_true(tech->match(&keys, &pkt, &block, &port));
+    assert_int_equal(block, 9);
+    assert_int_equal(port, 443);
+}
+
+static void translation_does_not_hide_the_tag(void **state)
+{
+    (void)state;
+    each(translated);
+}
+
+/* Whatever bit of the packet is flipped: it is either not ours any more, or still names the same
+ * packet (the bit was not part of the tag). At least 64 bits must be part of it. */
+static void flipped(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
+{
+    (void)info;
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_spec spec = start(tech, &keys, &flow).specs[0];
+    struct kit_bytes bytes;
+    struct sp_pkt pkt;
+    size_t refused = 0;
+    read_back(&spec, &bytes, &pkt);
+    for (size_t bit = v6 ? 320 : 160; bit < bytes.len * 8; bit++) {
+        uint16_t block = 0;
+        uint16_t port = 0;
+        bytes.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        if (!sp_pkt_parse(bytes.at, bytes.len, &pkt) || !tech->match(&keys, &pkt, &block, &port)) {
+            refused++;
+        } else {
+            assert_int_equal(block, flow.block);
+            assert_int_equal(port, flow.port);
+        }
+        bytes.at[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+    assert_true(refused >= 64);
+    for (size_t len = 0; len < bytes.len; len++) { /* cut short: never another packet */
+        uint16_t block = flow.block;
+        uint16_t port = flow.port;
+        if (sp_pkt_parse(bytes.at, len, &pkt) && tech->match(&keys, &pkt, &block, &port)) {
+            assert_int_equal(block, flow.block);
+            assert_int_equal(port, flow.port);
+        }
+    }
+}
+
+static void a_flipped_bit_is_refused(void **state)
+{
+    (void)state;
+    each(flipped);
+}
+
+/* Two techniques of one outer protocol must not take each other's packets, nor an answer of any
+ * kind for a probe. */
+static void confused(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
+{
+    (void)info;
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_spec spec = start(tech, &keys, &flow).specs[0];
+    struct kit_bytes bytes;
+    struct sp_pkt pkt;
+    uint16_t block;
+    uint16_t port;
+    const struct sp_technique *other;
+    read_back(&spec, &bytes, &pkt);
+    for (size_t i = 0; (other = sp_technique_code(i)) != NULL; i++) {
+        uint8_t proto = v6 ? other->ip_proto6 : other->ip_proto4;
+        if (other != tech && proto == pkt.ip_proto) {
+            assert_false(other->match(&keys, &pkt, &block, &port));
+        }
+    }
+    static const uint8_t flags[] = {
+        SP_TCP_SYN | SP_TCP_ACK, SP_TCP_RST, SP_TCP_RST | SP_TCP_ACK, SP_TCP_ACK, SP_TCP_FIN, 0};
+    for (size_t i = 0; i < sizeof(flags) && spec.ip_proto == SP_IPPROTO_TCP; i++) {
+        struct sp_spec answer = spec;
+        answer.tcp_flags = flags[i];
+        read_back(&answer, &bytes, &pkt);
+        assert_false(tech->match(&keys, &pkt, &block, &port));
+    }
+    if (spec.ip_proto == SP_IPPROTO_ICMP || spec.ip_proto == SP_IPPROTO_ICMP6) {
+        struct sp_spec answer = spec;
+        answer.icmp_type = v6 ? SP_ICMP6_ECHO_REPLY : SP_ICMP_ECHO_REPLY;
+        read_back(&answer, &bytes, &pkt);
+        assert_false(tech->match(&keys, &pkt, &block, &port));
+    }
+}
+
+static void nothing_else_is_taken_for_it(void **state)
+{
+    (void)state;
+    each(confused);
+}
+
+static struct sp_spec reversed(const struct sp_spec *spec)
+{
+    struct sp_spec back = *spec;
+    back.src = spec->dst;
+    back.dst = spec->src;
+    back.sport = spec->dport;
+    back.dport = spec->sport;
+    return back;
+}
+
+static uint8_t answer_of(const struct sp_technique *tech, const struct sp_tag_keys *keys,
+                         const struct sp_flow *flow, const struct sp_spec *spec)
+{
+    struct kit_bytes bytes;
+    struct sp_pkt pkt;
+    read_back(spec, &bytes, &pkt);
+    return (uint8_t)tech->answer(keys, flow, &pkt);
+}
+
+static void tcp_answers(const struct sp_technique *tech, const struct sp_tag_keys *keys,
+                        const struct sp_flow *flow, const struct sp_spec *spec)
+{
+    static const struct {
+        uint8_t flags;
+        int64_t ack;
+        uint8_t want;
+    } rows[] = {
+        {SP_TCP_SYN | SP_TCP_ACK, 1, SP_ANSWER_SYN_ACK},
+        {SP_TCP_SYN | SP_TCP_ACK, 0, SP_ANSWER_NONE},
+        {SP_TCP_SYN | SP_TCP_ACK, 2, SP_ANSWER_NONE},
+        {SP_TCP_SYN | SP_TCP_ACK, -1, SP_ANSWER_NONE},
+        {SP_TCP_RST | SP_TCP_ACK, 1, SP_ANSWER_RST},
+        {SP_TCP_RST | SP_TCP_ACK, 0, SP_ANSWER_RST},
+        {SP_TCP_RST | SP_TCP_ACK, 2, SP_ANSWER_NONE},
+        {SP_TCP_RST | SP_TCP_ACK, -1, SP_ANSWER_NONE},
+        {SP_TCP_ACK, 1, SP_ANSWER_NONE},
+        {SP_TCP_SYN, 1, SP_ANSWER_NONE},
+        {SP_TCP_SYN | SP_TCP_ACK | SP_TCP_RST, 1, SP_ANSWER_NONE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sp_spec back = reversed(spec);
+        back.tcp_flags = rows[i].flags;
+        back.ack = (uint32_t)(spec->seq + rows[i].ack);
+        back.seq = 0x12345678;
+        back.payload_len = 0;
+        assert_int_equal(answer_of(tech, keys, flow, &back), rows[i].want);
+    }
+}
+
+static void payload_answers(const struct sp_technique *tech, const struct sp_tag_keys *keys,
+                            const struct sp_flow *flow, const struct sp_spec *spec)
+{
+    bool udp = spec->ip_proto == SP_IPPROTO_UDP;
+    bool v6 = flow->dst.family == SP_FAMILY_IPV6;
+    struct sp_spec back = reversed(spec);
+    struct sp_flow other = *flow;
+    back.icmp_type = v6 ? SP_ICMP6_ECHO_REPLY : SP_ICMP_ECHO_REPLY;
+    assert_int_equal(answer_of(tech, keys, flow, &back), udp ? SP_ANSWER_DATA : SP_ANSWER_ECHO);
+    other.block++;
+    assert_int_equal(answer_of(tech, keys, &other, &back), SP_ANSWER_NONE);
+    other = *flow;
+    other.port++;
+    assert_int_equal(answer_of(tech, keys, &other, &back), SP_ANSWER_NONE);
+    if (!udp) {
+        back.icmp_type = v6 ? SP_ICMP6_ECHO : SP_ICMP_ECHO;
+        assert_int_equal(answer_of(tech, keys, flow, &back), SP_ANSWER_NONE);
+        back.icmp_type = v6 ? SP_ICMP6_ECHO_REPLY : SP_ICMP_ECHO_REPLY;
+    }
+    back.payload[10] ^= 1; /* not the tag any more */
+    assert_int_equal(answer_of(tech, keys, flow, &back), udp ? SP_ANSWER_DATA : SP_ANSWER_NONE);
+    back.payload_len = 0;
+    assert_int_equal(answer_of(tech, keys, flow, &back), udp ? SP_ANSWER_DATA : SP_ANSWER_NONE);
+}
+
+static void answers(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
+{
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_spec spec = start(tech, &keys, &flow).specs[0];
+    if (info->proto == SP_PROTO_TCP) {
+        tcp_answers(tech, &keys, &flow, &spec);
+    } else {
+        payload_answers(tech, &keys, &flow, &spec);
+    }
+}
+
+static void answers_are_told_apart(void **state)
+{
+    (void)state;
+    each(answers);
+}
+
+static void replies(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
+{
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_tag_keys other_keys = keys_of(2);
+    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct emitted out = {.n = 0};
+    struct sp_tech_io io = {.keys = &keys, .emit = emit, .arg = &out};
+    struct kit_bytes bytes;
+    struct sp_pkt pkt;
+    uint16_t block;
+    uint16_t port;
+    if (!tech->reply) {
+        return;
+    }
+    assert_int_equal(tech->reply(&flow, &io), 0);
+    assert_int_equal(out.n, 1);
+    read_back(&out.specs[0], &bytes, &pkt);
+    assert_true(sp_addr_eq(&pkt.src, &flow.dst) && sp_addr_eq(&pkt.dst, &flow.src));
+    assert_int_equal(pkt.sport, tech->wire_dport(&flow));
+    assert_int_equal(pkt.dport, flow.sport);
+    assert_true(v6 || pkt.ip_id != 0);
+    uint8_t want = info->proto == SP_PROTO_TCP ? SP_ANSWER_RST : SP_ANSWER_CRAFTED;
+    assert_int_equal(tech->answer(&keys, &flow, &pkt), want);
+    assert_int_not_equal(tech->answer(&other_keys, &flow, &pkt), want);
+    struct sp_flow other = flow;
+    other.block++;
+    assert_int_not_equal(tech->answer(&keys, &other, &pkt), want);
+    assert_false(tech->match(&keys, &pkt, &block, &port)); /* a reply is never an arrival */
+    out.result = 13;
+    out.n = 0;
+    assert_int_equal(tech->reply(&flow, &io), 13);
+}
+
+static void replies_go_back_the_same_way(void **state)
+{
+    (void)state;
+    each(replies);
+}
+
+static void quotes(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
+{
+    (void)info;
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_tag_keys other_keys = keys_of(2);
+    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_flow other = flow_of(v6, 301, 8081);
+    struct sp_spec spec = start(tech, &keys, &flow).specs[0];
+    struct kit_bytes quote;
+    uint8_t body[256] = {(uint8_t)(v6 ? 1 : 3), 1};
+    uint8_t bytes[512];
+    struct sp_pkt pkt;
+    kit_build(&spec, &quote);
+    memcpy(body + 8, quote.at, quote.len);
+    /* A router quotes at least the header and 8 bytes (RFC 792): that must be enough. */
+    size_t len = 8 + (v6 ? 40 : 20) + 8;
+    len = v6 ? kit_ip6(bytes, 58, "2001:db8::fe", "2001:db8:1::a", body, len)
+             : kit_ip4(bytes, 1, "10.1.0.254", "10.1.0.1", body, len);
+    assert_true(sp_pkt_parse(bytes, len, &pkt));
+    assert_true(pkt.is_icmp_error);
+    assert_true(tech->quoted(&keys, &flow, &pkt));
+    assert_false(tech->quoted(&keys, &other, &pkt));
+    if (spec.ip_proto == SP_IPPROTO_TCP) {
+        assert_false(tech->quoted(&other_keys, &flow, &pkt));
+    }
+}
+
+static void errors_quote_the_flow(void **state)
+{
+    (void)state;
+    each(quotes);
+}
+
+static void refusals(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
+{
+    (void)info;
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct emitted out = {.result = 1};
+    struct sp_tech_io io = {.keys = &keys, .emit = emit, .arg = &out};
+    assert_int_equal(tech->start(&flow, &io), 1);
+}
+
+static void a_refusal_of_the_kernel_is_passed_on(void **state)
+{
+    (void)state;
+    each(refusals);
+}
+
+/* A SYN that tests a denied flow carries no data: real services are left alone. */
+static void a_syn_has_no_payload(void **state)
+{
+    (void)state;
+    const struct sp_technique_info *info = sp_technique_for(SP_PROTO_TCP, SP_FAMILY_IPV4);
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_flow flow = flow_of(false, 1, 22);
+    assert_non_null(info);
+    struct emitted out = start(sp_technique_code(sp_technique_index(info)), &keys, &flow);
+    assert_int_equal(out.specs[0].payload_len, 0);
+    assert_int_equal(out.specs[0].tcp_flags, SP_TCP_SYN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(data_and_code_agree),
+        cmocka_unit_test(packets_are_found_again),
+        cmocka_unit_test(translation_does_not_hide_the_tag),
+        cmocka_unit_test(a_flipped_bit_is_refused),
+        cmocka_unit_test(nothing_else_is_taken_for_it),
+        cmocka_unit_test(answers_are_told_apart),
+        cmocka_unit_test(replies_go_back_the_same_way),
+        cmocka_unit_test(errors_quote_the_flow),
+        cmocka_unit_test(a_refusal_of_the_kernel_is_passed_on),
+        cmocka_unit_test(a_syn_has_no_payload),
+    };
+    return cmocka_run_group_tests_name("techniques", tests, NULL, NULL);
+}
