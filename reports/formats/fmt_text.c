@@ -67,7 +67,8 @@ static void run_line(struct sp_text *text)
     sp_text_add_outside(text, result->model->name ? result->model->name : "");
     sp_text_add(text, " (");
     sp_text_add_outside(text, result->model->file ? result->model->file : "-");
-    sp_buf_fmt(&text->line, "), depth %s, run ", sp_depth_str(result->plan->depth));
+    sp_buf_fmt(&text->line, "), depth %s, seed %llu, run ", sp_depth_str(result->plan->depth),
+               (unsigned long long)result->plan->seed);
     sp_text_add_outside(text, result->run_id);
     sp_buf_fmt(&text->line, " at %s, %llu.%llu s", when,
                (unsigned long long)(result->duration_ms / 1000U),
