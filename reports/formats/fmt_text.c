@@ -11,6 +11,18 @@
 
 #define SP_TEXT_LINE_MAX (4U << 20)
 
+/* A silence that only the two ends vouch for must not look like a proven one. */
+static void add_unproven(struct sp_text *text)
+{
+    const uint64_t *by_grade = text->summary->counts.by_grade;
+    uint64_t n = by_grade[SP_GRADE_SELF] + by_grade[SP_GRADE_NONE];
+    if (n > 0) {
+        sp_text_add(text, ", ");
+        sp_text_add_number(text, n);
+        sp_text_add(text, " of them with the path unproven");
+    }
+}
+
 static void overall_line(struct sp_text *text)
 {
     static const char *const words[] = {"HOLDS", "FAILS", "INCOMPLETE"};
@@ -47,6 +59,7 @@ static void overall_line(struct sp_text *text)
         sp_text_add_number(text, counts->holds);
         sp_text_add(text, " of ");
         sp_text_add_count(text, counts->checks, "check holds", "checks hold");
+        add_unproven(text);
     }
     if (text->color) {
         sp_buf_str(text->out, "\x1b[1m");
@@ -76,42 +89,56 @@ static void run_line(struct sp_text *text)
     sp_text_wrap(text, 0, 4);
 }
 
+/* Denied flows that hold, by the control they rest on; any says that something stands before. */
+static void add_grades(struct sp_text *text, bool any)
+{
+    static const struct {
+        uint8_t grade;
+        const char *first, *later;
+    } grades[] = {
+        {SP_GRADE_PAIR, "denied, with a control between the two hosts (pair): ", NULL},
+        {SP_GRADE_SPLIT,
+         "denied, with a control beside the two hosts (split): ", "beside them (split): "},
+        {SP_GRADE_SELF, "denied, with a control at each end only, path unproven (self): ",
+         "at each end only, path unproven (self): "},
+        {SP_GRADE_NONE, "denied, without a control: ", "without a control: "},
+    };
+    bool first = true;
+    for (size_t i = 0; i < SP_ARRAY_LEN(grades); i++) {
+        uint64_t n = text->summary->counts.by_grade[grades[i].grade];
+        if (n > 0) {
+            sp_text_add(text, any ? "; " : "");
+            sp_text_add(text, first ? grades[i].first : grades[i].later);
+            sp_text_add_number(text, n);
+            first = false;
+            any = true;
+        }
+    }
+}
+
 /* What the holds rest on. */
 static void proof_line(struct sp_text *text)
 {
     const struct sp_counts *counts = &text->summary->counts;
-    static const struct {
-        uint8_t grade;
-        const char *words;
-    } grades[] = {
-        {SP_GRADE_PAIR, " proven between the two hosts (pair)"},
-        {SP_GRADE_SPLIT, " proven beside them (split)"},
-        {SP_GRADE_SELF, " proven at each end only, path unproven (self)"},
-        {SP_GRADE_NONE, " without a control"},
-    };
     if (counts->holds == 0) {
         return;
     }
     sp_text_add(text, "Of what holds: ");
-    sp_text_add_number(text, counts->by_arrival);
-    sp_text_add(text, " arrived");
-    for (size_t i = 0; i < SP_ARRAY_LEN(grades); i++) {
-        uint64_t n = counts->by_grade[grades[i].grade];
-        if (n > 0) {
-            sp_text_add(text, ", ");
-            sp_text_add_number(text, n);
-            sp_text_add(text, grades[i].words);
-        }
+    if (counts->by_arrival > 0) {
+        sp_text_add(text, "allowed and delivered: ");
+        sp_text_add_number(text, counts->by_arrival);
+    }
+    add_grades(text, counts->by_arrival > 0);
+    bool any = counts->holds > counts->notes;
+    if (counts->notes > 0) {
+        sp_text_add(text, any ? "; " : "");
+        sp_text_add(text, "permitted that do not work: ");
+        sp_text_add_number(text, counts->notes);
     }
     if (counts->lossy > 0) {
         sp_text_add(text, "; ");
         sp_text_add_number(text, counts->lossy);
         sp_text_add(text, " with some loss");
-    }
-    if (counts->notes > 0) {
-        sp_text_add(text, "; ");
-        sp_text_add_number(text, counts->notes);
-        sp_text_add(text, " permitted that do not work");
     }
     sp_text_wrap(text, 0, 4);
 }
