@@ -94,6 +94,8 @@ struct sp_pair_row {
     bool lossy;
     char *allowed, *permitted, *denied; /* declared intervals (tested points without a policy) */
     char *tested;                       /* ports with a conclusion */
+    char *leaks;                        /* of these, what leaks */
+    char *failing;                      /* and what is any other finding */
     char *delivered;                    /* ports of which something arrived */
     uint32_t tests, holds, failed, inconclusive;
 };

@@ -159,7 +159,8 @@ static void show_open(struct sp_text *text)
         if (open->host != SP_NONE) {
             sp_text_add_outside(text, sp_model_target_name(summary->result->model, open->host));
         } else {
-            sp_text_add_flow(text, open->from, open->to, open->proto, open->family, open->ports);
+            sp_text_add_flow(text, open->from, open->to, open->proto, sp_family_str(open->family),
+                             open->ports);
         }
         sp_text_add(text, ": ");
         sp_text_add(text, sp_unsound_str(open->reason));
@@ -261,6 +262,25 @@ static void show_untested(struct sp_text *text)
     }
 }
 
+/* A pair that fails shows first which ports do. */
+static void add_failing(struct sp_text *text, const struct sp_pair_row *row)
+{
+    if (row->leaks[0]) {
+        sp_text_add(text, "  leaks: ");
+        sp_text_add_ports(text, row->leaks);
+        sp_text_add(text, ";");
+    }
+    if (row->failing[0]) {
+        sp_text_add(text, row->leaks[0] ? " fails: " : "  fails: ");
+        sp_text_add_ports(text, row->failing);
+        sp_text_add(text, ";");
+    }
+    if (row->leaks[0] || row->failing[0]) {
+        sp_text_add(text, " tested: ");
+        sp_text_add_ports(text, row->tested);
+    }
+}
+
 /* -v: every pair. */
 static void show_pairs(struct sp_text *text)
 {
@@ -271,13 +291,16 @@ static void show_pairs(struct sp_text *text)
         char word[24];
         sp_text_styled(text, sp_text_style_of(row->verdict), sp_text_sign(text, row->verdict));
         sp_buf_fmt(&text->line, " %s  ", sp_text_word(row->verdict, word));
-        sp_text_add_flow(text, row->from, row->to, row->proto, row->family, row->tested);
+        bool failed = row->leaks[0] || row->failing[0];
+        sp_text_add_flow(text, row->from, row->to, row->proto, sp_family_str(row->family),
+                         failed ? "" : row->tested);
+        add_failing(text, row);
         sp_buf_fmt(&text->line, "  control %s, ", sp_grade_str(row->grade));
         sp_text_add_number(text, row->holds);
         sp_text_add(text, " of ");
         sp_text_add_count(text, row->tests, "check holds", "checks hold");
         sp_text_add(text, row->lossy ? ", with loss" : "");
-        sp_text_wrap(text, 4 + strlen(word), 4);
+        sp_text_wrap(text, 1, 4);
     }
 }
 

@@ -110,8 +110,8 @@ static void headline(struct sp_text *text, const struct sp_finding *finding, con
     sp_buf_char(text->out, ' ');
     sp_text_styled(text, style, word);
     sp_text_add(text, "  ");
-    sp_text_add_flow(text, finding->from, finding->to, finding->proto, finding->family,
-                     finding->ports);
+    sp_text_add_flow(text, finding->from, finding->to, finding->proto,
+                     sp_family_str(finding->family), finding->ports);
     sp_text_add(text, "  ");
     sp_text_add(text, tail ? tail : sp_severity_str(finding->severity));
     sp_text_wrap(text, 2 + strlen(word), 4);
@@ -182,8 +182,8 @@ void sp_text_finding_lines(struct sp_text *text)
         const struct sp_finding *finding = &text->summary->findings[i];
         sp_text_styled(text, SP_STYLE_BAD, sp_text_sign(text, (uint8_t)finding->verdict));
         sp_buf_fmt(text->out, " %s  ", sp_text_word((uint8_t)finding->verdict, word));
-        sp_text_add_flow(text, finding->from, finding->to, finding->proto, finding->family,
-                         finding->ports);
+        sp_text_add_flow(text, finding->from, finding->to, finding->proto,
+                         sp_family_str(finding->family), finding->ports);
         sp_text_add(text, "  ");
         add_expected(text, finding);
         sp_text_flush(text);
