@@ -143,33 +143,48 @@ static void proof_line(struct sp_text *text)
     sp_text_wrap(text, 0, 4);
 }
 
+/* Open questions that the report shows. */
+static size_t open_shown(const struct sp_text *text)
+{
+    size_t n = text->summary->nopen;
+    return text->verbosity > 0 || n < SP_TEXT_MAX_SHOWN ? n : SP_TEXT_MAX_SHOWN;
+}
+
+static void add_open(struct sp_text *text, const struct sp_open *open)
+{
+    if (open->host != SP_NONE) {
+        sp_text_add_outside(text, sp_model_target_name(text->summary->result->model, open->host));
+    } else if (open->from == SP_NONE) {
+        sp_text_add_count(text, open->tests, "check was", "checks were");
+        sp_text_add(text, " not finished when the run stopped");
+        return;
+    } else {
+        sp_text_add_flow(text, open->from, open->to, open->proto, sp_family_str(open->family),
+                         open->ports);
+    }
+    sp_text_add(text, ": ");
+    sp_text_add(text, open->never_ready ? "has no probe" : sp_unsound_str(open->reason));
+    if (open->detail) {
+        sp_text_add(text, ": ");
+        sp_text_add_outside(text, open->detail);
+    }
+    sp_text_add(text, " (");
+    sp_text_add_count(text, open->tests, "check)", "checks)");
+}
+
 static void show_open(struct sp_text *text)
 {
     const struct sp_summary *summary = text->summary;
     size_t n = summary->nopen;
-    size_t shown = text->verbosity > 0 || n < SP_TEXT_MAX_SHOWN ? n : SP_TEXT_MAX_SHOWN;
+    size_t shown = open_shown(text);
     if (n == 0) {
         return;
     }
     sp_text_heading(text, "INCONCLUSIVE", "neither a pass nor a finding");
     for (size_t i = 0; i < shown; i++) {
-        const struct sp_open *open = &summary->open[i];
         sp_text_styled(text, SP_STYLE_OPEN, "?");
         sp_text_add(text, " ");
-        if (open->host != SP_NONE) {
-            sp_text_add_outside(text, sp_model_target_name(summary->result->model, open->host));
-        } else {
-            sp_text_add_flow(text, open->from, open->to, open->proto, sp_family_str(open->family),
-                             open->ports);
-        }
-        sp_text_add(text, ": ");
-        sp_text_add(text, sp_unsound_str(open->reason));
-        if (open->detail) {
-            sp_text_add(text, ": ");
-            sp_text_add_outside(text, open->detail);
-        }
-        sp_text_add(text, " (");
-        sp_text_add_count(text, open->tests, "check)", "checks)");
+        add_open(text, &summary->open[i]);
         sp_text_wrap(text, 1, 4);
     }
     if (shown < n) {
@@ -180,23 +195,47 @@ static void show_open(struct sp_text *text)
     }
 }
 
+/* Whether every probe failed, so that the open questions tell all there is to tell. */
+static bool all_failed(const struct sp_result *result)
+{
+    for (size_t i = 0; i < result->model->nhosts; i++) {
+        if (result->hosts[i].wanted && result->hosts[i].ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_told(const struct sp_text *text, size_t host)
+{
+    for (size_t i = 0; i < open_shown(text); i++) {
+        if (text->summary->open[i].host == host && text->summary->open[i].detail) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void show_probes(struct sp_text *text)
 {
     const struct sp_result *result = text->summary->result;
-    if (text->summary->counts.probes_failed == 0) {
-        return;
-    }
-    sp_text_heading(text, "PROBES THAT FAILED", NULL);
+    bool skip_told = all_failed(result);
+    bool first = true;
     for (size_t i = 0; i < result->model->nhosts; i++) {
         const struct sp_host_status *host = &result->hosts[i];
-        if (host->wanted && !host->ok) {
-            sp_text_styled(text, SP_STYLE_BAD, sp_text_sign(text, SP_VERDICT_LEAK));
-            sp_text_add(text, " ");
-            sp_text_add_outside(text, result->model->hosts[i].name);
-            sp_text_add(text, ": ");
-            sp_text_add_outside(text, host->reason[0] ? host->reason : "no reason given");
-            sp_text_wrap(text, 1, 4);
+        if (!host->wanted || host->ok || (skip_told && is_told(text, i))) {
+            continue;
         }
+        if (first) {
+            sp_text_heading(text, "PROBES THAT FAILED", NULL);
+            first = false;
+        }
+        sp_text_styled(text, SP_STYLE_BAD, sp_text_sign(text, SP_VERDICT_LEAK));
+        sp_text_add(text, " ");
+        sp_text_add_outside(text, result->model->hosts[i].name);
+        sp_text_add(text, ": ");
+        sp_text_add_outside(text, host->reason[0] ? host->reason : "no reason given");
+        sp_text_wrap(text, 1, 4);
     }
 }
 
