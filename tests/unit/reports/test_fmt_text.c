@@ -257,6 +257,60 @@ static void test_proof(void **state)
                 "denied, without a control: 1");
 }
 
+static void add_leak(struct sp_sample *s, uint32_t from, uint8_t family, uint8_t proto,
+                     uint16_t port, const char *answerer)
+{
+    struct sp_seen seen = sp_seen_leak();
+    seen.answered = 2;
+    seen.answerer = SP_ANSWERER_DESTINATION;
+    assert_int_equal(sp_addr_parse(answerer, &seen.answerer_addr), SP_OK);
+    sp_sample_add(s, from, SAMPLE_DB_1, family, proto, port, SP_EXPECT_DENY, SP_NONE, seen);
+}
+
+static size_t count_of(const char *text, const char *words)
+{
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, words)) != NULL; p++) {
+        n++;
+    }
+    return n;
+}
+
+/* One entry for both families, but only where nothing else than addresses differs. */
+static void test_twins(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    static const char v4[] = "10.10.2.11";
+    static const char v6[] = "fd00:10:2::11";
+    add_leak(s, SAMPLE_WEB_1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, v4);
+    add_leak(s, SAMPLE_WEB_1, SP_FAMILY_IPV4, SP_PROTO_UDP, 22, v4); /* stands between the two */
+    add_leak(s, SAMPLE_WEB_1, SP_FAMILY_IPV6, SP_PROTO_TCP, 22, v6);
+    add_leak(s, SAMPLE_WEB_2, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, v4); /* another port */
+    add_leak(s, SAMPLE_WEB_2, SP_FAMILY_IPV6, SP_PROTO_TCP, 23, v6);
+    add_leak(s, SAMPLE_JUMP, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, v4); /* seen otherwise */
+    add_leak(s, SAMPLE_JUMP, SP_FAMILY_IPV6, SP_PROTO_TCP, 22, v6);
+    s->seen[6].host = 1;
+    sp_sample_judge(s);
+    struct sp_format_options verbose = {.width = 120, .verbosity = 1};
+    struct sp_buf out;
+    sp_render_sample(s, "text", &verbose, &out);
+    const char *text = sp_buf_text(&out);
+    assert_non_null(strstr(text, "FAILS  7 findings, "));
+    assert_int_equal(count_of(text, "\n    repeat "), 6);
+    assert_non_null(strstr(text, "LEAK  web-1 -> db-1  tcp/22  ipv4 and ipv6  high\n"));
+    assert_non_null(strstr(text, "got an RST from 10.10.2.11 and fd00:10:2::11\n"));
+    assert_non_null(strstr(text, ", control pair, 2 checks\n"));
+    assert_int_equal(count_of(text, "ipv4 and ipv6"), 1);
+    sp_buf_release(&out);
+    /* One line for each finding all the same where scripts look. */
+    struct sp_format_options quiet = {.verbosity = -1};
+    sp_render_sample(s, "text", &quiet, &out);
+    assert_int_equal(count_of(sp_buf_text(&out), "\n"), 8);
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
 /* A matrix wider than the terminal goes on below; one of very many segments is left to JSON. */
 static void test_wide_matrix(void **state)
 {
@@ -322,6 +376,7 @@ int main(void)
         cmocka_unit_test(test_long_lists),  cmocka_unit_test(test_many_findings),
         cmocka_unit_test(test_corners),     cmocka_unit_test(test_wide_matrix),
         cmocka_unit_test(test_big_numbers), cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_twins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
