@@ -79,7 +79,8 @@ const char *sp_args_suggest(const char *wrong, size_t count,
 
 static const char *opt_name_at(const void *ctx, size_t i)
 {
-    return sp_args_opt_at(ctx, i)->name;
+    const struct sp_opt *opt = sp_args_opt_at(ctx, i);
+    return opt ? opt->name : "";
 }
 
 static const char *choice_at(const void *ctx, size_t i)
