@@ -225,7 +225,7 @@ static const struct sp_scouted *best(const struct sp_scouts *scouts, const struc
 }
 
 void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
-                            const struct sp_scouts *scouts)
+                            const struct sp_scouts *scouts, enum sp_control_for purpose)
 {
     const struct sp_pair *pair = &plan->pairs[lane->pair];
     struct sp_control *control = &lane->control;
@@ -239,9 +239,11 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
         return;
     }
     lane->candidates = 0;
-    /* A weaker control stands in for one that is not declared, never for one that does not work:
-     * behind a dead path everything would hold. */
-    if (is_declared(scouts, &by_pair)) {
+    /* For a denied flow, a weaker control stands in for one that is not declared, never for one
+     * that does not work: behind a dead path everything would hold. An allowed flow that does not
+     * arrive behind a dead path is blocked all the same. */
+    bool strict = purpose == SP_CONTROL_FOR_DENY;
+    if (strict && is_declared(scouts, &by_pair)) {
         return;
     }
     const struct wanted outward = {.pair = SP_NONE, .src = &pair->src, .proto = lane->proto};
@@ -254,10 +256,10 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     unsigned outs = count(scouts, &outward);
     unsigned ins = count(scouts, &inward);
     lane->candidates = outs > ins ? outs : ins;
-    if (!out && !is_declared(scouts, &outward)) {
+    if (!out && !(strict && is_declared(scouts, &outward))) {
         out = best(scouts, &self_src, 0);
     }
-    if (!in && !is_declared(scouts, &inward)) {
+    if (!in && !(strict && is_declared(scouts, &inward))) {
         in = best(scouts, &self_own, 0);
     }
     if (pair->one_sided && out) {

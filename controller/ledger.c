@@ -17,9 +17,10 @@
 #include "probe/base/table.h"
 #include "reports/sink.h"
 
-#define SP_LEDGER_MAX  2000000U /* conversations kept */
-#define SP_LEDGER_LOOK 64U      /* ports looked at before an allowed flow is repeated */
-#define SP_LEDGER_ROW  12U      /* bytes of one in the file: hash 8, seconds 4 */
+#define SP_LEDGER_MAX  16000000U /* conversations of one run */
+#define SP_LEDGER_KEEP 1000000U  /* conversations handed on to later runs: the newest */
+#define SP_LEDGER_LOOK 64U       /* ports looked at before an allowed flow is repeated */
+#define SP_LEDGER_ROW  12U       /* bytes of one in the file: hash 8, seconds 4 */
 static const char magic[8] = "SPLEDG1\n";
 
 struct entry {
@@ -79,7 +80,13 @@ static enum sp_rc load(struct sp_ledger *ledger)
     if (!f) {
         return SP_OK;
     }
-    if (fread(head, sizeof(head), 1, f) == 1 && memcmp(head, magic, sizeof(magic)) == 0) {
+    struct stat st;
+    size_t rows = fstat(fileno(f), &st) == 0 && st.st_size > (off_t)sizeof(head)
+                      ? ((size_t)st.st_size - sizeof(head)) / SP_LEDGER_ROW
+                      : 0;
+    size_t skip = rows > SP_LEDGER_KEEP ? rows - SP_LEDGER_KEEP : 0;
+    if (fread(head, sizeof(head), 1, f) == 1 && memcmp(head, magic, sizeof(magic)) == 0 &&
+        fseek(f, (long)(skip * SP_LEDGER_ROW), SEEK_CUR) == 0) {
         while (rc == SP_OK && fread(row, sizeof(row), 1, f) == 1) {
             struct sp_rd rd;
             sp_rd_init(&rd, row, sizeof(row));
@@ -169,9 +176,10 @@ enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)
     if (!ledger->path) {
         return SP_OK;
     }
-    sp_buf_init(&out, sizeof(magic) + (size_t)SP_LEDGER_MAX * SP_LEDGER_ROW);
+    sp_buf_init(&out, sizeof(magic) + (size_t)SP_LEDGER_KEEP * SP_LEDGER_ROW);
     sp_buf_add(&out, magic, sizeof(magic));
-    for (size_t i = 0; i < ledger->n; i++) {
+    for (size_t i = ledger->n > SP_LEDGER_KEEP ? ledger->n - SP_LEDGER_KEEP : 0; i < ledger->n;
+         i++) {
         uint8_t row[SP_LEDGER_ROW];
         struct sp_wr wr;
         sp_wr_init(&wr, row, sizeof(row));

@@ -31,6 +31,7 @@ struct sp_run_state {
     uint64_t run_id;
     uint64_t seed;
     uint32_t next_batch;
+    uint32_t round; /* a lane takes part in a round once, however many batches the round needs */
     uint32_t max_rtt_us;
     double slow; /* 1 = at the allowed rates; doubled after a round in which a capture dropped */
     bool link_injection;

@@ -136,10 +136,13 @@ static void leave_services_alone(struct sp_run_state *run)
     }
 }
 
-static void choose_controls(struct sp_run_state *run)
+static void choose_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
-        sp_lane_choose_control(&run->lanes.at[i], run->plan, &run->scouts);
+        sp_lane_choose_control(&run->lanes.at[i], run->plan, &run->scouts, purpose);
+        if (purpose == SP_CONTROL_FOR_DENY) {
+            run->lanes.at[i].deny_grade = run->lanes.at[i].control.grade;
+        }
     }
 }
 
@@ -194,7 +197,7 @@ static void wait_for_restarts(struct sp_run_state *run)
 
 /* Lanes whose control lost packets try another one, if there is: a broken flow must not stand for
  * the path. What the old one lost is forgotten; the new one has to show its own. */
-static void next_controls(struct sp_run_state *run)
+static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         struct sp_lane *lane = &run->lanes.at[i];
@@ -207,7 +210,7 @@ static void next_controls(struct sp_run_state *run)
             lane->control_sent = lane->control_lost = 0;
         }
     }
-    choose_controls(run);
+    choose_controls(run, purpose);
 }
 
 /* Attempts that the lane with the greatest need still lacks, at least the minimum. */
@@ -233,15 +236,19 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
                          enum sp_round_kind kind, struct sp_diag *diag)
 {
     const char *stage = kind == SP_ROUND_DENY ? "denied flows" : "allowed flows";
+    enum sp_control_for purpose =
+        kind == SP_ROUND_DENY ? SP_CONTROL_FOR_DENY : SP_CONTROL_FOR_ALLOW;
+    choose_controls(run, purpose);
     for (unsigned round = 0;
          round < SP_ROUNDS_MAX && count_left(run, kind) > 0 && !stopped(options); round++) {
         bool left = true;
         if (round > 0) {
             wait_for_restarts(run);
-            next_controls(run);
+            next_controls(run, purpose);
         }
         unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
         give_up_hopeless(run);
+        run->round++;
         while (left && count_left(run, kind) > 0 && !stopped(options)) {
             uint64_t before = count_settled(run);
             struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
@@ -252,9 +259,6 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
             run->on_progress = NULL;
             if (rc != SP_OK) {
                 return rc;
-            }
-            if (count_settled(run) == before) {
-                break; /* no progress: the next round goes on with other controls */
             }
         }
         give_up_hopeless(run);
@@ -295,12 +299,10 @@ static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pa
     return off_link && untouched ? SP_ANSWERER_BEFORE : SP_ANSWERER_UNKNOWN;
 }
 
-static enum sp_unsound soundness(const struct sp_run_state *run, const struct sp_lane *lane,
-                                 const struct sp_test *test, const struct sp_tally *tally)
+static enum sp_unsound soundness(const struct sp_test *test, const struct sp_tally *tally)
 {
-    unsigned needed = sp_attempts_needed(run, lane);
     bool deny = test->expect == SP_EXPECT_DENY;
-    if (deny ? needed > 0 && tally->counted >= needed : tally->is_settled && tally->counted > 0) {
+    if (deny ? tally->is_sound : tally->is_settled && tally->counted > 0) {
         return SP_SOUND;
     }
     if (tally->unsound != SP_SOUND) {
@@ -324,7 +326,7 @@ static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uin
                                  .reject_declared = test->reject_declared,
                                  .one_sided = pair->one_sided};
     outcome->seen = (struct sp_seen){
-        .unsound = soundness(run, lane, test, tally),
+        .unsound = soundness(test, tally),
         .sender_policy = tally->refused_policy > 0 && tally->counted == 0,
         .capture_lossless = true, /* a round with drops does not count, see round_count.c */
         .attempts = tally->counted,
@@ -345,7 +347,7 @@ static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uin
             SP_SOUND; /* the kernel's word is proof enough; row 4 and row 10 judge it */
     }
     outcome->judged = sp_judge(&what, &outcome->seen);
-    outcome->grade = lane->control.grade;
+    outcome->grade = test->expect == SP_EXPECT_DENY ? lane->deny_grade : lane->control.grade;
     outcome->control_sent =
         (uint16_t)(lane->control_sent > UINT16_MAX ? UINT16_MAX : lane->control_sent);
     outcome->control_lost =
@@ -392,7 +394,6 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     progress(options, "scouting controls", 0, 1);
     rc = sp_round_scout(run, diag);
     if (rc == SP_OK) {
-        choose_controls(run);
         rc = rounds(run, options, SP_ROUND_DENY, diag);
     }
     if (rc == SP_OK) {

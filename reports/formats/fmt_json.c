@@ -219,11 +219,12 @@ static void add_open(const struct sp_summary *summary, struct sp_buf *out)
     for (size_t i = 0; i < summary->nopen; i++) {
         const struct sp_open *open = &summary->open[i];
         struct sp_json json = sp_json_begin();
-        sp_json_str(&json, "reason", sp_unsound_str(open->reason));
+        sp_json_str(&json, "reason",
+                    open->never_ready ? "the host has no probe" : sp_unsound_str(open->reason));
         if (open->host != SP_NONE) {
             sp_json_str(&json, "host", name_of(summary, open->host));
             sp_json_str(&json, "detail", open->detail);
-        } else {
+        } else if (open->from != SP_NONE) {
             add_flow(summary, &json, open->from, open->to, open->family, open->proto);
             sp_json_str(&json, "ports", open->ports);
             sp_json_str(&json, "technique", sp_technique_name(open->technique));

@@ -190,33 +190,38 @@ void sp_text_add_count(struct sp_text *text, uint64_t number, const char *one, c
     sp_buf_str(&text->line, number == 1 ? one : many);
 }
 
+void sp_text_add_ports(struct sp_text *text, const char *ports)
+{
+    size_t len = strlen(ports);
+    size_t shown = len;
+    if (len > SP_TEXT_MAX_PORTS) {
+        for (shown = SP_TEXT_MAX_PORTS; shown > 0 && ports[shown] != ',';) {
+            shown--;
+        }
+    }
+    sp_buf_add(&text->line, ports, shown);
+    if (shown < len) {
+        size_t more = 0;
+        for (const char *p = ports + shown; *p; p++) {
+            more += *p == ',';
+        }
+        sp_text_add(text, ", and ");
+        sp_text_add_number(text, more);
+        sp_text_add(text, " more");
+    }
+}
+
 void sp_text_add_flow(struct sp_text *text, uint32_t from, uint32_t to, uint8_t proto,
-                      uint8_t family, const char *ports)
+                      const char *family, const char *ports)
 {
     const struct sp_model *model = text->summary->result->model;
-    size_t len = strlen(ports);
     sp_text_add_outside(text, sp_model_target_name(model, from));
     sp_text_add(text, " -> ");
     sp_text_add_outside(text, sp_model_target_name(model, to));
     sp_buf_fmt(&text->line, "  %s", sp_proto_str(proto));
-    if (len > 0) {
-        size_t shown = len;
-        if (len > SP_TEXT_MAX_PORTS) {
-            for (shown = SP_TEXT_MAX_PORTS; shown > 0 && ports[shown] != ',';) {
-                shown--;
-            }
-        }
+    if (ports[0]) {
         sp_buf_char(&text->line, '/');
-        sp_buf_add(&text->line, ports, shown);
-        if (shown < len) {
-            size_t more = 0;
-            for (const char *p = ports + shown; *p; p++) {
-                more += *p == ',';
-            }
-            sp_text_add(text, ", and ");
-            sp_text_add_number(text, more);
-            sp_text_add(text, " more");
-        }
+        sp_text_add_ports(text, ports);
     }
-    sp_buf_fmt(&text->line, "  %s", sp_family_str(family));
+    sp_buf_fmt(&text->line, "  %s", family);
 }

@@ -179,7 +179,7 @@ static void one_sided_pairs(void **state)
     for (size_t i = 0; i < s.n; i++) {
         s.at[i].sent = s.at[i].nic = s.at[i].host = 3;
     }
-    sp_lane_choose_control(&lanes.at[4], &w.plan, &s); /* 5 -> 2 */
+    sp_lane_choose_control(&lanes.at[4], &w.plan, &s, SP_CONTROL_FOR_DENY); /* 5 -> 2 */
     assert_int_equal(lanes.at[4].control.grade, SP_GRADE_SELF);
     assert_int_equal(lanes.at[4].control.nflows, 1);
     sp_scouts_release(&s);
@@ -214,7 +214,7 @@ static void nothing_delivered_no_control(void **state)
     }
     for (size_t i = 0; i < lanes.n; i++) {
         lanes.at[i].control.grade = SP_GRADE_PAIR; /* from an earlier choice */
-        sp_lane_choose_control(&lanes.at[i], &w.plan, &s);
+        sp_lane_choose_control(&lanes.at[i], &w.plan, &s, SP_CONTROL_FOR_DENY);
         assert_int_equal(lanes.at[i].control.grade, SP_GRADE_NONE);
         assert_int_equal(lanes.at[i].control.nflows, 0);
     }
@@ -225,7 +225,7 @@ static void nothing_delivered_no_control(void **state)
 static void choose(struct sp_lane *lane, const struct world *w, const struct sp_scouts *s,
                    enum sp_grade want)
 {
-    sp_lane_choose_control(lane, &w->plan, s);
+    sp_lane_choose_control(lane, &w->plan, s, SP_CONTROL_FOR_DENY);
     assert_int_equal(lane->control.grade, want);
     static const unsigned flows[] = {
         [SP_GRADE_NONE] = 0, [SP_GRADE_SELF] = 2, [SP_GRADE_SPLIT] = 2, [SP_GRADE_PAIR] = 1};
@@ -246,6 +246,9 @@ static void a_declared_flow_must_work(void **state)
     deliver(&s, 4, 2, false, 3, 3);
     choose(&lanes.at[0], &w, &s, SP_GRADE_NONE);
     assert_int_equal(lanes.at[0].candidates, 0);
+    /* An allowed flow that does not arrive is blocked: that each end works is proof enough. */
+    sp_lane_choose_control(&lanes.at[0], &w.plan, &s, SP_CONTROL_FOR_ALLOW);
+    assert_int_equal(lanes.at[0].control.grade, SP_GRADE_SPLIT);
     deliver(&s, 1, 2, false, 3, 3);
     choose(&lanes.at[0], &w, &s, SP_GRADE_PAIR);
     assert_int_equal(lanes.at[0].candidates, 2);
@@ -328,12 +331,12 @@ static void choices(void **state)
     struct sp_lane *lane = &lanes.at[0];
     for (unsigned choice = 0; choice < 4; choice++) {
         lane->choice = choice;
-        sp_lane_choose_control(lane, &w.plan, &s);
+        sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
         assert_int_equal(lane->control.grade, SP_GRADE_PAIR);
         assert_int_equal(lane->control.flows[0].port, two[choice % 2 ? 0 : 1]->flow.port);
     }
     two[1]->nic = two[1]->host = 0;
-    sp_lane_choose_control(lane, &w.plan, &s);
+    sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
     assert_int_equal(lane->control.flows[0].port, two[0]->flow.port);
     sp_scouts_release(&s);
     sp_lanes_release(&lanes);
