@@ -294,6 +294,10 @@ static void a_split_control(void **state)
     scouts(&w, &lanes, &s);
     struct sp_lane *lane = &lanes.at[4]; /* 5 -> 2 again */
     deliver(&s, 5, 0, true, 3, 3);
+    deliver(&s, 5, 6, false, 3, 3);
+    deliver(&s, 1, 3, false, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_NONE); /* what reaches 3 and 6 says nothing of 2 */
+    deliver(&s, 5, 6, false, 0, 0);
     deliver(&s, 4, 2, false, 3, 3);
     choose(lane, &w, &s, SP_GRADE_NONE); /* 5 -> 6 is declared and does not work */
     deliver(&s, 5, 6, false, 3, 0);

@@ -109,6 +109,26 @@ static void an_early_arrival_counts(void **state)
     kit_free(kit);
 }
 
+/* Its time is not counted from the FIRE of an earlier batch. */
+static void an_early_arrival_of_the_next_batch(void **state)
+{
+    (void)state;
+    struct kit *kit = fired(0);
+    kit_run(kit, 5000000);
+    kit_collect(kit);
+    kit_forget(kit);
+    kit_batch(kit, 100000, 1000, 600000);
+    kit_block(kit, 120, 1, RECV, "udp", KIT_PEER, KIT_ME);
+    kit_arm(kit);
+    struct sp_spec in = to_me(kit, 2, false, 0);
+    kit_in(kit, &in);
+    kit_collect(kit);
+    const struct sp_rec_seen *nic = kit_seen(kit, SP_SEEN_NIC, 120, 53);
+    assert_non_null(nic);
+    assert_int_equal(nic->at_us, 0);
+    kit_free(kit);
+}
+
 static void nothing_counts_outside_a_batch(void **state)
 {
     (void)state;
@@ -392,6 +412,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arrivals),
         cmocka_unit_test(an_early_arrival_counts),
+        cmocka_unit_test(an_early_arrival_of_the_next_batch),
         cmocka_unit_test(nothing_counts_outside_a_batch),
         cmocka_unit_test(what_never_counts),
         cmocka_unit_test(only_the_bound_interface),
