@@ -20,6 +20,7 @@
 #define SP_LEDGER_MAX  16000000U /* conversations of one run */
 #define SP_LEDGER_KEEP 1000000U  /* conversations handed on to later runs: the newest */
 #define SP_LEDGER_LOOK 64U       /* ports looked at before an allowed flow is repeated */
+#define SP_LEDGER_MARK 6U        /* bytes of the magic that every version begins with */
 #define SP_LEDGER_ROW  12U       /* bytes of one in the file: hash 8, seconds 4 */
 static const char magic[8] = "SPLEDG1\n";
 
@@ -126,6 +127,22 @@ enum sp_rc sp_ledger_open(const char *path, uint16_t sport_lo, uint16_t sport_hi
     }
     *ret_ledger = ledger;
     return SP_OK;
+}
+
+enum sp_rc sp_ledger_check(const char *path, struct sp_diag *diag)
+{
+    char head[sizeof(magic)];
+    FILE *f = fopen(path, "re");
+    size_t n = f ? fread(head, 1, sizeof(head), f) : 0;
+    if (f) {
+        (void)fclose(f);
+    }
+    n = n < SP_LEDGER_MARK ? n : SP_LEDGER_MARK;
+    return memcmp(head, magic, n) == 0
+               ? SP_OK
+               : sp_fail(diag, SP_E_INVALID, path,
+                         "this is no state file of segproof, and saving would destroy it: name "
+                         "another, or remove it");
 }
 
 void sp_ledger_free(struct sp_ledger *ledger)

@@ -25,6 +25,9 @@ struct sp_ledger;
 enum sp_rc sp_ledger_open(const char *path, uint16_t sport_lo, uint16_t sport_hi, uint64_t seed,
                           struct sp_ledger **ret_ledger) SP_MUST_CHECK;
 void sp_ledger_free(struct sp_ledger *ledger);
+/* Refuses a file that holds something else, which saving would destroy. What is absent, empty or
+ * unreadable is accepted, and so is a ledger of any version, whole or not. */
+enum sp_rc sp_ledger_check(const char *path, struct sp_diag *diag) SP_MUST_CHECK;
 
 /* A source port for src -> dst:dport, noted as used; never the reverse of a conversation. A denied
  * flow must_be_fresh; an allowed one (a control, say) may be repeated when fresh ports have become

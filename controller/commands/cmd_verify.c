@@ -171,6 +171,16 @@ static bool can_write(const char *file)
     return false;
 }
 
+static bool check_state(const struct options *options)
+{
+    struct sp_diag diag = {0};
+    if (!options->state || sp_ledger_check(options->state, &diag) == SP_OK) {
+        return true;
+    }
+    (void)fprintf(stderr, "segproof verify: --state: %s: %s\n", diag.where, diag.text);
+    return false;
+}
+
 static bool check_reports(const struct options *options)
 {
     for (size_t i = 0; i < options->reports.count; i++) {
@@ -320,7 +330,8 @@ static int run(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    code = check_reports(&options) ? verify(args.items[0], &options) : SP_EXIT_USAGE;
+    code = check_reports(&options) && check_state(&options) ? verify(args.items[0], &options)
+                                                            : SP_EXIT_USAGE;
     sp_args_release(&cmdline, &options, &args);
     return code;
 }

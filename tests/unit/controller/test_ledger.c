@@ -243,6 +243,34 @@ static void files_that_are_no_ledger(void **state)
     }
 }
 
+/* A slip in the name must not cost somebody's file. */
+static void files_of_somebody_else(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum sp_rc rc;
+    } files[] = {{"", SP_OK},
+                 {"SP", SP_OK},
+                 {"SPLEDG1\nxyz", SP_OK},
+                 {"SPLEDG2\n", SP_OK},
+                 {"segproof: 1\n", SP_E_INVALID},
+                 {"S-", SP_E_INVALID},
+                 {"\n", SP_E_INVALID}};
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct sp_diag diag = {0};
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        assert_int_equal(fwrite(files[i].text, 1, strlen(files[i].text), f), strlen(files[i].text));
+        (void)fclose(f);
+        assert_int_equal(sp_ledger_check(path, &diag), files[i].rc);
+        assert_int_equal(diag.text[0] != '\0', files[i].rc != SP_OK);
+    }
+    (void)unlink(path);
+    assert_int_equal(sp_ledger_check(path, NULL), SP_OK);
+    assert_int_equal(sp_ledger_check(dir, NULL), SP_OK); /* saving tells what is wrong with it */
+}
+
 /* Cut anywhere, what stands before the cut is still known. */
 static void a_file_cut_short(void **state)
 {
@@ -366,6 +394,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_next_run_remembers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_future_ages_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_that_are_no_ledger, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(files_of_somebody_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_cut_short, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_it_cannot_be_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(torture, set_up, tear_down),
