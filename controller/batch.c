@@ -13,6 +13,7 @@
 
 /* How long a probe may take to answer an order before it counts as frozen. */
 #define SP_ANSWER_US       5000000ULL
+#define SP_LAST_WORDS_US   1000000U
 #define SP_DRAIN_MIN_US    200000U
 /* How long a control may be on its way before it counts as lost. */
 #define SP_CONTROL_WAIT_US 500000U
@@ -226,6 +227,15 @@ static bool all(const struct sp_batch *batch, host_done_fn done)
     return true;
 }
 
+static uint32_t last_shot_us(const struct sp_batch *batch)
+{
+    uint32_t last = 0;
+    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
+        last = batch->hosts[h].last_at_us > last ? batch->hosts[h].last_at_us : last;
+    }
+    return last;
+}
+
 static void turn(struct sp_batch *batch, uint64_t max_us)
 {
     struct timeval tv = {.tv_sec = (time_t)(max_us / 1000000),
@@ -233,6 +243,11 @@ static void turn(struct sp_batch *batch, uint64_t max_us)
     (void)event_base_loopexit(batch->fleet->base, &tv);
     (void)event_base_loop(batch->fleet->base, EVLOOP_ONCE);
     batch->is_stopped = batch->is_stopped || (batch->stop_flag && *batch->stop_flag);
+    if (batch->on_progress && batch->fired_us) {
+        uint64_t of = last_shot_us(batch) + SP_DRAIN_MIN_US;
+        uint64_t done = sp_mono_us() - batch->fired_us;
+        batch->on_progress(batch->progress_arg, done < of ? done : of, of);
+    }
 }
 
 static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeout_us,
@@ -255,6 +270,15 @@ static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeo
     return true;
 }
 
+/* After an interrupt: a short time for what has been seen already. */
+static void last_words(struct sp_batch *batch)
+{
+    uint64_t until = sp_mono_us() + SP_LAST_WORDS_US;
+    while (!all(batch, is_collected) && sp_mono_us() < until) {
+        turn(batch, 20000);
+    }
+}
+
 /* Until the last control arrived, or is lost; then max(200 ms, 2 RTT) more (design section 6). */
 static void drain(struct sp_batch *batch)
 {
@@ -275,15 +299,6 @@ static uint32_t count_shots(const struct sp_batch *batch)
 {
     /* Every shot may draw one crafted reply at the other end. */
     return (uint32_t)(batch->nshots * 2 + 16);
-}
-
-static uint32_t last_shot_us(const struct sp_batch *batch)
-{
-    uint32_t last = 0;
-    for (size_t h = 0; h < batch->fleet->model->nhosts; h++) {
-        last = batch->hosts[h].last_at_us > last ? batch->hosts[h].last_at_us : last;
-    }
-    return last;
 }
 
 static enum sp_rc carry_out(struct sp_batch *batch)
@@ -320,12 +335,16 @@ static enum sp_rc carry_out(struct sp_batch *batch)
     }
     batch->fired_us = sp_mono_us();
     send_all(batch, SP_REC_FIRE);
-    if (!wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
-        return SP_OK;
+    if (wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
+        drain(batch);
     }
-    drain(batch);
+    /* Collecting ends the sending, too; what an interrupted batch saw until then still counts. */
     send_all(batch, SP_REC_COLLECT);
-    (void)wait_hosts(batch, is_collected, SP_ANSWER_US, "collecting");
+    if (batch->is_stopped) {
+        last_words(batch);
+    } else {
+        (void)wait_hosts(batch, is_collected, SP_ANSWER_US, "collecting");
+    }
     return SP_OK;
 }
 

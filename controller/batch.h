@@ -90,6 +90,9 @@ struct sp_batch {
     uint64_t last_control_us;
     bool is_stopped; /* interrupted */
     const volatile bool *stop_flag;
+    /* Told while it runs: how far it is on its timetable. May be NULL. */
+    void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us);
+    void *progress_arg;
 };
 
 enum sp_rc sp_batch_new(struct sp_fleet *fleet, uint64_t run, uint32_t id, uint16_t sport_lo,

@@ -197,6 +197,17 @@ static unsigned count(const struct sp_scouts *scouts, const struct wanted *w)
     return n;
 }
 
+/* Whether such a flow is declared at all, delivered or not. */
+static bool is_declared(const struct sp_scouts *scouts, const struct wanted *w)
+{
+    for (size_t i = 0; i < scouts->n; i++) {
+        if (fits(&scouts->at[i], w)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The choice-th best candidate (cyclic), NULL when none was delivered. */
 static const struct sp_scouted *best(const struct sp_scouts *scouts, const struct wanted *w,
                                      unsigned choice)
@@ -214,7 +225,7 @@ static const struct sp_scouted *best(const struct sp_scouts *scouts, const struc
 }
 
 void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
-                            const struct sp_scouts *scouts)
+                            const struct sp_scouts *scouts, enum sp_control_for purpose)
 {
     const struct sp_pair *pair = &plan->pairs[lane->pair];
     struct sp_control *control = &lane->control;
@@ -227,6 +238,14 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
         lane->candidates = count(scouts, &by_pair);
         return;
     }
+    lane->candidates = 0;
+    /* For a denied flow, a weaker control stands in for one that is not declared, never for one
+     * that does not work: behind a dead path everything would hold. An allowed flow that does not
+     * arrive behind a dead path is blocked all the same. */
+    bool strict = purpose == SP_CONTROL_FOR_DENY;
+    if (strict && is_declared(scouts, &by_pair)) {
+        return;
+    }
     const struct wanted outward = {.pair = SP_NONE, .src = &pair->src, .proto = lane->proto};
     const struct wanted inward = {.pair = SP_NONE, .own = &pair->own, .proto = lane->proto};
     const struct wanted self_src = {.pair = SP_NONE, .src = &pair->src, .self = true};
@@ -237,8 +256,12 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     unsigned outs = count(scouts, &outward);
     unsigned ins = count(scouts, &inward);
     lane->candidates = outs > ins ? outs : ins;
-    out = out ? out : best(scouts, &self_src, 0);
-    in = in ? in : best(scouts, &self_own, 0);
+    if (!out && !(strict && is_declared(scouts, &outward))) {
+        out = best(scouts, &self_src, 0);
+    }
+    if (!in && !(strict && is_declared(scouts, &inward))) {
+        in = best(scouts, &self_own, 0);
+    }
     if (pair->one_sided && out) {
         /* Nobody listens at the other end: only the sender can be shown to work. */
         *control = (struct sp_control){.grade = SP_GRADE_SELF, .nflows = 1, .flows = {out->flow}};

@@ -39,7 +39,8 @@ struct sp_tally {
     uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
     uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
     uint16_t round_sent, round_back, round_unknown; /* of the current batch */
-    bool is_settled;                                /* nothing more to measure */
+    bool is_sound;   /* denied: as many attempts count as the loss of its controls asks for */
+    bool is_settled; /* nothing more to measure */
 };
 
 struct sp_lane {
@@ -49,6 +50,8 @@ struct sp_lane {
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
+    uint8_t deny_grade;  /* of the control that its denied flows rest on */
+    uint32_t round;      /* the last round it took part in */
     unsigned choice;     /* which candidate control is in use; moves on when one disappoints */
     unsigned candidates; /* how many of its grade there are */
     uint32_t control_sent, control_lost;
@@ -82,8 +85,9 @@ enum sp_rc sp_scouts_build(const struct sp_plan *plan, const struct sp_lanes *la
                            const struct sp_outcome *outcomes,
                            struct sp_scouts *ret_scouts) SP_MUST_CHECK;
 void sp_scouts_release(struct sp_scouts *scouts);
+enum sp_control_for { SP_CONTROL_FOR_DENY, SP_CONTROL_FOR_ALLOW };
 /* Chooses the lane's control among what the scout saw delivered: pair, else split, else self. */
 void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
-                            const struct sp_scouts *scouts);
+                            const struct sp_scouts *scouts, enum sp_control_for purpose);
 
 #endif

@@ -19,11 +19,7 @@ static void help(FILE *to)
         "Proves, with packets, that a network keeps the segmentation its owner declared.\n\nCommands:\n",
         to);
     for (size_t i = 0; (command = sp_command_at(i)) != NULL; i++) {
-        const char *end = strchr(command->cmdline->summary, '.');
-        int len =
-            end ? (int)(end - command->cmdline->summary) : (int)strlen(command->cmdline->summary);
-        (void)fprintf(to, "  %-9s %.*s\n", command->name, len > 66 ? 66 : len,
-                      command->cmdline->summary);
+        (void)fprintf(to, "  %-9s %s\n", command->name, command->brief);
     }
     (void)fputs("\n'segproof COMMAND --help' tells its options, with examples.\n", to);
 }

@@ -38,8 +38,11 @@ void sp_progress_step(void *arg, const char *stage, uint64_t done, uint64_t of)
     if (progress->is_off) {
         return;
     }
-    if (progress->is_terminal) {
+    uint64_t now = sp_mono_us();
+    bool same = strcmp(progress->stage, stage) == 0;
+    if (progress->is_terminal && (!same || now - progress->drawn_us > 100000)) {
         draw_bar(progress, stage, done, of);
+        progress->drawn_us = now;
     } else if (strcmp(progress->stage, stage) != 0) {
         (void)fprintf(stderr, "segproof: %s ... (at %.1f s)\n", stage,
                       (double)(sp_mono_us() - progress->started_us) / 1e6);

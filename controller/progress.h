@@ -10,7 +10,7 @@
 
 struct sp_progress {
     bool is_off, is_terminal;
-    uint64_t started_us;
+    uint64_t started_us, drawn_us;
     char stage[48];
 };
 

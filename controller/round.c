@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/round.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,11 +15,6 @@
  */
 #define SP_CHUNK_US       400000.0
 #define SP_CHUNK_PACKETS  2000U
-/* Control packets at one checkpoint; more where the path is known to lose some. */
-#define SP_TRIES_MIN      3U
-#define SP_TRIES_MAX      12U
-#define SP_ATTEMPTS_MAX   20U
-#define SP_SCOUT_TRIES    2U
 
 /* A lane on the timetable. */
 struct slot {
@@ -47,120 +41,10 @@ struct timetable {
     struct sp_rng rng;
 };
 
-/* ---- numbers ---- */
-
-static double loss_of(const struct sp_lane *lane)
-{
-    return lane->control_sent ? (double)lane->control_lost / lane->control_sent : 0;
-}
-
-/* The smallest n with p^n <= 0.001. */
-static unsigned enough(double p)
-{
-    if (p <= 0) {
-        return 1;
-    }
-    return p >= 1 ? UINT16_MAX : (unsigned)ceil(log(0.001) / log(p));
-}
-
-static unsigned paths_of(const struct sp_run_state *run, const struct sp_lane *lane)
-{
-    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
-    const struct sp_enforcement *e =
-        sp_model_enforcement(run->model, sp_model_target_network(run->model, pair->from),
-                             sp_model_target_network(run->model, pair->to));
-    return e && e->paths > 1 ? e->paths : 1;
-}
-
-unsigned sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane)
-{
-    unsigned n = enough(loss_of(lane));
-    n = n < SP_PLAN_DENY_ATTEMPTS ? SP_PLAN_DENY_ATTEMPTS : n;
-    return n > SP_ATTEMPTS_MAX ? 0 : n * paths_of(run, lane);
-}
-
-static uint16_t tries_for(const struct sp_lane *lane)
-{
-    unsigned n = enough(loss_of(lane)) + 1;
-    return (uint16_t)(n < SP_TRIES_MIN ? SP_TRIES_MIN : n > SP_TRIES_MAX ? SP_TRIES_MAX : n);
-}
-
-/* Microseconds between two packets of a host. Declared rates of enforcement points are shared by
- * all senders. */
-static double spacing_us(const struct sp_run_state *run, uint32_t host)
-{
-    double rate = sp_model_host_rate(run->model, host);
-    double senders = 0;
-    for (size_t i = 0; i < run->model->nhosts; i++) {
-        senders += run->model->hosts[i].via != NULL;
-    }
-    for (size_t i = 0; i < run->model->nenforcements; i++) {
-        const struct sp_enforcement *e = &run->model->enforcements[i];
-        if (e->max_rate && e->max_rate / senders < rate) {
-            rate = e->max_rate / senders;
-        }
-    }
-    return run->slow * 1e6 / (rate < 1 ? 1 : rate);
-}
-
-/* ---- filling the batch ---- */
-
 static bool wanted(const struct sp_run_state *run, enum sp_round_kind kind, uint32_t test)
 {
     bool deny = run->plan->tests[test].expect == SP_EXPECT_DENY;
     return !run->tallies[test].is_settled && deny == (kind == SP_ROUND_DENY);
-}
-
-static uint16_t common_flags(const struct sp_run_state *run)
-{
-    return run->link_injection ? SP_BLOCK_LINK : 0;
-}
-
-static uint32_t add_control_block(struct sp_round *round, const struct sp_control_flow *flow,
-                                  uint16_t attempts)
-{
-    const struct sp_block_plan block = {.from = flow->from,
-                                        .to = flow->to,
-                                        .src = flow->src,
-                                        .dst = flow->dst,
-                                        .own = flow->own,
-                                        .src_seen = flow->src_seen,
-                                        .technique = flow->technique,
-                                        .attempts = attempts,
-                                        .flags =
-                                            (uint16_t)(common_flags(round->run) | SP_BLOCK_CONTROL |
-                                                       (flow->is_self ? SP_BLOCK_SELF : 0U))};
-    return sp_batch_add_block(round->batch, &block);
-}
-
-static uint32_t add_test_block(struct sp_round *round, const struct sp_lane *lane,
-                               uint16_t attempts)
-{
-    const struct sp_pair *pair = &round->run->plan->pairs[lane->pair];
-    const struct sp_block_plan block = {
-        .from = pair->from,
-        .to = pair->one_sided ? SP_NONE : pair->to,
-        .src = pair->src,
-        .dst = pair->dst,
-        .own = pair->own,
-        .src_seen = pair->src_seen,
-        .technique = lane->technique,
-        .attempts = attempts,
-        .flags = (uint16_t)(common_flags(round->run) |
-                            (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U))};
-    return sp_batch_add_block(round->batch, &block);
-}
-
-/* The shot with a source port of its own; SP_NONE when there is none left. */
-static uint32_t add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
-                         double at_us)
-{
-    const struct sp_block_plan *plan = &round->batch->blocks[block];
-    bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
-    uint16_t sport = sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique,
-                                    port, must_be_fresh);
-    return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
-                 : SP_NONE;
 }
 
 /* ---- the timetable ---- */
@@ -181,10 +65,10 @@ static uint32_t add_checkpoint(struct timetable *t, struct slot *slot, double *a
     double at = *at_us;
     for (unsigned k = 0; k < lane->control.nflows; k++) {
         const struct sp_control_flow *flow = &lane->control.flows[k];
-        double step = spacing_us(round->run, flow->from);
+        double step = sp_round_spacing_us(round->run, flow->from);
         for (uint16_t i = 0; i < slot->tries; i++) {
-            uint32_t shot =
-                add_shot(round, slot->control[k], slot->used[k]++, flow->port, at + step * i);
+            uint32_t shot = sp_round_add_shot(round, slot->control[k], slot->used[k]++, flow->port,
+                                              at + step * i);
             if (shot == SP_NONE) {
                 return SP_NONE;
             }
@@ -223,7 +107,7 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
 {
     struct sp_round *round = t->round;
     const struct sp_run_state *run = round->run;
-    double step = spacing_us(run, run->plan->pairs[run->lanes.at[slot->lane].pair].from);
+    double step = sp_round_spacing_us(run, run->plan->pairs[run->lanes.at[slot->lane].pair].from);
     uint32_t before = add_checkpoint(t, slot, &at_us);
     size_t first_open = round->nattempts;
     uint32_t since = 0;
@@ -234,7 +118,7 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
             uint16_t nth = (uint16_t)(pass * t->per_pass + turn);
             struct sp_attempt a = {
                 .test = test, .lane = slot->lane, .before = before, .after = SP_NONE};
-            a.shot = add_shot(round, slot->block, nth, run->plan->tests[test].port, at_us);
+            a.shot = sp_round_add_shot(round, slot->block, nth, run->plan->tests[test].port, at_us);
             at_us += step;
             if (before == SP_NONE || !add_attempt(round, &a)) {
                 return -1;
@@ -315,17 +199,17 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     struct sp_lane *lane = &run->lanes.at[lane_index];
     struct slot *slot = &t->slots[t->nslots];
     const struct sp_pair *pair = &run->plan->pairs[lane->pair];
-    *slot = (struct slot){.lane = lane_index, .tries = tries_for(lane)};
+    *slot = (struct slot){.lane = lane_index, .tries = sp_round_tries(lane)};
     slot->tests = sp_calloc(lane->ntests, sizeof(*slot->tests));
     if (!slot->tests) {
         return SP_E_NOMEM;
     }
-    for (size_t i = 0; i < lane->ntests; i++) {
+    for (size_t i = 0; lane->round != run->round && i < lane->ntests; i++) {
         if (wanted(run, round->kind, lane->tests[i])) {
             slot->tests[slot->ntests++] = lane->tests[i];
         }
     }
-    double step = spacing_us(run, pair->from);
+    double step = sp_round_spacing_us(run, pair->from);
     double chunk = SP_CHUNK_US / step;
     slot->chunk = chunk > SP_CHUNK_PACKETS ? SP_CHUNK_PACKETS : chunk < 1 ? 1 : (uint32_t)chunk;
     size_t per_pass = slot->ntests * t->per_pass;
@@ -333,16 +217,18 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     size_t controls = checkpoints * slot->tries;
     size_t ids = (size_t)t->per_pass * t->passes + controls * lane->control.nflows;
     size_t shots = per_pass * t->passes + controls * lane->control.nflows;
-    *ret_fits = round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
-                round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS && controls < UINT16_MAX;
+    *ret_fits = slot->ntests == 0 ||
+                (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
+                 round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS && controls < UINT16_MAX);
     if (slot->ntests == 0 || !*ret_fits) {
         sp_free(slot->tests);
         return SP_OK;
     }
-    slot->block = add_test_block(round, lane, (uint16_t)(t->per_pass * t->passes));
+    slot->block = sp_round_add_tests(round, lane, (uint16_t)(t->per_pass * t->passes));
     for (unsigned k = 0; k < lane->control.nflows; k++) {
-        slot->control[k] = add_control_block(round, &lane->control.flows[k], (uint16_t)controls);
+        slot->control[k] = sp_round_add_control(round, &lane->control.flows[k], (uint16_t)controls);
     }
+    lane->round = run->round;
     t->nslots++;
     return SP_OK;
 }
@@ -360,17 +246,6 @@ static void release(struct sp_round *round, struct timetable *t)
     sp_batch_free(round->batch);
 }
 
-static enum sp_rc new_batch(struct sp_run_state *run, struct sp_batch **ret_batch)
-{
-    enum sp_rc rc = sp_batch_new(run->fleet, run->run_id, ++run->next_batch, run->plan->sport_lo,
-                                 run->plan->sport_hi, ret_batch);
-    if (rc == SP_OK) {
-        (*ret_batch)->max_rtt_us = run->max_rtt_us;
-        (*ret_batch)->stop_flag = run->stop_flag;
-    }
-    return rc;
-}
-
 enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsigned attempts,
                         bool *ret_left, struct sp_diag *diag)
 {
@@ -380,7 +255,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
                           .per_pass = (uint16_t)(kind == SP_ROUND_DENY ? 1 : attempts),
                           .rng = {run->seed + run->next_batch * 0x9e3779b97f4a7c15ULL}};
     *ret_left = false;
-    enum sp_rc rc = new_batch(run, &round.batch);
+    enum sp_rc rc = sp_round_new_batch(run, &round.batch);
     t.slots = sp_calloc(run->lanes.n, sizeof(*t.slots));
     t.send_us = sp_calloc(run->model->nhosts, sizeof(*t.send_us));
     t.recv_us = sp_calloc(run->model->nhosts, sizeof(*t.recv_us));
@@ -400,6 +275,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
         *ret_left = *ret_left || !fits;
     }
     sp_free(order);
+    *ret_left = *ret_left && t.nslots > 0; /* what does not even fit alone never will */
     if (rc == SP_OK && t.nslots > 0) {
         rc = fill(&t) ? sp_batch_run(round.batch, diag)
                       : sp_fail(diag, SP_E_LIMIT, "round",
@@ -411,68 +287,4 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
     }
     release(&round, &t);
     return rc == SP_E_NOMEM ? sp_fail(diag, rc, "round", "out of memory") : rc;
-}
-
-/* ---- the scout ---- */
-
-static enum sp_rc scout_batch(struct sp_run_state *run, struct sp_batch *batch, size_t from,
-                              size_t *ret_to)
-{
-    struct sp_round round = {.run = run, .kind = SP_ROUND_SCOUT, .batch = batch};
-    double *at_us = sp_calloc(run->model->nhosts, sizeof(*at_us));
-    size_t i = from;
-    if (!at_us) {
-        return SP_E_NOMEM;
-    }
-    enum sp_rc rc = SP_OK;
-    for (;
-         i < run->scouts.n && batch->next_id + SP_SCOUT_TRIES < SP_BATCH_MAX_BLOCKS && rc == SP_OK;
-         i++) {
-        const struct sp_control_flow *flow = &run->scouts.at[i].flow;
-        uint32_t block = add_control_block(&round, flow, SP_SCOUT_TRIES);
-        for (uint16_t k = 0; k < SP_SCOUT_TRIES && rc == SP_OK; k++) {
-            at_us[flow->from] += spacing_us(run, flow->from);
-            rc = block != SP_NONE &&
-                         add_shot(&round, block, k, flow->port, at_us[flow->from]) != SP_NONE
-                     ? SP_OK
-                     : SP_E_NOMEM;
-        }
-    }
-    sp_free(at_us);
-    *ret_to = i;
-    return rc;
-}
-
-enum sp_rc sp_round_scout(struct sp_run_state *run, struct sp_diag *diag)
-{
-    size_t done = 0;
-    while (done < run->scouts.n && !(run->stop_flag && *run->stop_flag)) {
-        struct sp_batch *batch = NULL;
-        size_t end = done;
-        enum sp_rc rc = new_batch(run, &batch);
-        if (rc == SP_OK) {
-            rc = scout_batch(run, batch, done, &end);
-        }
-        if (rc == SP_OK) {
-            rc = sp_batch_run(batch, diag);
-        }
-        for (size_t s = 0; rc == SP_OK && s < batch->nshots; s++) {
-            struct sp_scouted *scouted = &run->scouts.at[done + batch->shots[s].block];
-            bool self = scouted->flow.is_self;
-            scouted->sent++;
-            scouted->nic = (uint16_t)(scouted->nic + sp_control_delivered(batch, (uint32_t)s));
-            bool host = self ? sp_control_delivered(batch, (uint32_t)s) : batch->shots[s].at_host;
-            scouted->host = (uint16_t)(scouted->host + host);
-        }
-        if (rc == SP_OK) {
-            run->max_rtt_us = batch->max_rtt_us;
-            sp_round_add_counters(run, batch);
-        }
-        sp_batch_free(batch);
-        if (rc != SP_OK) {
-            return rc == SP_E_NOMEM ? sp_fail(diag, rc, "scout", "out of memory") : rc;
-        }
-        done = end;
-    }
-    return SP_OK;
 }

@@ -31,10 +31,13 @@ struct sp_run_state {
     uint64_t run_id;
     uint64_t seed;
     uint32_t next_batch;
+    uint32_t round; /* a lane takes part in a round once, however many batches the round needs */
     uint32_t max_rtt_us;
     double slow; /* 1 = at the allowed rates; doubled after a round in which a capture dropped */
     bool link_injection;
     const volatile bool *stop_flag;
+    void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us); /* of the batch that runs */
+    void *progress_arg;
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_host_status *hosts; /* of the result: model->nhosts */
 };

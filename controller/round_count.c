@@ -265,6 +265,7 @@ static void settle_deny(const struct sp_round *round, const struct sp_attempt *a
     unsigned needed = sp_attempts_needed(run, lane);
     bool enough = needed > 0 && tally->counted >= needed;
     bool refused = tally->refused_policy >= SP_PLAN_DENY_ATTEMPTS;
+    tally->is_sound = enough;
     tally->is_settled = arrived > 0 || tally->elsewhere > 0 || enough || refused;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by round.c (the timetable) and round_count.c (what came of it). */
+ * Shared by the parts of a round: round.c (the timetable), round_fill.c (what goes into a batch),
+ * scout.c (candidate controls) and round_count.c (what came of it). */
 #ifndef SP_CONTROLLER_ROUND_PRIV_H
 #define SP_CONTROLLER_ROUND_PRIV_H
 
@@ -29,6 +30,21 @@ struct sp_round {
     struct sp_attempt *attempts;
     size_t nattempts, cap_attempts;
 };
+
+/* Microseconds between two packets of a host. Declared rates of enforcement points are shared by
+ * all senders. */
+double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host);
+/* Control packets at one checkpoint of this lane. */
+uint16_t sp_round_tries(const struct sp_lane *lane);
+
+enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_batch) SP_MUST_CHECK;
+/* Rows of new blocks, SP_NONE when the batch is full. */
+uint32_t sp_round_add_control(struct sp_round *round, const struct sp_control_flow *flow,
+                              uint16_t attempts);
+uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts);
+/* The shot with a source port of its own; SP_NONE when there is none left. */
+uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
+                           double at_us);
 
 /* Counts everything the batch saw into the tallies. */
 enum sp_rc sp_round_count(struct sp_round *round) SP_MUST_CHECK;

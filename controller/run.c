@@ -23,6 +23,20 @@ static void progress(const struct sp_run_options *options, const char *stage, ui
     }
 }
 
+/* A stage and the batch that runs in it: checks done before it, and how many it can settle. */
+struct stage {
+    const struct sp_run_options *options;
+    const char *name;
+    uint64_t before, batch, of;
+};
+
+static void on_batch_progress(void *arg, uint64_t done_us, uint64_t of_us)
+{
+    const struct stage *stage = arg;
+    uint64_t part = of_us ? stage->batch * done_us / of_us : 0;
+    progress(stage->options, stage->name, stage->before + part, stage->of);
+}
+
 static bool stopped(const struct sp_run_options *options)
 {
     return options->stop_flag && *options->stop_flag;
@@ -122,10 +136,13 @@ static void leave_services_alone(struct sp_run_state *run)
     }
 }
 
-static void choose_controls(struct sp_run_state *run)
+static void choose_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
-        sp_lane_choose_control(&run->lanes.at[i], run->plan, &run->scouts);
+        sp_lane_choose_control(&run->lanes.at[i], run->plan, &run->scouts, purpose);
+        if (purpose == SP_CONTROL_FOR_DENY) {
+            run->lanes.at[i].deny_grade = run->lanes.at[i].control.grade;
+        }
     }
 }
 
@@ -140,15 +157,14 @@ static uint64_t count_settled(const struct sp_run_state *run)
     return n;
 }
 
-static bool any_left(const struct sp_run_state *run, enum sp_round_kind kind)
+static uint64_t count_left(const struct sp_run_state *run, enum sp_round_kind kind)
 {
+    uint64_t n = 0;
     for (size_t i = 0; i < run->plan->ntests; i++) {
         bool deny = run->plan->tests[i].expect == SP_EXPECT_DENY;
-        if (!run->tallies[i].is_settled && deny == (kind == SP_ROUND_DENY)) {
-            return true;
-        }
+        n += !run->tallies[i].is_settled && deny == (kind == SP_ROUND_DENY);
     }
-    return false;
+    return n;
 }
 
 /* What cannot get better by trying again is settled as it is. */
@@ -181,7 +197,7 @@ static void wait_for_restarts(struct sp_run_state *run)
 
 /* Lanes whose control lost packets try another one, if there is: a broken flow must not stand for
  * the path. What the old one lost is forgotten; the new one has to show its own. */
-static void next_controls(struct sp_run_state *run)
+static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         struct sp_lane *lane = &run->lanes.at[i];
@@ -194,7 +210,7 @@ static void next_controls(struct sp_run_state *run)
             lane->control_sent = lane->control_lost = 0;
         }
     }
-    choose_controls(run);
+    choose_controls(run, purpose);
 }
 
 /* Attempts that the lane with the greatest need still lacks, at least the minimum. */
@@ -220,24 +236,29 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
                          enum sp_round_kind kind, struct sp_diag *diag)
 {
     const char *stage = kind == SP_ROUND_DENY ? "denied flows" : "allowed flows";
-    for (unsigned round = 0; round < SP_ROUNDS_MAX && any_left(run, kind) && !stopped(options);
-         round++) {
+    enum sp_control_for purpose =
+        kind == SP_ROUND_DENY ? SP_CONTROL_FOR_DENY : SP_CONTROL_FOR_ALLOW;
+    choose_controls(run, purpose);
+    for (unsigned round = 0;
+         round < SP_ROUNDS_MAX && count_left(run, kind) > 0 && !stopped(options); round++) {
         bool left = true;
         if (round > 0) {
             wait_for_restarts(run);
-            next_controls(run);
+            next_controls(run, purpose);
         }
         unsigned attempts = kind == SP_ROUND_DENY ? attempts_for(run) : SP_PLAN_ALLOW_ATTEMPTS;
         give_up_hopeless(run);
-        while (left && any_left(run, kind) && !stopped(options)) {
+        run->round++;
+        while (left && count_left(run, kind) > 0 && !stopped(options)) {
             uint64_t before = count_settled(run);
+            struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
+            run->on_progress = on_batch_progress;
+            run->progress_arg = &now;
             progress(options, stage, before, run->plan->ntests);
             enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
+            run->on_progress = NULL;
             if (rc != SP_OK) {
                 return rc;
-            }
-            if (count_settled(run) == before) {
-                break; /* no progress: the next round goes on with other controls */
             }
         }
         give_up_hopeless(run);
@@ -278,12 +299,10 @@ static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pa
     return off_link && untouched ? SP_ANSWERER_BEFORE : SP_ANSWERER_UNKNOWN;
 }
 
-static enum sp_unsound soundness(const struct sp_run_state *run, const struct sp_lane *lane,
-                                 const struct sp_test *test, const struct sp_tally *tally)
+static enum sp_unsound soundness(const struct sp_test *test, const struct sp_tally *tally)
 {
-    unsigned needed = sp_attempts_needed(run, lane);
     bool deny = test->expect == SP_EXPECT_DENY;
-    if (deny ? needed > 0 && tally->counted >= needed : tally->is_settled && tally->counted > 0) {
+    if (deny ? tally->is_sound : tally->is_settled && tally->counted > 0) {
         return SP_SOUND;
     }
     if (tally->unsound != SP_SOUND) {
@@ -307,7 +326,7 @@ static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uin
                                  .reject_declared = test->reject_declared,
                                  .one_sided = pair->one_sided};
     outcome->seen = (struct sp_seen){
-        .unsound = soundness(run, lane, test, tally),
+        .unsound = soundness(test, tally),
         .sender_policy = tally->refused_policy > 0 && tally->counted == 0,
         .capture_lossless = true, /* a round with drops does not count, see round_count.c */
         .attempts = tally->counted,
@@ -328,7 +347,7 @@ static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uin
             SP_SOUND; /* the kernel's word is proof enough; row 4 and row 10 judge it */
     }
     outcome->judged = sp_judge(&what, &outcome->seen);
-    outcome->grade = lane->control.grade;
+    outcome->grade = test->expect == SP_EXPECT_DENY ? lane->deny_grade : lane->control.grade;
     outcome->control_sent =
         (uint16_t)(lane->control_sent > UINT16_MAX ? UINT16_MAX : lane->control_sent);
     outcome->control_lost =
@@ -365,6 +384,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
 {
     leave_services_alone(run);
     give_up_hopeless(run);
+    if (count_settled(run) == run->plan->ntests) {
+        return SP_OK; /* no two ends are left: there is nothing to send */
+    }
     enum sp_rc rc = sp_scouts_build(run->plan, &run->lanes, run->outcomes, &run->scouts);
     if (rc != SP_OK) {
         return sp_fail(diag, rc, "run", "out of memory");
@@ -372,7 +394,6 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     progress(options, "scouting controls", 0, 1);
     rc = sp_round_scout(run, diag);
     if (rc == SP_OK) {
-        choose_controls(run);
         rc = rounds(run, options, SP_ROUND_DENY, diag);
     }
     if (rc == SP_OK) {

@@ -43,7 +43,7 @@ static void child(char *const *argv, int netns_fd, int io, int err, int report_f
 static enum sp_rc read_report(int report_fd, pid_t pid, const char *program, struct sp_diag *diag)
 {
     static const char *const stages[] = {"", "cannot enter the network namespace",
-                                         "cannot set up its descriptors", "cannot start"};
+                                         "cannot set up its descriptors", ""};
     struct report report;
     ssize_t n;
     do {
@@ -54,8 +54,11 @@ static enum sp_rc read_report(int report_fd, pid_t pid, const char *program, str
     }
     (void)waitpid(pid, NULL, 0);
     errno = report.err;
-    return sp_fail_errno(diag, program, "%s %s", stages[report.stage],
-                         report.stage == 3 ? program : "");
+    if (report.stage == 3) {
+        return sp_fail_errno(diag, program, "cannot start %s", program);
+    }
+    return sp_fail_errno(diag, program, "%s%s", stages[report.stage],
+                         report.err == EPERM ? " (run it as root)" : "");
 }
 
 static void close_pair(int pair[2])

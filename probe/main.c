@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -130,6 +131,10 @@ static int run(const struct options *options, char **argv)
                    .interface = options->interface},
     };
     int code;
+    if (options->role) {
+        (void)prctl(PR_SET_NAME,
+                    strcmp(options->role, "sensor") == 0 ? "segproof-sensor" : "segproof-link");
+    }
     if (!options->role) {
         code = sp_role_parent(&probe, argv);
     } else if (strcmp(options->role, "sensor") == 0) {

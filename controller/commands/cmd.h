@@ -24,6 +24,7 @@ struct sp_common {
 
 struct sp_command {
     const char *name;
+    const char *brief; /* for the list of commands */
     const struct sp_cmdline *cmdline;
     /* The command line is parsed anew into the command's own struct. Returns the exit code. */
     int (*run)(int argc, char **argv);
@@ -50,6 +51,8 @@ int sp_cmd_parse(const struct sp_cmdline *cmdline, int argc, char **argv, void *
 struct sp_model *sp_cmd_load(const char *file, bool quiet);
 /* Colour on this stream? A terminal, and neither NO_COLOR nor TERM=dumb. */
 bool sp_cmd_color(int fd);
+/* Does the user's locale speak UTF-8 (LC_ALL, LC_CTYPE, LANG)? */
+bool sp_cmd_utf8(void);
 /* Columns of the terminal on this stream, 0 when it is none. */
 unsigned sp_cmd_width(int fd);
 /* "segproof: where: text" to standard error. */

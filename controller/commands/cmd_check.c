@@ -81,4 +81,5 @@ static int run(int argc, char **argv)
     return code;
 }
 
-const struct sp_command sp_cmd_check = {.name = "check", .cmdline = &cmdline, .run = run};
+const struct sp_command sp_cmd_check = {
+    .name = "check", .brief = "finds mistakes in a topology", .cmdline = &cmdline, .run = run};

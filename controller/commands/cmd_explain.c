@@ -139,4 +139,5 @@ static int run(int argc, char **argv)
     return code;
 }
 
-const struct sp_command sp_cmd_explain = {.name = "explain", .cmdline = &cmdline, .run = run};
+const struct sp_command sp_cmd_explain = {
+    .name = "explain", .brief = "tells which rule decides a flow", .cmdline = &cmdline, .run = run};

@@ -125,4 +125,7 @@ static int run(int argc, char **argv)
     return code;
 }
 
-const struct sp_command sp_cmd_plan = {.name = "plan", .cmdline = &cmdline, .run = run};
+const struct sp_command sp_cmd_plan = {.name = "plan",
+                                       .brief = "tells what would be tested, and what not",
+                                       .cmdline = &cmdline,
+                                       .run = run};

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <fcntl.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "controller/commands/cmd.h"
@@ -147,6 +148,29 @@ static const struct sp_format *parse_report(const char *text, const char **ret_f
     return sp_format_find(name);
 }
 
+/* Before anything is sent: a run of an hour must not end at a misspelt folder. */
+static bool can_write(const char *file)
+{
+    char folder[4096];
+    struct stat st;
+    if (strcmp(file, "-") == 0 || (stat(file, &st) == 0 && access(file, W_OK) == 0)) {
+        return true;
+    }
+    (void)snprintf(folder, sizeof(folder), "%s", file);
+    char *slash = strrchr(folder, '/');
+    if (!slash) {
+        (void)snprintf(folder, sizeof(folder), ".");
+    } else {
+        slash[slash == folder] = '\0';
+    }
+    if (access(folder, W_OK | X_OK) == 0) {
+        return true;
+    }
+    (void)fprintf(stderr, "segproof verify: --report: cannot write to '%s': %s\n", folder,
+                  strerrordesc_np(errno));
+    return false;
+}
+
 static bool check_reports(const struct options *options)
 {
     for (size_t i = 0; i < options->reports.count; i++) {
@@ -159,6 +183,9 @@ static bool check_reports(const struct options *options)
                 (void)fprintf(stderr, " %s", sp_format_at(k)->name);
             }
             (void)fputc('\n', stderr);
+            return false;
+        }
+        if (!can_write(file)) {
             return false;
         }
     }
@@ -201,6 +228,7 @@ static bool write_reports(const struct sp_summary *summary, const struct options
     if (!stdout_taken) {
         how.color = sp_cmd_color(STDOUT_FILENO);
         how.width = sp_cmd_width(STDOUT_FILENO);
+        how.ascii = !sp_cmd_utf8();
         const struct sp_format *format = sp_format_find(options->common.json ? "json" : "text");
         good = write_report(summary, format, &how, "-") == SP_OK && good;
     }
@@ -269,7 +297,14 @@ static int verify(const char *file, const struct options *options)
     struct sp_model *model = sp_cmd_load(file, options->common.quiet > 0);
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
-        code = measure(model, policy, plan, options);
+        if (plan->ntests > 0) {
+            code = measure(model, policy, plan, options);
+        } else {
+            (void)fputs("segproof verify: there is nothing to test in this selection; 'segproof "
+                        "plan' with the same options tells why\n",
+                        stderr);
+            code = SP_EXIT_INCOMPLETE;
+        }
     }
     sp_plan_free(plan);
     sp_policy_free(policy);
@@ -290,4 +325,8 @@ static int run(int argc, char **argv)
     return code;
 }
 
-const struct sp_command sp_cmd_verify = {.name = "verify", .cmdline = &cmdline, .run = run};
+const struct sp_command sp_cmd_verify = {.name = "verify",
+                                         .brief =
+                                             "measures whether the declared segmentation holds",
+                                         .cmdline = &cmdline,
+                                         .run = run};

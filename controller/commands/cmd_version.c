@@ -34,4 +34,5 @@ static int run(int argc, char **argv)
     return fflush(stdout) == 0 ? SP_EXIT_HOLDS : SP_EXIT_USAGE;
 }
 
-const struct sp_command sp_cmd_version = {.name = "version", .cmdline = &cmdline, .run = run};
+const struct sp_command sp_cmd_version = {
+    .name = "version", .brief = "prints the version", .cmdline = &cmdline, .run = run};

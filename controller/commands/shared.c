@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/deployers/deployer.h"
 #include "probe/base/buf.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -54,6 +55,23 @@ int sp_cmd_parse(const struct sp_cmdline *cmdline, int argc, char **argv, void *
     return code;
 }
 
+/* What the topology asks for and this version cannot do: better said now than by verify. */
+static void warn_of_deployers(const struct sp_model *model, const char *file)
+{
+    for (size_t h = 0; h < model->nhosts; h++) {
+        const struct sp_host *host = &model->hosts[h];
+        if (host->via && !sp_deployer_find(host->via)) {
+            (void)fprintf(
+                stderr, "%s:%u:%u: warning: this version cannot start probes via %s (it can:", file,
+                host->pos.line, host->pos.col, host->via);
+            for (size_t i = 0; i < sp_deployer_count(); i++) {
+                (void)fprintf(stderr, " %s", sp_deployer_at(i)->name);
+            }
+            (void)fprintf(stderr, "); %s will be named as failed\n", host->name);
+        }
+    }
+}
+
 struct sp_model *sp_cmd_load(const char *file, bool quiet)
 {
     struct sp_problems problems = {0};
@@ -82,6 +100,9 @@ struct sp_model *sp_cmd_load(const char *file, bool quiet)
     } else if (rc != SP_OK) {
         (void)fprintf(stderr, "segproof: %s: %s\n", file, sp_rc_str(rc));
     }
+    if (rc == SP_OK && !quiet) {
+        warn_of_deployers(model, file);
+    }
     sp_buf_release(&out);
     sp_buf_release(&text);
     sp_problems_release(&problems);
@@ -93,6 +114,18 @@ bool sp_cmd_color(int fd)
     const char *no = getenv("NO_COLOR");
     const char *term = getenv("TERM");
     return isatty(fd) == 1 && !(no && no[0]) && !(term && strcmp(term, "dumb") == 0);
+}
+
+bool sp_cmd_utf8(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value && value[0]) {
+            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
+        }
+    }
+    return !isatty(STDOUT_FILENO); /* nothing set: a pipe gets UTF-8, a bare terminal ASCII */
 }
 
 unsigned sp_cmd_width(int fd)

@@ -20,14 +20,6 @@ void sp_table_release(struct sp_table *table)
     table->n = 0;
 }
 
-void sp_table_clear(struct sp_table *table)
-{
-    for (size_t i = 0; i < table->cap; i++) {
-        table->slots[i].row = SP_NO_ROW;
-    }
-    table->n = 0;
-}
-
 /* The finaliser of SplitMix64 over the seeded key. */
 static size_t mix(const struct sp_table *table, uint64_t key)
 {

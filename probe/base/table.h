@@ -25,7 +25,6 @@ struct sp_table {
 
 void sp_table_init(struct sp_table *table);
 void sp_table_release(struct sp_table *table);
-void sp_table_clear(struct sp_table *table);
 /* SP_NO_ROW when the key is not there. */
 uint32_t sp_table_get(const struct sp_table *table, uint64_t key);
 /* Sets or replaces. */

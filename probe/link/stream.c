@@ -162,7 +162,9 @@ void sp_stream_pause(struct sp_stream *stream, bool paused)
         (void)bufferevent_disable(stream->in, EV_READ);
     } else if (!stream->is_dead) {
         (void)bufferevent_enable(stream->in, EV_READ);
-        if (evbuffer_get_length(bufferevent_get_input(stream->in)) >= SP_RECORD_BYTES) {
+        /* Inside its own on_record, the loop of on_read goes on by itself. */
+        if (!stream->is_dispatching &&
+            evbuffer_get_length(bufferevent_get_input(stream->in)) >= SP_RECORD_BYTES) {
             bufferevent_trigger(stream->in, EV_READ, 0);
         }
     }

@@ -3,7 +3,7 @@
 # Every symbol that a library exports starts with sp_. Needs a build: BUILD=folder (default build/dev).
 . "$(dirname "$0")/lib.sh"
 BUILD=${BUILD:-build/dev}
-libs=$(find "$BUILD" -name 'libsp_*.a' 2>/dev/null | sort)
+libs=$(find "$BUILD" -name 'libsp_*.a' -not -path '*/tests/*' 2>/dev/null | sort)
 [ -n "$libs" ] || skip "no libsp_*.a in $BUILD: build the dev preset first"
 
 while IFS= read -r lib; do

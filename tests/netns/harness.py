@@ -178,8 +178,9 @@ class Running:
 
     @staticmethod
     def _read(stream, into):
-        for line in stream:
-            into.append(line)
+        with stream:
+            for line in stream:
+                into.append(line)
 
     def wait_for(self, stage, seconds=20):
         """Until the run says that it has come to a stage."""

@@ -97,7 +97,7 @@ static void payload_tag(void **state)
     struct sp_tag_keys other = keys_of(2);
     for (int kind = SP_TAG_PROBE; kind <= SP_TAG_REPLY; kind++) {
         uint8_t bytes[64] = {0};
-        enum sp_tag_kind got = 0;
+        enum sp_tag_kind got = SP_TAG_PROBE;
         uint16_t block = 0;
         uint16_t port = 0;
         sp_tag_write(&keys, 0x1234, 0xfedc, (enum sp_tag_kind)kind, 0x0102030405060708ULL, bytes);

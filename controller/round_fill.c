@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What rounds and the scout put into a batch, and how many packets a proof needs. */
+#include <math.h>
+
+#include "controller/round_priv.h"
+
+/* Control packets at one checkpoint; more where the path is known to lose some. */
+#define SP_TRIES_MIN    3U
+#define SP_TRIES_MAX    12U
+#define SP_ATTEMPTS_MAX 20U
+
+/* ---- how many ---- */
+
+static double loss_of(const struct sp_lane *lane)
+{
+    return lane->control_sent ? (double)lane->control_lost / lane->control_sent : 0;
+}
+
+/* The smallest n with p^n <= 0.001. */
+static unsigned enough(double p)
+{
+    if (p <= 0) {
+        return 1;
+    }
+    return p >= 1 ? UINT16_MAX : (unsigned)ceil(log(0.001) / log(p));
+}
+
+static unsigned paths_of(const struct sp_run_state *run, const struct sp_lane *lane)
+{
+    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
+    const struct sp_enforcement *e =
+        sp_model_enforcement(run->model, sp_model_target_network(run->model, pair->from),
+                             sp_model_target_network(run->model, pair->to));
+    return e && e->paths > 1 ? e->paths : 1;
+}
+
+unsigned sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane)
+{
+    unsigned n = enough(loss_of(lane));
+    n = n < SP_PLAN_DENY_ATTEMPTS ? SP_PLAN_DENY_ATTEMPTS : n;
+    return n > SP_ATTEMPTS_MAX ? 0 : n * paths_of(run, lane);
+}
+
+uint16_t sp_round_tries(const struct sp_lane *lane)
+{
+    unsigned n = enough(loss_of(lane)) + 1;
+    return (uint16_t)(n < SP_TRIES_MIN ? SP_TRIES_MIN : n > SP_TRIES_MAX ? SP_TRIES_MAX : n);
+}
+
+double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host)
+{
+    double rate = sp_model_host_rate(run->model, host);
+    double senders = 0;
+    for (size_t i = 0; i < run->model->nhosts; i++) {
+        senders += run->model->hosts[i].via != NULL;
+    }
+    for (size_t i = 0; i < run->model->nenforcements; i++) {
+        const struct sp_enforcement *e = &run->model->enforcements[i];
+        if (e->max_rate && e->max_rate / senders < rate) {
+            rate = e->max_rate / senders;
+        }
+    }
+    return run->slow * 1e6 / (rate < 1 ? 1 : rate);
+}
+
+/* ---- blocks and shots ---- */
+
+enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_batch)
+{
+    enum sp_rc rc = sp_batch_new(run->fleet, run->run_id, ++run->next_batch, run->plan->sport_lo,
+                                 run->plan->sport_hi, ret_batch);
+    if (rc == SP_OK) {
+        (*ret_batch)->max_rtt_us = run->max_rtt_us;
+        (*ret_batch)->stop_flag = run->stop_flag;
+        (*ret_batch)->on_progress = run->on_progress;
+        (*ret_batch)->progress_arg = run->progress_arg;
+    }
+    return rc;
+}
+
+static uint16_t common_flags(const struct sp_run_state *run)
+{
+    return run->link_injection ? SP_BLOCK_LINK : 0;
+}
+
+uint32_t sp_round_add_control(struct sp_round *round, const struct sp_control_flow *flow,
+                              uint16_t attempts)
+{
+    const struct sp_block_plan block = {.from = flow->from,
+                                        .to = flow->to,
+                                        .src = flow->src,
+                                        .dst = flow->dst,
+                                        .own = flow->own,
+                                        .src_seen = flow->src_seen,
+                                        .technique = flow->technique,
+                                        .attempts = attempts,
+                                        .flags =
+                                            (uint16_t)(common_flags(round->run) | SP_BLOCK_CONTROL |
+                                                       (flow->is_self ? SP_BLOCK_SELF : 0U))};
+    return sp_batch_add_block(round->batch, &block);
+}
+
+uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts)
+{
+    const struct sp_pair *pair = &round->run->plan->pairs[lane->pair];
+    const struct sp_block_plan block = {
+        .from = pair->from,
+        .to = pair->one_sided ? SP_NONE : pair->to,
+        .src = pair->src,
+        .dst = pair->dst,
+        .own = pair->own,
+        .src_seen = pair->src_seen,
+        .technique = lane->technique,
+        .attempts = attempts,
+        .flags = (uint16_t)(common_flags(round->run) |
+                            (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U))};
+    return sp_batch_add_block(round->batch, &block);
+}
+
+uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
+                           double at_us)
+{
+    const struct sp_block_plan *plan = &round->batch->blocks[block];
+    bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
+    uint16_t sport = sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique,
+                                    port, must_be_fresh);
+    return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
+                 : SP_NONE;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Packets from arbitrary bytes: the parser stays inside them, no technique takes them for its own
+ * unless the tag is right, and an armed engine lives through any sequence of them without ever
+ * telling an arrival. The first byte says where the packet comes from. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/base/clock.h"
+#include "probe/base/mem.h"
+#include "probe/engine.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static uint64_t now_us = 1000000;
+
+static uint64_t now(void)
+{
+    return now_us;
+}
+
+static void tell(void *arg, const struct sp_record *record)
+{
+    (void)arg;
+    uint8_t kind = record->type == SP_REC_SEEN ? record->u.seen.kind : 0;
+    /* Nobody without the keys can make any of these. */
+    if (record->type == SP_REC_SEEN &&
+        (kind == SP_SEEN_NIC || kind == SP_SEEN_HOST || kind == SP_SEEN_STRAY)) {
+        abort();
+    }
+}
+
+static int send_raw(void *arg, const struct sp_spec *spec, uint32_t iface)
+{
+    (void)arg;
+    (void)spec;
+    (void)iface;
+    return 0;
+}
+
+static bool can_link(void *arg, uint32_t iface)
+{
+    (void)arg;
+    (void)iface;
+    return false;
+}
+
+static enum sp_rc netinfo(void *arg, struct sp_netinfo *ret_info)
+{
+    (void)arg;
+    *ret_info = (struct sp_netinfo){.ifaces = sp_calloc(1, sizeof(*ret_info->ifaces)),
+                                    .own = sp_calloc(2, sizeof(*ret_info->own)),
+                                    .nifaces = 1,
+                                    .nown = 2};
+    if (!ret_info->ifaces || !ret_info->own) {
+        abort();
+    }
+    ret_info->ifaces[0].index = 1;
+    ret_info->ifaces[0].is_up = true;
+    for (size_t i = 0; i < 2; i++) {
+        ret_info->own[i].iface = 1;
+        if (sp_addr_parse(i ? "2001:db8::1" : "10.0.0.1", &ret_info->own[i].addr) != SP_OK) {
+            abort();
+        }
+    }
+    return SP_OK;
+}
+
+static enum sp_rc route(void *arg, const struct sp_addr *src, const struct sp_addr *dst,
+                        struct sp_route *ret_route)
+{
+    (void)arg;
+    (void)src;
+    (void)dst;
+    *ret_route = (struct sp_route){.iface = 1};
+    return SP_OK;
+}
+
+static enum sp_rc listening(void *arg, bool on)
+{
+    (void)arg;
+    (void)on;
+    return SP_OK;
+}
+
+static struct sp_counters counters(void *arg)
+{
+    (void)arg;
+    return (struct sp_counters){0};
+}
+
+static void order(struct sp_engine *engine, uint8_t type, const void *body, size_t len)
+{
+    struct sp_record r = {.type = type};
+    memcpy(&r.u, body, len);
+    sp_engine_order(engine, &r);
+}
+
+static void add_blocks(struct sp_engine *engine)
+{
+    const struct sp_technique_info *info;
+    for (uint16_t i = 0; (info = sp_technique_at(i)) != NULL; i++) {
+        for (uint16_t way = 0; way < 4; way++) {
+            struct sp_rec_block block = {.batch = 1,
+                                         .block = (uint16_t)(i * 40 + way * 10),
+                                         .attempts = 10,
+                                         .flags = way % 2 ? SP_BLOCK_SENDER
+                                                          : SP_BLOCK_RECEIVER | SP_BLOCK_REPLY};
+            const char *me = way / 2 ? "2001:db8::1" : "10.0.0.1";
+            const char *peer = way / 2 ? "2001:db8::2" : "10.0.0.2";
+            if (sp_addr_parse(way % 2 ? me : peer, &block.src) != SP_OK ||
+                sp_addr_parse(way % 2 ? peer : me, &block.dst) != SP_OK) {
+                abort();
+            }
+            memcpy(block.technique, info->name, strlen(info->name));
+            order(engine, SP_REC_BLOCK, &block, sizeof(block));
+        }
+    }
+}
+
+static struct sp_engine *armed_engine(void)
+{
+    static struct sp_prefix targets[2];
+    static const struct sp_engine_io io = {.tell = tell,
+                                           .send_raw = send_raw,
+                                           .can_link = can_link,
+                                           .netinfo = netinfo,
+                                           .route = route,
+                                           .listen = listening,
+                                           .counters = counters};
+    const struct sp_bounds bounds = {
+        .targets = targets, .ntargets = 2, .max_pps = 1000000, .hazard = 'C'};
+    struct sp_engine *engine = NULL;
+    if (sp_prefix_parse("10.0.0.0/8", &targets[0]) != SP_OK ||
+        sp_prefix_parse("2001:db8::/32", &targets[1]) != SP_OK ||
+        sp_engine_new(&io, &bounds, 0, &engine) != SP_OK) {
+        abort();
+    }
+    struct sp_rec_batch batch = {.batch = 1,
+                                 .sport_lo = 40000,
+                                 .sport_hi = 40100,
+                                 .max_pps = 1000000,
+                                 .budget = 1000,
+                                 .lifetime_ms = 3600000};
+    memset(batch.key, 0x5c, sizeof(batch.key));
+    const struct sp_rec_arm arm = {.batch = 1};
+    order(engine, SP_REC_BATCH, &batch, sizeof(batch));
+    add_blocks(engine);
+    order(engine, SP_REC_ARM, &arm, sizeof(arm));
+    for (uint16_t i = 0; i < 3; i++) {
+        for (uint16_t v6 = 0; v6 < 2; v6++) {
+            const struct sp_rec_shot shot = {
+                .batch = 1, .block = (uint16_t)(i * 40 + 10 + v6 * 20), .port = 53, .sport = 40000};
+            order(engine, SP_REC_SHOT, &shot, sizeof(shot));
+        }
+    }
+    const struct sp_rec_fire fire = {.batch = 1};
+    order(engine, SP_REC_FIRE, &fire, sizeof(fire));
+    (void)sp_engine_tick(engine);
+    return engine;
+}
+
+static void one_packet(struct sp_engine *engine, uint8_t from, const uint8_t *bytes, size_t len)
+{
+    struct sp_pkt pkt;
+    const struct sp_captured captured = {.dir = (enum sp_direction)(from % 3),
+                                         .is_loopback = (from & 4) != 0,
+                                         .iface = 1,
+                                         .ip = bytes,
+                                         .len = len};
+    sp_engine_captured(engine, &captured);
+    if (!sp_pkt_parse(bytes, len, &pkt)) {
+        return;
+    }
+    if (pkt.payload_len && (pkt.payload < bytes || pkt.payload + pkt.payload_len > bytes + len)) {
+        abort();
+    }
+    sp_engine_host(engine, &pkt, 1);
+    struct sp_pkt bare = {.ip_proto = from, .src = pkt.src, .dst = pkt.dst};
+    (void)sp_pkt_parse_transport(bytes, len, &bare);
+}
+
+/* Packets one after another: origin 1 byte, length 1 byte, bytes. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    sp_clock_inject(now, NULL);
+    struct sp_engine *engine = armed_engine();
+    while (size >= 2) {
+        size_t len = data[1] < size - 2 ? data[1] : size - 2;
+        uint8_t *exact = malloc(len ? len : 1);
+        if (!exact) {
+            abort();
+        }
+        memcpy(exact, data + 2, len);
+        one_packet(engine, data[0], exact, len);
+        free(exact);
+        now_us += 1000;
+        (void)sp_engine_tick(engine);
+        data += 2 + len;
+        size -= 2 + len;
+    }
+    const struct sp_rec_collect collect = {.batch = 1};
+    order(engine, SP_REC_COLLECT, &collect, sizeof(collect));
+    sp_engine_free(engine);
+    now_us = 1000000;
+    return 0;
+}
