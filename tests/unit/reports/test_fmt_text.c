@@ -390,6 +390,18 @@ static void test_big_numbers(void **state)
     assert_non_null(strstr(sp_buf_text(&out), " of 1,234,567"));
     assert_non_null(strstr(sp_buf_text(&out), "3661.9 s"));
     sp_buf_release(&out);
+    /* No line ends within a number, whatever the width. */
+    for (unsigned width = 40; width <= 120; width++) {
+        struct sp_format_options o = {.width = width};
+        sp_render_sample(s, "text", &o, &out);
+        const char *proof = strstr(sp_buf_text(&out), "Of what holds: ");
+        const char *end = strstr(proof, "\n\n");
+        for (const char *p = proof; p < end; p++) {
+            assert_false(*p == ',' && p[1] == '\n' && p[-1] >= '0' && p[-1] <= '9');
+        }
+        assert_null(strchr(sp_buf_text(&out), '\x1f'));
+        sp_buf_release(&out);
+    }
     sp_sample_free(s);
 }
 
