@@ -261,9 +261,9 @@ static void show_coverage(struct sp_text *text)
     ratio_line(text, "edges", c->edges_tested, c->edges_of);
     ratio_line(text, "rules", c->rules_tested, c->rules_of);
     ratio_line(text, "firewalls", c->enforcements_tested, c->enforcements_of);
-    unsigned hundredths = (unsigned)(c->denied_ports_swept * 10000.0);
-    sp_buf_fmt(&text->line, "%u.%02u %% of the denied TCP and UDP ports have a check of their own",
-               hundredths / 100U, hundredths % 100U);
+    char percent[SP_PERCENT_STRLEN];
+    sp_text_add(text, sp_percent_str(c->denied_ports_swept, percent));
+    sp_text_add(text, " % of the denied TCP and UDP ports have a check of their own");
     sp_text_field(text, "denied");
 }
 

@@ -17,16 +17,16 @@ static void add_expected(struct sp_text *text, const struct sp_finding *finding)
     static const char *const words[] = {"denied", "allowed", "permitted"};
     sp_text_add(text, finding->expect < SP_ARRAY_LEN(words) ? words[finding->expect] : "denied");
     if (finding->rule == SP_NONE && finding->expect == SP_EXPECT_DENY) {
-        sp_text_add(text, " by default: no rule allows it (");
-        sp_text_add_outside(text, finding->line);
-        sp_text_add(text, ")");
+        sp_text_add(text, " by default: no rule allows it");
         return;
     }
     sp_text_add(text, " by ");
     sp_text_add_outside(text, finding->policy);
-    sp_text_add(text, " (");
-    sp_text_add_outside(text, finding->line);
-    sp_text_add(text, ")");
+    if (finding->rule != SP_NONE) { /* else there is no line to look at */
+        sp_text_add(text, " (");
+        sp_text_add_outside(text, finding->line);
+        sp_text_add(text, ")");
+    }
 }
 
 static const char *answer_words(uint8_t answer)
@@ -268,6 +268,8 @@ void sp_text_finding_lines(struct sp_text *text)
         sp_buf_fmt(text->out, " %s  ", sp_text_word((uint8_t)finding->verdict, word));
         sp_text_add_flow(text, finding->from, finding->to, finding->proto,
                          sp_family_str(finding->family), finding->ports);
+        sp_text_add(text, "  ");
+        sp_text_add(text, sp_severity_str(finding->severity));
         sp_text_add(text, "  ");
         add_expected(text, finding);
         sp_text_flush(text);

@@ -311,6 +311,31 @@ static void test_twins(void **state)
     sp_sample_free(s);
 }
 
+/* What no rule decides has no line to look at. */
+static void test_without_a_rule(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    struct sp_seen silent = sp_seen_silence();
+    sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, SP_EXPECT_DENY,
+                  SP_NONE, sp_seen_leak());
+    sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_WEB_2, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, SP_EXPECT_PERMIT,
+                  SP_NONE, silent);
+    sp_sample_judge(s);
+    struct sp_buf out;
+    sp_render_sample(s, "text", &at_80, &out);
+    const char *text = sp_buf_text(&out);
+    assert_non_null(strstr(text, "    expected   denied by default: no rule allows it\n"));
+    assert_non_null(strstr(text, "    expected   permitted by within: open\n"));
+    sp_buf_release(&out);
+    struct sp_format_options quiet = {.verbosity = -1};
+    sp_render_sample(s, "text", &quiet, &out);
+    assert_non_null(strstr(sp_buf_text(&out), "  tcp/22  ipv4  high  denied by default: no rule "
+                                              "allows it\n"));
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
 /* A matrix wider than the terminal goes on below; one of very many segments is left to JSON. */
 static void test_wide_matrix(void **state)
 {
@@ -365,6 +390,18 @@ static void test_big_numbers(void **state)
     assert_non_null(strstr(sp_buf_text(&out), " of 1,234,567"));
     assert_non_null(strstr(sp_buf_text(&out), "3661.9 s"));
     sp_buf_release(&out);
+    /* No line ends within a number, whatever the width. */
+    for (unsigned width = 40; width <= 120; width++) {
+        struct sp_format_options o = {.width = width};
+        sp_render_sample(s, "text", &o, &out);
+        const char *proof = strstr(sp_buf_text(&out), "Of what holds: ");
+        const char *end = strstr(proof, "\n\n");
+        for (const char *p = proof; p < end; p++) {
+            assert_false(*p == ',' && p[1] == '\n' && p[-1] >= '0' && p[-1] <= '9');
+        }
+        assert_null(strchr(sp_buf_text(&out), '\x1f'));
+        sp_buf_release(&out);
+    }
     sp_sample_free(s);
 }
 
@@ -376,7 +413,7 @@ int main(void)
         cmocka_unit_test(test_long_lists),  cmocka_unit_test(test_many_findings),
         cmocka_unit_test(test_corners),     cmocka_unit_test(test_wide_matrix),
         cmocka_unit_test(test_big_numbers), cmocka_unit_test(test_proof),
-        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_twins),       cmocka_unit_test(test_without_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
