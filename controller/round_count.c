@@ -30,15 +30,17 @@ bool sp_control_delivered(const struct sp_batch *batch, uint32_t index)
 }
 
 /* One flow of a checkpoint is good when a packet of it came through, near enough in time to the
- * attempt. Clocks of other senders began at their own FIRE, at most a few milliseconds apart. */
+ * attempt. Clocks of other senders began at their own FIRE, at most a few milliseconds apart.
+ * host: past the receiver's firewall, too. */
 static bool flow_good(const struct sp_round *round, const struct sp_checkpoint *c, unsigned k,
-                      const struct sp_shot_seen *attempt)
+                      const struct sp_shot_seen *attempt, bool host)
 {
     const struct sp_batch *batch = round->batch;
     for (uint16_t i = 0; i < c->tries; i++) {
         const struct sp_shot_seen *shot = &batch->shots[c->first[k] + i];
         int64_t apart = (int64_t)shot->sent_us - (int64_t)attempt->sent_us;
-        if (sp_control_delivered(batch, c->first[k] + i) && llabs(apart) <= SP_GUARD_US) {
+        if (sp_control_delivered(batch, c->first[k] + i) && (!host || shot->at_host) &&
+            llabs(apart) <= SP_GUARD_US) {
             return true;
         }
     }
@@ -47,15 +49,23 @@ static bool flow_good(const struct sp_round *round, const struct sp_checkpoint *
 
 static bool guarded(const struct sp_round *round, const struct sp_attempt *a)
 {
-    const struct sp_control *control = &round->run->lanes.at[a->lane].control;
+    const struct sp_lane *lane = &round->run->lanes.at[a->lane];
+    const struct sp_control *control = &lane->control;
     const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
+    /* Seen at the interface and not behind the firewall: only a control that was seen behind it
+     * shows that somebody was looking there. */
+    bool stopped_by_host = shot->at_nic && !shot->at_host;
+    bool host_proven = !stopped_by_host;
     for (unsigned k = 0; k < control->nflows; k++) {
-        if (!flow_good(round, &round->checkpoints[a->before], k, shot) ||
-            !flow_good(round, &round->checkpoints[a->after], k, shot)) {
+        bool inward = control->flows[k].to == round->run->plan->pairs[lane->pair].to;
+        bool host = stopped_by_host && inward;
+        if (!flow_good(round, &round->checkpoints[a->before], k, shot, host) ||
+            !flow_good(round, &round->checkpoints[a->after], k, shot, host)) {
             return false;
         }
+        host_proven = host_proven || inward;
     }
-    return true;
+    return host_proven;
 }
 
 /* The loss that the controls of each lane saw. Packets of a lost host say nothing about the path.
