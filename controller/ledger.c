@@ -17,10 +17,11 @@
 #include "probe/base/table.h"
 #include "reports/sink.h"
 
-#define SP_LEDGER_MAX  2000000U /* conversations kept */
-#define SP_LEDGER_LOOK 64U      /* ports looked at before an allowed flow is repeated */
-#define SP_LEDGER_MARK 6U       /* bytes of the magic that every version begins with */
-#define SP_LEDGER_ROW  12U      /* bytes of one in the file: hash 8, seconds 4 */
+#define SP_LEDGER_MAX  16000000U /* conversations of one run */
+#define SP_LEDGER_KEEP 1000000U  /* conversations handed on to later runs: the newest */
+#define SP_LEDGER_LOOK 64U       /* ports looked at before an allowed flow is repeated */
+#define SP_LEDGER_MARK 6U        /* bytes of the magic that every version begins with */
+#define SP_LEDGER_ROW  12U       /* bytes of one in the file: hash 8, seconds 4 */
 static const char magic[8] = "SPLEDG1\n";
 
 struct entry {
@@ -80,7 +81,13 @@ static enum sp_rc load(struct sp_ledger *ledger)
     if (!f) {
         return SP_OK;
     }
-    if (fread(head, sizeof(head), 1, f) == 1 && memcmp(head, magic, sizeof(magic)) == 0) {
+    struct stat st;
+    size_t rows = fstat(fileno(f), &st) == 0 && st.st_size > (off_t)sizeof(head)
+                      ? ((size_t)st.st_size - sizeof(head)) / SP_LEDGER_ROW
+                      : 0;
+    size_t skip = rows > SP_LEDGER_KEEP ? rows - SP_LEDGER_KEEP : 0;
+    if (fread(head, sizeof(head), 1, f) == 1 && memcmp(head, magic, sizeof(magic)) == 0 &&
+        fseek(f, (long)(skip * SP_LEDGER_ROW), SEEK_CUR) == 0) {
         while (rc == SP_OK && fread(row, sizeof(row), 1, f) == 1) {
             struct sp_rd rd;
             sp_rd_init(&rd, row, sizeof(row));
@@ -154,6 +161,7 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
 {
     uint32_t tries = (uint32_t)(ledger->hi - ledger->lo) + 1;
     uint16_t used = 0; /* the first that is only a repetition */
+    uint32_t used_row = SP_NO_ROW;
     for (uint32_t i = 0; i < tries; i++) {
         uint16_t sport = ledger->next;
         ledger->next = sport == ledger->hi ? ledger->lo : (uint16_t)(sport + 1);
@@ -162,15 +170,21 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
         if (sp_table_get(&ledger->known, back) != SP_NO_ROW) {
             continue;
         }
-        if (sp_table_get(&ledger->known, there) == SP_NO_ROW) {
+        uint32_t row = sp_table_get(&ledger->known, there);
+        if (row == SP_NO_ROW) {
             return note(ledger, there, (uint32_t)sp_wall_s()) == SP_OK ? sport : 0;
         }
+        used_row = used ? used_row : row;
         used = used ? used : sport;
         if (!must_be_fresh && i >= SP_LEDGER_LOOK) {
             break;
         }
     }
-    return must_be_fresh ? 0 : used;
+    if (must_be_fresh || !used) {
+        return 0;
+    }
+    ledger->entries[used_row].at_s = (uint32_t)sp_wall_s(); /* its state lives from now on anew */
+    return used;
 }
 
 enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)
@@ -179,9 +193,10 @@ enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)
     if (!ledger->path) {
         return SP_OK;
     }
-    sp_buf_init(&out, sizeof(magic) + (size_t)SP_LEDGER_MAX * SP_LEDGER_ROW);
+    sp_buf_init(&out, sizeof(magic) + (size_t)SP_LEDGER_KEEP * SP_LEDGER_ROW);
     sp_buf_add(&out, magic, sizeof(magic));
-    for (size_t i = 0; i < ledger->n; i++) {
+    for (size_t i = ledger->n > SP_LEDGER_KEEP ? ledger->n - SP_LEDGER_KEEP : 0; i < ledger->n;
+         i++) {
         uint8_t row[SP_LEDGER_ROW];
         struct sp_wr wr;
         sp_wr_init(&wr, row, sizeof(row));

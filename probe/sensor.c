@@ -43,7 +43,7 @@ static void give_up(struct sensor *s, enum sp_error_code code, const char *text,
     struct sp_record record = {.type = SP_REC_ERROR};
     record.u.error.code = (uint16_t)code;
     record.u.error.generation = s->generation;
-    (void)snprintf(record.u.error.text, sizeof(record.u.error.text), "%s", text);
+    (void)snprintf(record.u.error.text, sizeof(record.u.error.text), "%.79s", text);
     sp_stream_send(s->stream, &record);
     s->exit_code = exit_code;
     (void)event_base_loopbreak(s->base);

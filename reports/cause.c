@@ -248,9 +248,35 @@ static bool beside_opened(const struct sp_lookup *lookup, const struct sp_entry 
     return has_neighbour(lookup, test, true);
 }
 
-static bool beside_denied(const struct sp_lookup *lookup, const struct sp_entry *test)
+static bool is_delivered(const struct sp_entry *e, const struct sp_entry *test)
 {
-    return has_neighbour(lookup, test, false);
+    return e->rule == test->rule && e->test != test->test && e->expect != SP_EXPECT_DENY &&
+           e->verdict == SP_VERDICT_HOLDS && !e->is_note;
+}
+
+/* At an end of an opened range of which another port works: nothing denied lies between the two. */
+static bool rest_works(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    size_t at = lower_bound(lookup->entries, lookup->n, test, cmp_flow);
+    struct sp_entry key = *test;
+    bool works = false;
+    for (size_t i = at; i < lookup->n && !works; i++) {
+        key.port = lookup->entries[i].port;
+        if (cmp_flow(&lookup->entries[i], &key) != 0 ||
+            lookup->entries[i].expect == SP_EXPECT_DENY) {
+            break;
+        }
+        works = is_delivered(&lookup->entries[i], test);
+    }
+    for (size_t i = at; i > 0 && !works; i--) {
+        key.port = lookup->entries[i - 1].port;
+        if (cmp_flow(&lookup->entries[i - 1], &key) != 0 ||
+            lookup->entries[i - 1].expect == SP_EXPECT_DENY) {
+            break;
+        }
+        works = is_delivered(&lookup->entries[i - 1], test);
+    }
+    return works && has_neighbour(lookup, test, false);
 }
 
 static bool other_protocol_opened(const struct sp_lookup *lookup, const struct sp_entry *test)
@@ -304,22 +330,29 @@ static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_
     return pair->layer == SP_LAYER_HOST ? SP_CAUSE_HOST_OPEN : SP_CAUSE_LET_THROUGH;
 }
 
-static enum sp_cause guess_blocked(const struct sp_lookup *lookup,
-                                   const struct sp_judgement *judged, const struct sp_entry *tests,
-                                   size_t n)
+static bool is_refused(const struct sp_outcome *outcome)
+{
+    uint8_t answer = outcome->seen.answer;
+    return outcome->judged.by == SP_BY_ANSWERER ||
+           (outcome->seen.answered > 0 &&
+            (answer == SP_ANSWER_RST || answer == SP_ANSWER_UNREACHABLE));
+}
+
+static enum sp_cause guess_blocked(const struct sp_lookup *lookup, const struct sp_outcome *outcome,
+                                   const struct sp_entry *tests, size_t n)
 {
     struct tally flow = whole_flow(lookup, tests);
-    if (judged->by == SP_BY_SENDER) {
+    if (outcome->judged.by == SP_BY_SENDER) {
         return SP_CAUSE_SENDER_POLICY;
     }
-    if (flow.allowed_holds > 0 && all_give(lookup, tests, n, beside_denied)) {
+    if (is_refused(outcome)) { /* said aloud, so nothing needs to be guessed */
+        return SP_CAUSE_REJECTED;
+    }
+    if (all_give(lookup, tests, n, rest_works)) {
         return SP_CAUSE_TOO_NARROW;
     }
     if (all_give(lookup, tests, n, twin_holds)) {
         return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
-    }
-    if (judged->by == SP_BY_ANSWERER) {
-        return SP_CAUSE_REJECTED;
     }
     return flow.allowed_fails > 1 && flow.allowed_holds == 0 ? SP_CAUSE_NO_WAY : SP_CAUSE_DROPPED;
 }
@@ -336,7 +369,7 @@ enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_res
     case SP_VERDICT_MISDELIVERED:
         return outcome->seen.elsewhere > 0 ? SP_CAUSE_ELSEWHERE : SP_CAUSE_REWRITTEN;
     case SP_VERDICT_BLOCKED:
-        return guess_blocked(lookup, &outcome->judged, tests, n);
+        return guess_blocked(lookup, outcome, tests, n);
     case SP_VERDICT_HOST_FILTERED:
         return SP_CAUSE_HOST_FILTER;
     case SP_VERDICT_RETURN_BLOCKED:

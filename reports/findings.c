@@ -2,6 +2,7 @@
  *
  * Findings and notes: tests of one flow with one verdict become one line for people, shown by the
  * test that proves it best. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -165,8 +166,13 @@ static const struct sp_entry *best_sample(const struct sp_result *result,
     return best;
 }
 
-static char *repeat_of(const struct sp_model *model, const struct sp_finding *finding)
+/* Everything that decides which ports are tested and how, so that the same test runs again: the
+ * ports of an interval are chosen by the seed and the depth. */
+static char *repeat_of(const struct sp_result *result, const struct sp_finding *finding,
+                       bool by_link)
 {
+    const struct sp_model *model = result->model;
+    const struct sp_plan *plan = result->plan;
     struct sp_buf buf;
     sp_buf_init(&buf, SP_PORTS_MAX_BYTES);
     sp_buf_str(&buf, "segproof verify ");
@@ -181,6 +187,13 @@ static char *repeat_of(const struct sp_model *model, const struct sp_finding *fi
     sp_shell_word(&buf, sp_model_target_name(model, finding->to));
     sp_buf_str(&buf, " --only ");
     sp_shell_word(&buf, sp_technique_name(finding->technique));
+    if (plan->depth != SP_DEPTH_STANDARD) {
+        sp_buf_fmt(&buf, " --depth %s", sp_depth_str(plan->depth));
+    }
+    sp_buf_str(&buf, by_link ? " --inject link" : "");
+    if (plan->seed != 0) { /* which the command line does not take */
+        sp_buf_fmt(&buf, " --seed %" PRIu64, plan->seed);
+    }
     char *text = sp_buf_take(&buf);
     sp_buf_release(&buf);
     return text;
@@ -220,7 +233,7 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->ports = sp_buf_take(&ports);
     sp_buf_release(&ports);
     finding->line = sp_rule_line(result->model, run[0].rule);
-    finding->repeat = repeat_of(result->model, finding);
+    finding->repeat = repeat_of(result, finding, result->outcomes[run[0].test].injected_link);
     if (rc != SP_OK || !finding->ports || !finding->line || !finding->repeat) {
         return rc != SP_OK ? rc : SP_E_NOMEM;
     }

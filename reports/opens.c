@@ -13,6 +13,7 @@ uint32_t sp_open_culprit(enum sp_unsound reason, uint32_t from, uint32_t to)
     switch (reason) {
     case SP_UNSOUND_SENDER_LOST:
     case SP_UNSOUND_SENDER_ARM:
+    case SP_UNSOUND_NO_ROUTE:
         return from;
     case SP_UNSOUND_RECEIVER_LOST:
     case SP_UNSOUND_RECEIVER_ARM:
@@ -20,7 +21,6 @@ uint32_t sp_open_culprit(enum sp_unsound reason, uint32_t from, uint32_t to)
     case SP_UNSOUND_INTERFACE:
         return to;
     case SP_SOUND:
-    case SP_UNSOUND_NO_ROUTE:
     case SP_UNSOUND_NOT_SENT:
     case SP_UNSOUND_NO_CONTROL:
     case SP_UNSOUND_CONTROL_LOST:
@@ -38,15 +38,20 @@ uint32_t sp_open_culprit(enum sp_unsound reason, uint32_t from, uint32_t to)
     return SP_NONE;
 }
 
-/* An entry with its reason; host SP_NONE sorts last. */
+/* An entry with its reason; host SP_NONE sorts last, and what nobody came to behind that. */
 struct cause {
     struct sp_entry entry;
     enum sp_unsound reason;
     uint32_t host;
+    bool unfinished, never_ready;
 };
 
 static int cmp_group(const struct cause *a, const struct cause *b)
 {
+    SP_CMP(a->unfinished, b->unfinished);
+    if (a->unfinished) {
+        return 0;
+    }
     SP_CMP(a->host, b->host);
     if (a->host != SP_NONE) {
         SP_CMP(a->reason, b->reason);
@@ -80,6 +85,28 @@ static enum sp_unsound reason_of(const struct sp_outcome *outcome)
         reason = outcome->seen.unsound;
     }
     return reason > SP_SOUND && reason < SP_UNSOUND_COUNT ? reason : SP_UNSOUND_NO_CONTROL;
+}
+
+/* Its probe never said which version it is: then the host has none, whichever end it is. */
+static bool is_never_ready(const struct sp_result *result, uint32_t host)
+{
+    return host < result->model->nhosts && !result->hosts[host].ok &&
+           result->hosts[host].reason[0] != '\0' && result->hosts[host].version[0] == '\0';
+}
+
+static struct cause cause_of(const struct sp_result *result, const struct sp_entry *entry)
+{
+    enum sp_unsound reason = reason_of(&result->outcomes[entry->test]);
+    struct cause cause = {.entry = *entry,
+                          .reason = reason,
+                          .host = sp_open_culprit(reason, entry->from, entry->to),
+                          .unfinished = reason == SP_UNSOUND_INTERRUPTED};
+    bool is_lost = reason == SP_UNSOUND_SENDER_LOST || reason == SP_UNSOUND_RECEIVER_LOST;
+    if (is_lost && is_never_ready(result, cause.host)) {
+        cause.reason = SP_UNSOUND_SENDER_LOST; /* one line for both directions */
+        cause.never_ready = true;
+    }
+    return cause;
 }
 
 static char *ports_of(const struct cause *run, size_t n, enum sp_rc *rc)
@@ -119,8 +146,11 @@ static enum sp_rc add_open(struct sp_summary *summary, const struct cause *run, 
                              .family = run[0].entry.family,
                              .proto = run[0].entry.proto,
                              .technique = run[0].entry.technique,
+                             .never_ready = run[0].never_ready,
                              .tests = n};
-    if (open->host == SP_NONE) {
+    if (run[0].unfinished) {
+        open->from = open->to = SP_NONE;
+    } else if (open->host == SP_NONE) {
         open->ports = ports_of(run, n, &rc);
     } else if (open->host < result->model->nhosts && result->hosts[open->host].reason[0]) {
         open->detail = result->hosts[open->host].reason;
@@ -140,9 +170,7 @@ enum sp_rc sp_group_open(struct sp_summary *summary)
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
         if (e->verdict == SP_VERDICT_INCONCLUSIVE) {
-            enum sp_unsound reason = reason_of(&summary->result->outcomes[e->test]);
-            causes[n++] = (struct cause){
-                .entry = *e, .reason = reason, .host = sp_open_culprit(reason, e->from, e->to)};
+            causes[n++] = cause_of(summary->result, e);
         }
     }
     qsort(causes, n, sizeof(*causes), cmp_cause);

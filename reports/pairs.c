@@ -32,6 +32,18 @@ static bool keep_tested(const struct sp_entry *entry, const void *ctx)
     return sp_verdict_is_conclusive(entry->verdict);
 }
 
+static bool keep_leak(const struct sp_entry *entry, const void *ctx)
+{
+    (void)ctx;
+    return entry->verdict == SP_VERDICT_LEAK;
+}
+
+static bool keep_failing(const struct sp_entry *entry, const void *ctx)
+{
+    (void)ctx;
+    return entry->verdict != SP_VERDICT_LEAK && sp_verdict_is_finding(entry->verdict);
+}
+
 static bool keep_delivered(const struct sp_entry *entry, const void *ctx)
 {
     const struct sp_result *result = ctx;
@@ -133,6 +145,12 @@ static enum sp_rc make_row(const struct sp_result *result, const struct sp_entry
     }
     if (rc == SP_OK) {
         row->tested = list(run, n, keep_tested, NULL, &rc);
+    }
+    if (rc == SP_OK) {
+        row->leaks = list(run, n, keep_leak, NULL, &rc);
+    }
+    if (rc == SP_OK) {
+        row->failing = list(run, n, keep_failing, NULL, &rc);
     }
     if (rc == SP_OK) {
         row->delivered = list(run, n, keep_delivered, result, &rc);

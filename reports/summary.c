@@ -158,6 +158,8 @@ void sp_summary_free(struct sp_summary *summary)
         sp_free(row->permitted);
         sp_free(row->denied);
         sp_free(row->tested);
+        sp_free(row->leaks);
+        sp_free(row->failing);
         sp_free(row->delivered);
     }
     for (size_t i = 0; i < summary->ncauses; i++) {

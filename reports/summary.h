@@ -68,10 +68,11 @@ struct sp_finding {
 /* Tests without a conclusion that share their reason and their pair, or the host at fault. */
 struct sp_open {
     enum sp_unsound reason;
-    uint32_t host; /* whose fault it is, SP_NONE = the pair's; then the next four count */
-    uint32_t from, to;
+    uint32_t host;     /* whose fault it is, SP_NONE = the pair's; then the next four count */
+    uint32_t from, to; /* both SP_NONE when it is nobody's: everything that was not finished */
     uint8_t family, proto, technique;
-    char *ports;        /* NULL for a host's fault */
+    bool never_ready;   /* the host has no probe at all: detail tells why */
+    char *ports;        /* NULL for a host's fault, and for nobody's */
     const char *detail; /* the host's own words, or NULL; borrowed, from outside: escape it */
     uint64_t tests;
 };
@@ -94,6 +95,8 @@ struct sp_pair_row {
     bool lossy;
     char *allowed, *permitted, *denied; /* declared intervals (tested points without a policy) */
     char *tested;                       /* ports with a conclusion */
+    char *leaks;                        /* of these, what leaks */
+    char *failing;                      /* and what is any other finding */
     char *delivered;                    /* ports of which something arrived */
     uint32_t tests, holds, failed, inconclusive;
 };

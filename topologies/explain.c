@@ -350,6 +350,12 @@ static enum sp_rc find_ports(struct work *w, const char *ports, struct sp_diag *
     }
     w->ports = &w->single;
     w->nports = 1;
+    if (!strchr(ports, '/') && sp_portspec_parse(ports, &w->single, NULL) == SP_E_INVALID) {
+        return sp_fail(diag, SP_E_INVALID, NULL,
+                       "'%s' is neither a port nor the name of a service: write tcp/443, udp/53, "
+                       "tcp/8000-8100, icmp/echo, any, or a service of the topology",
+                       ports);
+    }
     return sp_portspec_parse(ports, &w->single, diag);
 }
 
@@ -357,8 +363,7 @@ static enum sp_rc explain_all(struct work *w, struct sp_diag *diag)
 {
     size_t nfrom = sp_bits_count(&w->from), nto = sp_bits_count(&w->to);
     if (nfrom == 0 || nto == 0) {
-        return sp_fail(diag, SP_E_INVALID, nfrom == 0 ? w->out->from : w->out->to,
-                       "'%s' selects no host and no balancer",
+        return sp_fail(diag, SP_E_INVALID, NULL, "'%s' selects no host and no balancer",
                        nfrom == 0 ? w->out->from : w->out->to);
     }
     if (nfrom * nto > SP_EXPLAIN_MAX_PAIRS) {

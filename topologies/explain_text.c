@@ -167,7 +167,8 @@ static void print_who(const struct sp_explanation *explanation,
                    sp_model_target_name(model, answer->members[i].to));
     }
     if (answer->nmembers > SP_NAMED_MEMBERS) {
-        sp_buf_fmt(out, " and %zu more pairs", answer->nmembers - SP_NAMED_MEMBERS);
+        size_t more = answer->nmembers - SP_NAMED_MEMBERS;
+        sp_buf_fmt(out, " and %zu more pair%s", more, more == 1 ? "" : "s");
     }
 }
 

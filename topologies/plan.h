@@ -103,8 +103,13 @@ enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
 void sp_plan_free(struct sp_plan *plan);
 
 struct sp_buf;
-/* The plan for people: tests, packets, time, coverage, and what is not tested and why. verbose adds
- * every pair with its ports, and every skip by host. */
+/* A share of 0..1 in percent, "0.0385": rounded down, so that 100 means all. One way for plan and
+ * report. */
+#define SP_PERCENT_STRLEN 16
+const char *sp_percent_str(double share, char out[static SP_PERCENT_STRLEN]);
+
+/* The plan for people, in 80 columns where words allow it: tests, packets, time, coverage, and what
+ * is not tested and why. verbose adds every pair with its ports, and every skip by host. */
 void sp_plan_print(const struct sp_plan *plan, const struct sp_model *model, bool verbose,
                    struct sp_buf *out);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A plan in words. */
+ * A plan in words, for 80 columns. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +9,50 @@
 
 #define SP_NUMBER_STRLEN 32
 #define SP_NAMED_HOSTS   3U
+#define SP_PLAN_WIDTH    80U
+#define SP_PLAN_LINE_MAX (4U << 20)
+#define SP_COST_COLUMN   16U /* where the words of each part start */
+#define SP_SHARE_COLUMN  22U
+#define SP_SKIP_COLUMN   31U
+#define SP_PORTS_COLUMN  19U
+
+/* Columns of len bytes of UTF-8. */
+static size_t columns_of(const char *bytes, size_t len)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < len; i++) {
+        columns += ((unsigned char)bytes[i] & 0xc0) != 0x80;
+    }
+    return columns;
+}
+
+/* Writes the line to out and empties it. Breaks at spaces, and in lists after commas; what follows
+ * a break starts at indent, and a longer word stays whole. */
+static void end_line(struct sp_buf *out, struct sp_buf *line, size_t indent, bool is_list)
+{
+    const char *rest = sp_buf_text(line);
+    size_t column = 0;
+    while (*rest) {
+        size_t spaces = strspn(rest, " ");
+        size_t len = strcspn(rest + spaces, is_list ? " ," : " ");
+        len += strspn(rest + spaces + len, ",");
+        size_t columns = columns_of(rest + spaces, len);
+        if (column > indent && column + spaces + columns > SP_PLAN_WIDTH) {
+            sp_buf_fmt(out, "\n%*s", (int)indent, "");
+            column = indent;
+            rest += spaces;
+            spaces = 0;
+        }
+        sp_buf_add(out, rest, spaces + len);
+        rest += spaces + len;
+        column += spaces + columns;
+    }
+    sp_buf_char(out, '\n');
+    if (line->rc != SP_OK && out->rc == SP_OK) {
+        out->rc = line->rc;
+    }
+    sp_buf_clear(line);
+}
 
 /* 1234567 as "1,234,567". */
 static const char *number(uint64_t n, char out[static SP_NUMBER_STRLEN])
@@ -45,21 +89,36 @@ static void print_cost(const struct sp_plan *plan, const struct sp_model *model,
     for (size_t i = 0; i < plan->ntests; i++) {
         count[plan->tests[i].expect % 3]++;
     }
-    sp_buf_fmt(out, "Plan for %s: depth %s, seed %llu\n", model->name, sp_depth_str(plan->depth),
+    struct sp_buf line;
+    sp_buf_init(&line, SP_PLAN_LINE_MAX);
+    sp_buf_fmt(&line, "Plan for %s: depth %s, seed %llu", model->name, sp_depth_str(plan->depth),
                (unsigned long long)plan->seed);
-    sp_buf_fmt(out, "  tests         %s", number(plan->cost.tests, n));
-    sp_buf_fmt(out, " (%s must be denied", number(count[SP_EXPECT_DENY], n));
-    sp_buf_fmt(out, ", %s must work", number(count[SP_EXPECT_ALLOW], n));
-    sp_buf_fmt(out, ", %s may work)\n", number(count[SP_EXPECT_PERMIT], n));
-    sp_buf_fmt(out,
-               "  packets       %s (%u attempts per denied test, %u per other, and controls)\n",
+    end_line(out, &line, 2, false);
+    sp_buf_fmt(&line, "  tests         %s", number(plan->cost.tests, n));
+    sp_buf_fmt(&line, " (%s must be denied", number(count[SP_EXPECT_DENY], n));
+    sp_buf_fmt(&line, ", %s must work", number(count[SP_EXPECT_ALLOW], n));
+    sp_buf_fmt(&line, ", %s may work)", number(count[SP_EXPECT_PERMIT], n));
+    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_buf_fmt(&line,
+               "  packets       %s (%u attempts per denied test, %u per other, and controls)",
                number(plan->cost.packets, n), SP_PLAN_DENY_ATTEMPTS, SP_PLAN_ALLOW_ATTEMPTS);
-    sp_buf_str(out, "  time          ");
-    print_time(plan->cost.seconds, out);
-    sp_buf_fmt(out,
-               " at the allowed rates\n  source ports  %u-%u are kept for the run and never "
-               "tested\n",
+    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_buf_str(&line, "  time          ");
+    print_time(plan->cost.seconds, &line);
+    sp_buf_str(&line, " at the allowed rates");
+    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_buf_fmt(&line, "  source ports  %u-%u are kept for the run and never tested",
                (unsigned)plan->sport_lo, (unsigned)plan->sport_hi);
+    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_buf_release(&line);
+}
+
+const char *sp_percent_str(double share, char out[static SP_PERCENT_STRLEN])
+{
+    double most = share < 1.0 ? share : 1.0;
+    unsigned parts = most > 0.0 ? (unsigned)(most * 1000000.0) : 0;
+    (void)snprintf(out, SP_PERCENT_STRLEN, "%u.%04u", parts / 10000U, parts % 10000U);
+    return out;
 }
 
 static void print_share(struct sp_buf *out, const char *what, uint64_t tested, uint64_t of)
@@ -80,25 +139,34 @@ static void print_coverage(const struct sp_coverage *c, struct sp_buf *out)
     print_share(out, "edges", c->edges_tested, c->edges_of);
     print_share(out, "rules", c->rules_tested, c->rules_of);
     print_share(out, "enforcement points", c->enforcements_tested, c->enforcements_of);
-    sp_buf_fmt(out, "  %-19s %.4f %% of the denied tcp and udp ports have a test of their own\n",
-               "denied ports", 100.0 * c->denied_ports_swept);
+    char percent[SP_PERCENT_STRLEN];
+    struct sp_buf line;
+    sp_buf_init(&line, SP_PLAN_LINE_MAX);
+    sp_buf_fmt(&line, "  %-19s %s %% of the denied tcp and udp ports have a test of their own",
+               "denied ports", sp_percent_str(c->denied_ports_swept, percent));
+    end_line(out, &line, SP_SHARE_COLUMN, false);
+    sp_buf_release(&line);
 }
 
-static void skip_unit(const struct sp_skip *skip, char *out, size_t size)
+static void skip_unit(const struct sp_skip *skip, uint64_t points, char *out, size_t size)
 {
+    const char *many = points == 1 ? "" : "s";
     if (skip->proto < SP_PROTO_COUNT) {
-        (void)snprintf(out, size, "%s intervals", sp_proto_str(skip->proto));
+        (void)snprintf(out, size, "%s interval%s", sp_proto_str(skip->proto), many);
     } else if (skip->family != 0) {
-        (void)snprintf(out, size, "%s address pairs", sp_family_str(skip->family));
+        (void)snprintf(out, size, "%s address pair%s", sp_family_str(skip->family), many);
     } else {
-        (void)snprintf(out, size, "pairs");
+        (void)snprintf(out, size, "pair%s", many);
     }
 }
 
-static bool same_row(const struct sp_skip *a, const struct sp_skip *b)
+/* What a row puts together: skips that differ in their hosts, or verbose those of one host. The
+ * family of intervals is not shown, and not told apart. */
+static bool same_row(const struct sp_skip *a, const struct sp_skip *b, bool verbose)
 {
     bool same_family = a->family == b->family || a->proto < SP_PROTO_COUNT;
-    return a->reason == b->reason && a->proto == b->proto && same_family;
+    bool same_hosts = !verbose || (a->from == b->from && a->to == b->to);
+    return a->reason == b->reason && a->proto == b->proto && same_family && same_hosts;
 }
 
 static const char *skip_name(const struct sp_skip *skip, const struct sp_model *model)
@@ -107,31 +175,47 @@ static const char *skip_name(const struct sp_skip *skip, const struct sp_model *
     return who != SP_NONE ? sp_model_target_name(model, who) : NULL;
 }
 
-/* One row for all skips that differ in their hosts only; the first few hosts are named. */
-static void print_row(const struct sp_plan *plan, const struct sp_model *model, size_t first,
-                      struct sp_buf *out)
+/* The first few hosts are named. */
+static void add_names(const struct sp_plan *plan, const struct sp_model *model, size_t first,
+                      bool verbose, struct sp_buf *line)
 {
     const struct sp_skip *row = &plan->skips[first];
-    char n[SP_NUMBER_STRLEN], unit[40];
-    uint64_t points = 0, hosts = 0;
-    for (size_t i = first; i < plan->nskips; i++) {
-        points += same_row(row, &plan->skips[i]) ? plan->skips[i].points : 0;
-    }
-    skip_unit(row, unit, sizeof(unit));
-    sp_buf_fmt(out, "  %12s  %-18s  %s", number(points, n), unit, row->reason);
+    char n[SP_NUMBER_STRLEN];
+    uint64_t hosts = 0;
     for (size_t i = first; i < plan->nskips; i++) {
         const char *name = skip_name(&plan->skips[i], model);
-        if (!same_row(row, &plan->skips[i]) || !name) {
+        if (!name || !same_row(row, &plan->skips[i], verbose)) {
             continue;
         }
+        if (verbose) { /* all of them are this one */
+            sp_buf_fmt(line, ": %s", name);
+            return;
+        }
         if (++hosts <= SP_NAMED_HOSTS) {
-            sp_buf_fmt(out, "%s%s", hosts == 1 ? ": " : ", ", name);
+            sp_buf_fmt(line, "%s%s", hosts == 1 ? ": " : ", ", name);
         }
     }
     if (hosts > SP_NAMED_HOSTS) {
-        sp_buf_fmt(out, " and %s more", number(hosts - SP_NAMED_HOSTS, n));
+        sp_buf_fmt(line, " and %s more", number(hosts - SP_NAMED_HOSTS, n));
     }
-    sp_buf_char(out, '\n');
+}
+
+static void print_row(const struct sp_plan *plan, const struct sp_model *model, size_t first,
+                      bool verbose, struct sp_buf *out)
+{
+    const struct sp_skip *row = &plan->skips[first];
+    char n[SP_NUMBER_STRLEN], unit[40];
+    uint64_t points = 0;
+    struct sp_buf line;
+    for (size_t i = first; i < plan->nskips; i++) {
+        points += same_row(row, &plan->skips[i], verbose) ? plan->skips[i].points : 0;
+    }
+    sp_buf_init(&line, SP_PLAN_LINE_MAX);
+    skip_unit(row, points, unit, sizeof(unit));
+    sp_buf_fmt(&line, "  %7s  %-18s  %s", number(points, n), unit, row->reason);
+    add_names(plan, model, first, verbose, &line);
+    end_line(out, &line, SP_SKIP_COLUMN, false);
+    sp_buf_release(&line);
 }
 
 static void print_skips(const struct sp_plan *plan, const struct sp_model *model, bool verbose,
@@ -143,19 +227,12 @@ static void print_skips(const struct sp_plan *plan, const struct sp_model *model
     }
     sp_buf_str(out, "Not tested\n");
     for (size_t i = 0; i < plan->nskips; i++) {
-        const struct sp_skip *skip = &plan->skips[i];
         bool first = true;
-        for (size_t k = 0; k < i && first && !verbose; k++) {
-            first = !same_row(&plan->skips[k], skip);
+        for (size_t k = 0; k < i && first; k++) {
+            first = !same_row(&plan->skips[k], &plan->skips[i], verbose);
         }
-        if (verbose) {
-            char n[SP_NUMBER_STRLEN], unit[40];
-            const char *name = skip_name(skip, model);
-            skip_unit(skip, unit, sizeof(unit));
-            sp_buf_fmt(out, "  %12s  %-18s  %s%s%s\n", number(skip->points, n), unit, skip->reason,
-                       name ? ": " : "", name ? name : "");
-        } else if (first) {
-            print_row(plan, model, i, out);
+        if (first) {
+            print_row(plan, model, i, verbose, out);
         }
     }
 }
@@ -165,7 +242,9 @@ static void print_skips(const struct sp_plan *plan, const struct sp_model *model
 static size_t print_ports(const struct sp_plan *plan, size_t from, size_t end, struct sp_buf *out)
 {
     const struct sp_test *head = &plan->tests[from];
-    sp_buf_fmt(out, "    %-6s %-6s  ", sp_proto_str(head->proto), sp_expect_str(head->expect));
+    struct sp_buf line;
+    sp_buf_init(&line, SP_PLAN_LINE_MAX);
+    sp_buf_fmt(&line, "    %-6s %-6s  ", sp_proto_str(head->proto), sp_expect_str(head->expect));
     size_t i = from;
     while (i < end && plan->tests[i].proto == head->proto &&
            plan->tests[i].expect == head->expect) {
@@ -176,14 +255,15 @@ static size_t print_ports(const struct sp_plan *plan, size_t from, size_t end, s
             last++;
         }
         char a[SP_PORTSPEC_STRLEN];
-        sp_buf_fmt(out, "%s%s", i == from ? "" : ",",
+        sp_buf_fmt(&line, "%s%s", i == from ? "" : ",",
                    sp_proto_port_str(head->proto, plan->tests[i].port, a));
         if (last > i) {
-            sp_buf_fmt(out, "-%s", sp_proto_port_str(head->proto, plan->tests[last].port, a));
+            sp_buf_fmt(&line, "-%s", sp_proto_port_str(head->proto, plan->tests[last].port, a));
         }
         i = last + 1;
     }
-    sp_buf_char(out, '\n');
+    end_line(out, &line, SP_PORTS_COLUMN, true);
+    sp_buf_release(&line);
     return i;
 }
 
@@ -191,13 +271,16 @@ static void print_tests(const struct sp_plan *plan, const struct sp_model *model
                         struct sp_buf *out)
 {
     char a[SP_ADDR_STRLEN], b[SP_ADDR_STRLEN];
+    struct sp_buf line;
+    sp_buf_init(&line, SP_PLAN_LINE_MAX);
     sp_buf_str(out, "Tests\n");
     for (size_t i = 0; i < plan->ntests;) {
         uint32_t index = plan->tests[i].pair;
         const struct sp_pair *pair = &plan->pairs[index];
-        sp_buf_fmt(out, "  %s -> %s  %s -> %s%s\n", sp_model_target_name(model, pair->from),
+        sp_buf_fmt(&line, "  %s -> %s  %s -> %s%s", sp_model_target_name(model, pair->from),
                    sp_model_target_name(model, pair->to), sp_addr_str(&pair->src, a),
                    sp_addr_str(&pair->dst, b), pair->one_sided ? "  (target without a probe)" : "");
+        end_line(out, &line, 6, false);
         size_t end = i;
         while (end < plan->ntests && plan->tests[end].pair == index) {
             end++;
@@ -206,6 +289,7 @@ static void print_tests(const struct sp_plan *plan, const struct sp_model *model
             i = print_ports(plan, i, end, out);
         }
     }
+    sp_buf_release(&line);
 }
 
 void sp_plan_print(const struct sp_plan *plan, const struct sp_model *model, bool verbose,

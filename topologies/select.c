@@ -2,7 +2,8 @@
  *
  * Selectors of the command line: names of networks (with all inside them), hosts, groups and
  * balancers, label:k=v, any, not:x, and lists with commas. A list selects what its positive terms
- * select (everything when it has none) without what its not: terms select. */
+ * select (everything when it has none) without what its not: terms select. Errors name the part
+ * that is wrong in their text; where it was written, the caller knows. */
 #include <stdio.h>
 #include <string.h>
 
@@ -58,11 +59,11 @@ static enum sp_rc unknown_name(const struct sp_model *model, const char *name, s
         offer(&best, model->groups[i].name);
     }
     if (best.name) {
-        return sp_fail(diag, SP_E_INVALID, name, "unknown name '%s': did you mean '%s'?", name,
+        return sp_fail(diag, SP_E_INVALID, NULL, "there is no '%s'; did you mean '%s'?", name,
                        best.name);
     }
-    return sp_fail(diag, SP_E_INVALID, name,
-                   "unknown name '%s': name a network, host, group or balancer of the topology, or "
+    return sp_fail(diag, SP_E_INVALID, NULL,
+                   "there is no '%s': name a network, host, group or balancer of the topology, or "
                    "write label:key=value, any or not:name",
                    name);
 }
@@ -109,7 +110,7 @@ static enum sp_rc add_label(const struct sp_model *model, const char *term, stru
 {
     const char *equals = strchr(term, '=');
     if (!equals || equals == term || equals[1] == '\0') {
-        return sp_fail(diag, SP_E_INVALID, term, "'label:%s' is not a label: write label:key=value",
+        return sp_fail(diag, SP_E_INVALID, NULL, "'label:%s' is not a label: write label:key=value",
                        term);
     }
     size_t key_len = (size_t)(equals - term);
@@ -132,11 +133,11 @@ static enum sp_rc add_label(const struct sp_model *model, const char *term, stru
         return SP_OK;
     }
     if (best.name) {
-        return sp_fail(diag, SP_E_INVALID, term,
+        return sp_fail(diag, SP_E_INVALID, NULL,
                        "no host has the label %s: did you mean label:%.*s=%s?", term, (int)key_len,
                        term, best.name);
     }
-    return sp_fail(diag, SP_E_INVALID, term, "no host has the label %s", term);
+    return sp_fail(diag, SP_E_INVALID, NULL, "no host has the label %s", term);
 }
 
 static enum sp_rc add_term(const struct sp_model *model, const char *term, struct sp_bits *bits,
@@ -162,7 +163,7 @@ static enum sp_rc next_term(const char *whole, const char **text, char *term, st
 {
     size_t len = strcspn(*text, ",");
     if (len == 0) {
-        return sp_fail(diag, SP_E_INVALID, whole,
+        return sp_fail(diag, SP_E_INVALID, NULL,
                        "the selector '%s' has an empty part: separate names with single commas",
                        whole);
     }
@@ -207,7 +208,7 @@ enum sp_rc sp_select(const struct sp_model *model, const char *text, struct sp_b
         rc = sp_bits_init(&sel.out, n);
     }
     rc = rc == SP_OK ? select_all(model, text, &sel, diag)
-                     : sp_fail(diag, rc, text, "out of memory");
+                     : sp_fail(diag, rc, NULL, "out of memory");
     if (rc == SP_OK) {
         if (!sel.has_in) {
             add_all(model, &sel.in);

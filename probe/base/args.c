@@ -79,7 +79,8 @@ const char *sp_args_suggest(const char *wrong, size_t count,
 
 static const char *opt_name_at(const void *ctx, size_t i)
 {
-    return sp_args_opt_at(ctx, i)->name;
+    const struct sp_opt *opt = sp_args_opt_at(ctx, i);
+    return opt ? opt->name : "";
 }
 
 static const char *choice_at(const void *ctx, size_t i)
@@ -128,9 +129,14 @@ static enum sp_rc set_number(const struct parser *p, const struct sp_opt *opt, c
     }
     if (rc != SP_OK || value < opt->min || value > max) {
         const char *unit = is_time ? " ms" : "";
-        if (opt->max == 0 && opt->min == 0) {
+        if (opt->max == 0 && rc != SP_OK) {
             return sp_fail(p->diag, SP_E_INVALID, p->cmd->name, "--%s: %s is too large", opt->name,
                            text);
+        }
+        if (opt->max == 0) { /* its largest value is the type's and says nothing */
+            return sp_fail(p->diag, SP_E_INVALID, p->cmd->name,
+                           "--%s: %s is out of range: use %llu%s or more", opt->name, text,
+                           (unsigned long long)opt->min, unit);
         }
         return sp_fail(p->diag, SP_E_INVALID, p->cmd->name,
                        "--%s: %s is out of range: use %llu%s to %llu%s", opt->name, text,

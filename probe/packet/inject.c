@@ -22,17 +22,25 @@ struct sp_injector {
     size_t nlinks;
 };
 
+/* libnet loses the errno of what failed. */
+static bool may_open_raw(void)
+{
+    int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+    if (fd < 0) {
+        return errno != EPERM && errno != EACCES;
+    }
+    (void)close(fd);
+    return true;
+}
+
 static libnet_t *open_context(int type, const char *device, enum sp_rc *ret_rc,
                               struct sp_diag *diag)
 {
     char errbuf[LIBNET_ERRBUF_SIZE] = "";
-    errno = 0;
     libnet_t *l = libnet_init(type, device, errbuf);
     if (!l) {
-        int saved = errno;
-        enum sp_rc rc =
-            saved == EPERM || saved == EACCES || geteuid() != 0 ? SP_E_DENIED : SP_E_SYSTEM;
-        *ret_rc = sp_fail(diag, rc, "injection", "cannot open: %.200s", errbuf);
+        *ret_rc = sp_fail(diag, may_open_raw() ? SP_E_SYSTEM : SP_E_DENIED, "injection",
+                          "cannot open: %.200s", errbuf);
         return NULL;
     }
     (void)fcntl(libnet_getfd(l), F_SETFD, FD_CLOEXEC);

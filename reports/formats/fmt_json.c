@@ -75,6 +75,12 @@ static void add_summary(const struct sp_summary *summary, struct sp_buf *out)
 {
     const struct sp_counts *counts = &summary->counts;
     struct sp_json json = sp_json_begin();
+    uint64_t pairs = 0;
+    uint64_t intervals = 0;
+    for (size_t i = 0; i < summary->nuntested; i++) {
+        pairs += summary->untested[i].pairs;
+        intervals += summary->untested[i].intervals;
+    }
     sp_json_str(&json, "verdict", sp_overall_str(summary->overall));
     sp_json_u64(&json, "checks", counts->checks);
     sp_json_u64(&json, "holds", counts->holds);
@@ -86,6 +92,8 @@ static void add_summary(const struct sp_summary *summary, struct sp_buf *out)
     sp_json_u64(&json, "failed_checks", counts->failed);
     sp_json_u64(&json, "not_observable", counts->not_observable);
     sp_json_u64(&json, "not_tested", counts->not_tested);
+    sp_json_u64(&json, "not_tested_intervals", intervals);
+    sp_json_u64(&json, "not_tested_pairs", pairs);
     sp_json_u64(&json, "notes", summary->nnotes);
     sp_json_u64(&json, "lossy", counts->lossy);
     sp_json_u64(&json, "probes_failed", counts->probes_failed);
@@ -219,11 +227,12 @@ static void add_open(const struct sp_summary *summary, struct sp_buf *out)
     for (size_t i = 0; i < summary->nopen; i++) {
         const struct sp_open *open = &summary->open[i];
         struct sp_json json = sp_json_begin();
-        sp_json_str(&json, "reason", sp_unsound_str(open->reason));
+        sp_json_str(&json, "reason",
+                    open->never_ready ? "the host has no probe" : sp_unsound_str(open->reason));
         if (open->host != SP_NONE) {
             sp_json_str(&json, "host", name_of(summary, open->host));
             sp_json_str(&json, "detail", open->detail);
-        } else {
+        } else if (open->from != SP_NONE) {
             add_flow(summary, &json, open->from, open->to, open->family, open->proto);
             sp_json_str(&json, "ports", open->ports);
             sp_json_str(&json, "technique", sp_technique_name(open->technique));

@@ -11,6 +11,18 @@
 
 #define SP_TEXT_LINE_MAX (4U << 20)
 
+/* A silence that only the two ends vouch for must not look like a proven one. */
+static void add_unproven(struct sp_text *text)
+{
+    const uint64_t *by_grade = text->summary->counts.by_grade;
+    uint64_t n = by_grade[SP_GRADE_SELF] + by_grade[SP_GRADE_NONE];
+    if (n > 0) {
+        sp_text_add(text, ", ");
+        sp_text_add_number(text, n);
+        sp_text_add(text, " of them with the path unproven");
+    }
+}
+
 static void overall_line(struct sp_text *text)
 {
     static const char *const words[] = {"HOLDS", "FAILS", "INCOMPLETE"};
@@ -47,6 +59,7 @@ static void overall_line(struct sp_text *text)
         sp_text_add_number(text, counts->holds);
         sp_text_add(text, " of ");
         sp_text_add_count(text, counts->checks, "check holds", "checks hold");
+        add_unproven(text);
     }
     if (text->color) {
         sp_buf_str(text->out, "\x1b[1m");
@@ -67,7 +80,8 @@ static void run_line(struct sp_text *text)
     sp_text_add_outside(text, result->model->name ? result->model->name : "");
     sp_text_add(text, " (");
     sp_text_add_outside(text, result->model->file ? result->model->file : "-");
-    sp_buf_fmt(&text->line, "), depth %s, run ", sp_depth_str(result->plan->depth));
+    sp_buf_fmt(&text->line, "), depth %s, seed %llu, run ", sp_depth_str(result->plan->depth),
+               (unsigned long long)result->plan->seed);
     sp_text_add_outside(text, result->run_id);
     sp_buf_fmt(&text->line, " at %s, %llu.%llu s", when,
                (unsigned long long)(result->duration_ms / 1000U),
@@ -75,72 +89,102 @@ static void run_line(struct sp_text *text)
     sp_text_wrap(text, 0, 4);
 }
 
+/* Denied flows that hold, by the control they rest on; any says that something stands before. */
+static void add_grades(struct sp_text *text, bool any)
+{
+    static const struct {
+        uint8_t grade;
+        const char *first, *later;
+    } grades[] = {
+        {SP_GRADE_PAIR, "denied, with a control between the two hosts (pair): ", NULL},
+        {SP_GRADE_SPLIT,
+         "denied, with a control beside the two hosts (split): ", "beside them (split): "},
+        {SP_GRADE_SELF, "denied, with a control at each end only, path unproven (self): ",
+         "at each end only, path unproven (self): "},
+        {SP_GRADE_NONE, "denied, without a control: ", "without a control: "},
+    };
+    bool first = true;
+    for (size_t i = 0; i < SP_ARRAY_LEN(grades); i++) {
+        uint64_t n = text->summary->counts.by_grade[grades[i].grade];
+        if (n > 0) {
+            sp_text_add(text, any ? "; " : "");
+            sp_text_add(text, first ? grades[i].first : grades[i].later);
+            sp_text_add_number(text, n);
+            first = false;
+            any = true;
+        }
+    }
+}
+
 /* What the holds rest on. */
 static void proof_line(struct sp_text *text)
 {
     const struct sp_counts *counts = &text->summary->counts;
-    static const struct {
-        uint8_t grade;
-        const char *words;
-    } grades[] = {
-        {SP_GRADE_PAIR, " proven between the two hosts (pair)"},
-        {SP_GRADE_SPLIT, " proven beside them (split)"},
-        {SP_GRADE_SELF, " proven at each end only, path unproven (self)"},
-        {SP_GRADE_NONE, " without a control"},
-    };
     if (counts->holds == 0) {
         return;
     }
     sp_text_add(text, "Of what holds: ");
-    sp_text_add_number(text, counts->by_arrival);
-    sp_text_add(text, " arrived");
-    for (size_t i = 0; i < SP_ARRAY_LEN(grades); i++) {
-        uint64_t n = counts->by_grade[grades[i].grade];
-        if (n > 0) {
-            sp_text_add(text, ", ");
-            sp_text_add_number(text, n);
-            sp_text_add(text, grades[i].words);
-        }
+    if (counts->by_arrival > 0) {
+        sp_text_add(text, "allowed and delivered: ");
+        sp_text_add_number(text, counts->by_arrival);
+    }
+    add_grades(text, counts->by_arrival > 0);
+    bool any = counts->holds > counts->notes;
+    if (counts->notes > 0) {
+        sp_text_add(text, any ? "; " : "");
+        sp_text_add(text, "permitted that do not work: ");
+        sp_text_add_number(text, counts->notes);
     }
     if (counts->lossy > 0) {
         sp_text_add(text, "; ");
         sp_text_add_number(text, counts->lossy);
         sp_text_add(text, " with some loss");
     }
-    if (counts->notes > 0) {
-        sp_text_add(text, "; ");
-        sp_text_add_number(text, counts->notes);
-        sp_text_add(text, " permitted that do not work");
-    }
     sp_text_wrap(text, 0, 4);
+}
+
+/* Open questions that the report shows. */
+static size_t open_shown(const struct sp_text *text)
+{
+    size_t n = text->summary->nopen;
+    return text->verbosity > 0 || n < SP_TEXT_MAX_SHOWN ? n : SP_TEXT_MAX_SHOWN;
+}
+
+static void add_open(struct sp_text *text, const struct sp_open *open)
+{
+    if (open->host != SP_NONE) {
+        sp_text_add_outside(text, sp_model_target_name(text->summary->result->model, open->host));
+    } else if (open->from == SP_NONE) {
+        sp_text_add_count(text, open->tests, "check was", "checks were");
+        sp_text_add(text, " not finished when the run stopped");
+        return;
+    } else {
+        sp_text_add_flow(text, open->from, open->to, open->proto, sp_family_str(open->family),
+                         open->ports);
+    }
+    sp_text_add(text, ": ");
+    sp_text_add(text, open->never_ready ? "has no probe" : sp_unsound_str(open->reason));
+    if (open->detail) {
+        sp_text_add(text, ": ");
+        sp_text_add_outside(text, open->detail);
+    }
+    sp_text_add(text, " (");
+    sp_text_add_count(text, open->tests, "check)", "checks)");
 }
 
 static void show_open(struct sp_text *text)
 {
     const struct sp_summary *summary = text->summary;
     size_t n = summary->nopen;
-    size_t shown = text->verbosity > 0 || n < SP_TEXT_MAX_SHOWN ? n : SP_TEXT_MAX_SHOWN;
+    size_t shown = open_shown(text);
     if (n == 0) {
         return;
     }
     sp_text_heading(text, "INCONCLUSIVE", "neither a pass nor a finding");
     for (size_t i = 0; i < shown; i++) {
-        const struct sp_open *open = &summary->open[i];
         sp_text_styled(text, SP_STYLE_OPEN, "?");
         sp_text_add(text, " ");
-        if (open->host != SP_NONE) {
-            sp_text_add_outside(text, sp_model_target_name(summary->result->model, open->host));
-        } else {
-            sp_text_add_flow(text, open->from, open->to, open->proto, open->family, open->ports);
-        }
-        sp_text_add(text, ": ");
-        sp_text_add(text, sp_unsound_str(open->reason));
-        if (open->detail) {
-            sp_text_add(text, ": ");
-            sp_text_add_outside(text, open->detail);
-        }
-        sp_text_add(text, " (");
-        sp_text_add_count(text, open->tests, "check)", "checks)");
+        add_open(text, &summary->open[i]);
         sp_text_wrap(text, 1, 4);
     }
     if (shown < n) {
@@ -151,23 +195,47 @@ static void show_open(struct sp_text *text)
     }
 }
 
+/* Whether every probe failed, so that the open questions tell all there is to tell. */
+static bool all_failed(const struct sp_result *result)
+{
+    for (size_t i = 0; i < result->model->nhosts; i++) {
+        if (result->hosts[i].wanted && result->hosts[i].ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_told(const struct sp_text *text, size_t host)
+{
+    for (size_t i = 0; i < open_shown(text); i++) {
+        if (text->summary->open[i].host == host && text->summary->open[i].detail) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void show_probes(struct sp_text *text)
 {
     const struct sp_result *result = text->summary->result;
-    if (text->summary->counts.probes_failed == 0) {
-        return;
-    }
-    sp_text_heading(text, "PROBES THAT FAILED", NULL);
+    bool skip_told = all_failed(result);
+    bool first = true;
     for (size_t i = 0; i < result->model->nhosts; i++) {
         const struct sp_host_status *host = &result->hosts[i];
-        if (host->wanted && !host->ok) {
-            sp_text_styled(text, SP_STYLE_BAD, sp_text_sign(text, SP_VERDICT_LEAK));
-            sp_text_add(text, " ");
-            sp_text_add_outside(text, result->model->hosts[i].name);
-            sp_text_add(text, ": ");
-            sp_text_add_outside(text, host->reason[0] ? host->reason : "no reason given");
-            sp_text_wrap(text, 1, 4);
+        if (!host->wanted || host->ok || (skip_told && is_told(text, i))) {
+            continue;
         }
+        if (first) {
+            sp_text_heading(text, "PROBES THAT FAILED", NULL);
+            first = false;
+        }
+        sp_text_styled(text, SP_STYLE_BAD, sp_text_sign(text, SP_VERDICT_LEAK));
+        sp_text_add(text, " ");
+        sp_text_add_outside(text, result->model->hosts[i].name);
+        sp_text_add(text, ": ");
+        sp_text_add_outside(text, host->reason[0] ? host->reason : "no reason given");
+        sp_text_wrap(text, 1, 4);
     }
 }
 
@@ -193,9 +261,9 @@ static void show_coverage(struct sp_text *text)
     ratio_line(text, "edges", c->edges_tested, c->edges_of);
     ratio_line(text, "rules", c->rules_tested, c->rules_of);
     ratio_line(text, "firewalls", c->enforcements_tested, c->enforcements_of);
-    unsigned hundredths = (unsigned)(c->denied_ports_swept * 10000.0);
-    sp_buf_fmt(&text->line, "%u.%02u %% of the denied TCP and UDP ports have a check of their own",
-               hundredths / 100U, hundredths % 100U);
+    char percent[SP_PERCENT_STRLEN];
+    sp_text_add(text, sp_percent_str(c->denied_ports_swept, percent));
+    sp_text_add(text, " % of the denied TCP and UDP ports have a check of their own");
     sp_text_field(text, "denied");
 }
 
@@ -233,6 +301,25 @@ static void show_untested(struct sp_text *text)
     }
 }
 
+/* A pair that fails shows first which ports do. */
+static void add_failing(struct sp_text *text, const struct sp_pair_row *row)
+{
+    if (row->leaks[0]) {
+        sp_text_add(text, "  leaks: ");
+        sp_text_add_ports(text, row->leaks);
+        sp_text_add(text, ";");
+    }
+    if (row->failing[0]) {
+        sp_text_add(text, row->leaks[0] ? " fails: " : "  fails: ");
+        sp_text_add_ports(text, row->failing);
+        sp_text_add(text, ";");
+    }
+    if (row->leaks[0] || row->failing[0]) {
+        sp_text_add(text, " tested: ");
+        sp_text_add_ports(text, row->tested);
+    }
+}
+
 /* -v: every pair. */
 static void show_pairs(struct sp_text *text)
 {
@@ -243,13 +330,16 @@ static void show_pairs(struct sp_text *text)
         char word[24];
         sp_text_styled(text, sp_text_style_of(row->verdict), sp_text_sign(text, row->verdict));
         sp_buf_fmt(&text->line, " %s  ", sp_text_word(row->verdict, word));
-        sp_text_add_flow(text, row->from, row->to, row->proto, row->family, row->tested);
+        bool failed = row->leaks[0] || row->failing[0];
+        sp_text_add_flow(text, row->from, row->to, row->proto, sp_family_str(row->family),
+                         failed ? "" : row->tested);
+        add_failing(text, row);
         sp_buf_fmt(&text->line, "  control %s, ", sp_grade_str(row->grade));
         sp_text_add_number(text, row->holds);
         sp_text_add(text, " of ");
         sp_text_add_count(text, row->tests, "check holds", "checks hold");
         sp_text_add(text, row->lossy ? ", with loss" : "");
-        sp_text_wrap(text, 4 + strlen(word), 4);
+        sp_text_wrap(text, 1, 4);
     }
 }
 

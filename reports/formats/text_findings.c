@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Findings and notes in words: who, what was expected, what each witness saw, the likely cause, and
- * the command that repeats it. */
+ * the command that repeats it. Two that differ in their family alone are one entry. */
 #include <string.h>
 
 #include "reports/formats/text_out.h"
@@ -17,16 +17,16 @@ static void add_expected(struct sp_text *text, const struct sp_finding *finding)
     static const char *const words[] = {"denied", "allowed", "permitted"};
     sp_text_add(text, finding->expect < SP_ARRAY_LEN(words) ? words[finding->expect] : "denied");
     if (finding->rule == SP_NONE && finding->expect == SP_EXPECT_DENY) {
-        sp_text_add(text, " by default: no rule allows it (");
-        sp_text_add_outside(text, finding->line);
-        sp_text_add(text, ")");
+        sp_text_add(text, " by default: no rule allows it");
         return;
     }
     sp_text_add(text, " by ");
     sp_text_add_outside(text, finding->policy);
-    sp_text_add(text, " (");
-    sp_text_add_outside(text, finding->line);
-    sp_text_add(text, ")");
+    if (finding->rule != SP_NONE) { /* else there is no line to look at */
+        sp_text_add(text, " (");
+        sp_text_add_outside(text, finding->line);
+        sp_text_add(text, ")");
+    }
 }
 
 static const char *answer_words(uint8_t answer)
@@ -41,7 +41,76 @@ static const char *answer_words(uint8_t answer)
     return answer < SP_ARRAY_LEN(words) ? words[answer] : "an unknown answer";
 }
 
-static void add_sender(struct sp_text *text, const struct sp_finding *finding)
+/* ------------------------------------------------------------------ the same in both families */
+
+static bool same_seen(const struct sp_seen *a, const struct sp_seen *b)
+{
+    return a->sender_policy == b->sender_policy && a->attempts == b->attempts && a->nic == b->nic &&
+           a->host == b->host && a->answer_left == b->answer_left && a->answered == b->answered &&
+           a->rewritten == b->rewritten && a->elsewhere == b->elsewhere &&
+           a->elsewhere_host == b->elsewhere_host && a->answer == b->answer &&
+           a->answer_code == b->answer_code && a->answerer == b->answerer &&
+           (a->answerer_addr.family == SP_FAMILY_NONE) ==
+               (b->answerer_addr.family == SP_FAMILY_NONE);
+}
+
+static bool is_one_sided(const struct sp_text *text, const struct sp_finding *finding)
+{
+    const struct sp_plan *plan = text->summary->result->plan;
+    return plan->pairs[plan->tests[finding->sample].pair].one_sided;
+}
+
+/* They differ in their family and in addresses, and in nothing else that is printed. */
+static bool is_twin(const struct sp_text *text, const struct sp_finding *a,
+                    const struct sp_finding *b)
+{
+    return a->family != b->family && a->verdict == b->verdict && a->severity == b->severity &&
+           a->from == b->from && a->to == b->to && a->proto == b->proto &&
+           a->technique == b->technique && a->expect == b->expect && a->rule == b->rule &&
+           a->grade == b->grade && a->tests == b->tests && a->cause_kind == b->cause_kind &&
+           strcmp(a->ports, b->ports) == 0 && strcmp(a->repeat, b->repeat) == 0 &&
+           is_one_sided(text, a) == is_one_sided(text, b) &&
+           same_seen(seen_of(text, a), seen_of(text, b));
+}
+
+/* In the order of findings: severity, verdict, from, to. */
+static bool same_stretch(const struct sp_finding *a, const struct sp_finding *b)
+{
+    return a->severity == b->severity && a->verdict == b->verdict && a->from == b->from &&
+           a->to == b->to;
+}
+
+static const struct sp_finding *twin_before(const struct sp_text *text,
+                                            const struct sp_finding *findings, size_t at)
+{
+    for (size_t i = at; i > 0 && same_stretch(&findings[i - 1], &findings[at]); i--) {
+        if (is_twin(text, &findings[i - 1], &findings[at])) {
+            return &findings[i - 1];
+        }
+    }
+    return NULL;
+}
+
+static const struct sp_finding *twin_behind(const struct sp_text *text,
+                                            const struct sp_finding *findings, size_t n, size_t at)
+{
+    for (size_t i = at + 1; i < n && same_stretch(&findings[i], &findings[at]); i++) {
+        if (is_twin(text, &findings[i], &findings[at])) {
+            return &findings[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *family_words(const struct sp_finding *finding, const struct sp_finding *twin)
+{
+    return twin ? "ipv4 and ipv6" : sp_family_str(finding->family);
+}
+
+/* ------------------------------------------------------------------ one finding */
+
+static void add_sender(struct sp_text *text, const struct sp_finding *finding,
+                       const struct sp_finding *twin)
 {
     const struct sp_seen *seen = seen_of(text, finding);
     char addr[SP_ADDR_STRLEN];
@@ -60,6 +129,10 @@ static void add_sender(struct sp_text *text, const struct sp_finding *finding)
     }
     if (seen->answerer_addr.family != SP_FAMILY_NONE) {
         sp_buf_fmt(&text->line, " from %s", sp_addr_str(&seen->answerer_addr, addr));
+        if (twin) {
+            const struct sp_addr *other = &seen_of(text, twin)->answerer_addr;
+            sp_buf_fmt(&text->line, " and %s", sp_addr_str(other, addr));
+        }
     }
     if (seen->answerer == SP_ANSWERER_BEFORE) {
         sp_text_add(text, ", sent from before the destination");
@@ -71,7 +144,7 @@ static void add_receiver(struct sp_text *text, const struct sp_finding *finding)
     const struct sp_seen *seen = seen_of(text, finding);
     const struct sp_result *result = text->summary->result;
     unsigned of = seen->attempts;
-    if (result->plan->pairs[result->plan->tests[finding->sample].pair].one_sided) {
+    if (is_one_sided(text, finding)) {
         sp_text_add(text, "has no probe: this is seen from one side only");
     } else if (seen->rewritten > 0) {
         sp_buf_fmt(&text->line, "%u of %u arrived with other addresses or ports than declared",
@@ -100,7 +173,8 @@ static void add_receiver(struct sp_text *text, const struct sp_finding *finding)
     }
 }
 
-static void headline(struct sp_text *text, const struct sp_finding *finding, const char *tail)
+static void headline(struct sp_text *text, const struct sp_finding *finding,
+                     const struct sp_finding *twin, const char *tail)
 {
     char word[24];
     const char *sign = sp_text_sign(text, (uint8_t)finding->verdict);
@@ -110,19 +184,20 @@ static void headline(struct sp_text *text, const struct sp_finding *finding, con
     sp_buf_char(text->out, ' ');
     sp_text_styled(text, style, word);
     sp_text_add(text, "  ");
-    sp_text_add_flow(text, finding->from, finding->to, finding->proto, finding->family,
+    sp_text_add_flow(text, finding->from, finding->to, finding->proto, family_words(finding, twin),
                      finding->ports);
     sp_text_add(text, "  ");
     sp_text_add(text, tail ? tail : sp_severity_str(finding->severity));
     sp_text_wrap(text, 2 + strlen(word), 4);
 }
 
-static void show(struct sp_text *text, const struct sp_finding *finding, const char *tail)
+static void show(struct sp_text *text, const struct sp_finding *finding,
+                 const struct sp_finding *twin, const char *tail)
 {
-    headline(text, finding, tail);
+    headline(text, finding, twin, tail);
     add_expected(text, finding);
     sp_text_field(text, "expected");
-    add_sender(text, finding);
+    add_sender(text, finding, twin);
     sp_text_field(text, "sender");
     add_receiver(text, finding);
     sp_text_field(text, "receiver");
@@ -138,8 +213,10 @@ static void show(struct sp_text *text, const struct sp_finding *finding, const c
     sp_text_flush(text);
     sp_buf_char(text->out, '\n');
     if (text->verbosity > 0) {
-        sp_buf_fmt(&text->line, "%s, control %s, ", finding->id, sp_grade_str(finding->grade));
-        sp_text_add_count(text, finding->tests, "check", "checks");
+        sp_buf_fmt(&text->line, "%s%s%s, control %s, ", finding->id, twin ? ", " : "",
+                   twin ? twin->id : "", sp_grade_str(finding->grade));
+        sp_text_add_count(text, (uint64_t)finding->tests + (twin ? twin->tests : 0), "check",
+                          "checks");
         sp_text_field(text, "id");
     }
 }
@@ -147,20 +224,27 @@ static void show(struct sp_text *text, const struct sp_finding *finding, const c
 static void show_list(struct sp_text *text, const char *title, const char *aside,
                       const struct sp_finding *findings, size_t n, const char *tail)
 {
-    size_t shown = text->verbosity > 0 || n < SP_TEXT_MAX_SHOWN ? n : SP_TEXT_MAX_SHOWN;
+    size_t most = text->verbosity > 0 ? n : SP_TEXT_MAX_SHOWN;
+    size_t entries = 0;
+    size_t left = n;
     if (n == 0) {
         return;
     }
     sp_text_heading(text, title, aside);
-    for (size_t i = 0; i < shown; i++) {
-        if (i > 0) {
+    for (size_t i = 0; i < n && entries < most; i++) {
+        if (twin_before(text, findings, i)) {
+            continue; /* told with its twin */
+        }
+        const struct sp_finding *twin = twin_behind(text, findings, n, i);
+        if (entries++ > 0) {
             sp_buf_char(text->out, '\n');
         }
-        show(text, &findings[i], tail);
+        show(text, &findings[i], twin, tail);
+        left -= twin ? 2 : 1;
     }
-    if (shown < n) {
+    if (left > 0) {
         sp_text_add(text, "... and ");
-        sp_text_add_number(text, n - shown);
+        sp_text_add_number(text, left);
         sp_text_add(text, " more: see -v, or --report json=FILE");
         sp_buf_char(text->out, '\n');
         sp_text_wrap(text, 0, 4);
@@ -182,8 +266,10 @@ void sp_text_finding_lines(struct sp_text *text)
         const struct sp_finding *finding = &text->summary->findings[i];
         sp_text_styled(text, SP_STYLE_BAD, sp_text_sign(text, (uint8_t)finding->verdict));
         sp_buf_fmt(text->out, " %s  ", sp_text_word((uint8_t)finding->verdict, word));
-        sp_text_add_flow(text, finding->from, finding->to, finding->proto, finding->family,
-                         finding->ports);
+        sp_text_add_flow(text, finding->from, finding->to, finding->proto,
+                         sp_family_str(finding->family), finding->ports);
+        sp_text_add(text, "  ");
+        sp_text_add(text, sp_severity_str(finding->severity));
         sp_text_add(text, "  ");
         add_expected(text, finding);
         sp_text_flush(text);

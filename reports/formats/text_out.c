@@ -8,6 +8,9 @@
 
 #include "reports/escape.h"
 
+/* Stands in text->line for a comma within a number, where no line may end. Nothing from outside can
+ * be it: control characters are escaped. */
+#define SP_TEXT_GROUP     '\x1f'
 /* A list of ports longer than this is cut in the text report. */
 #define SP_TEXT_MAX_PORTS 240U
 #define SP_TEXT_LABEL     11U
@@ -117,6 +120,13 @@ static void end_line(struct sp_text *text)
     sp_buf_clear(&text->line);
 }
 
+static void write_out(struct sp_buf *out, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        sp_buf_char(out, bytes[i] == SP_TEXT_GROUP ? ',' : bytes[i]);
+    }
+}
+
 void sp_text_wrap(struct sp_text *text, size_t at, size_t indent)
 {
     const char *rest = sp_buf_text(&text->line);
@@ -136,7 +146,7 @@ void sp_text_wrap(struct sp_text *text, size_t at, size_t indent)
             spaces = 0;
             rest += strspn(rest, " ");
         }
-        sp_buf_add(text->out, rest, spaces + len);
+        write_out(text->out, rest, spaces + len);
         rest += spaces + len;
         column += spaces + columns;
         fresh = false;
@@ -147,7 +157,8 @@ void sp_text_wrap(struct sp_text *text, size_t at, size_t indent)
 
 void sp_text_flush(struct sp_text *text)
 {
-    sp_buf_str(text->out, sp_buf_text(&text->line));
+    const char *line = sp_buf_text(&text->line);
+    write_out(text->out, line, strlen(line));
     end_line(text);
 }
 
@@ -177,7 +188,7 @@ void sp_text_add_number(struct sp_text *text, uint64_t number)
     int len = snprintf(digits, sizeof(digits), "%" PRIu64, number);
     for (int i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0) {
-            sp_buf_char(&text->line, ',');
+            sp_buf_char(&text->line, SP_TEXT_GROUP);
         }
         sp_buf_char(&text->line, digits[i]);
     }
@@ -190,33 +201,38 @@ void sp_text_add_count(struct sp_text *text, uint64_t number, const char *one, c
     sp_buf_str(&text->line, number == 1 ? one : many);
 }
 
+void sp_text_add_ports(struct sp_text *text, const char *ports)
+{
+    size_t len = strlen(ports);
+    size_t shown = len;
+    if (len > SP_TEXT_MAX_PORTS) {
+        for (shown = SP_TEXT_MAX_PORTS; shown > 0 && ports[shown] != ',';) {
+            shown--;
+        }
+    }
+    sp_buf_add(&text->line, ports, shown);
+    if (shown < len) {
+        size_t more = 0;
+        for (const char *p = ports + shown; *p; p++) {
+            more += *p == ',';
+        }
+        sp_text_add(text, ", and ");
+        sp_text_add_number(text, more);
+        sp_text_add(text, " more");
+    }
+}
+
 void sp_text_add_flow(struct sp_text *text, uint32_t from, uint32_t to, uint8_t proto,
-                      uint8_t family, const char *ports)
+                      const char *family, const char *ports)
 {
     const struct sp_model *model = text->summary->result->model;
-    size_t len = strlen(ports);
     sp_text_add_outside(text, sp_model_target_name(model, from));
     sp_text_add(text, " -> ");
     sp_text_add_outside(text, sp_model_target_name(model, to));
     sp_buf_fmt(&text->line, "  %s", sp_proto_str(proto));
-    if (len > 0) {
-        size_t shown = len;
-        if (len > SP_TEXT_MAX_PORTS) {
-            for (shown = SP_TEXT_MAX_PORTS; shown > 0 && ports[shown] != ',';) {
-                shown--;
-            }
-        }
+    if (ports[0]) {
         sp_buf_char(&text->line, '/');
-        sp_buf_add(&text->line, ports, shown);
-        if (shown < len) {
-            size_t more = 0;
-            for (const char *p = ports + shown; *p; p++) {
-                more += *p == ',';
-            }
-            sp_text_add(text, ", and ");
-            sp_text_add_number(text, more);
-            sp_text_add(text, " more");
-        }
+        sp_text_add_ports(text, ports);
     }
-    sp_buf_fmt(&text->line, "  %s", sp_family_str(family));
+    sp_buf_fmt(&text->line, "  %s", family);
 }

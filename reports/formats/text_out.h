@@ -45,9 +45,11 @@ void sp_text_add_outside(struct sp_text *text, const char *hostile);
 void sp_text_add_number(struct sp_text *text, uint64_t number); /* "1,482" */
 /* "1 check", "3 checks" */
 void sp_text_add_count(struct sp_text *text, uint64_t number, const char *one, const char *many);
-/* "a -> b  tcp/22,8000-8100  ipv4"; a very long list of ports is cut and says so. */
+/* A list of ports; a very long one is cut and says so. */
+void sp_text_add_ports(struct sp_text *text, const char *ports);
+/* "a -> b  tcp/22,8000-8100  ipv4", without the ports when there are none. */
 void sp_text_add_flow(struct sp_text *text, uint32_t from, uint32_t to, uint8_t proto,
-                      uint8_t family, const char *ports);
+                      const char *family, const char *ports);
 
 /* text_findings.c, text_matrix.c */
 void sp_text_findings(struct sp_text *text);

@@ -3,6 +3,7 @@
  * The command line parser and the text of --help. */
 #include "tests/support/sp_cmocka.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "probe/base/args.h"
@@ -463,9 +464,37 @@ static void test_torture(void **state)
     }
 }
 
+/* A maximum that is only the type's own is no advice. */
+static void test_minimum_alone(void **state)
+{
+    (void)state;
+    static const struct sp_opt own[] = {
+        {.name = "seed", .kind = SP_OPT_UINT, .metavar = "N", .help = "x", .min = 1, .offset = 0},
+        {.name = "wait", .kind = SP_OPT_DURATION, .metavar = "T", .help = "x", .min = 100},
+    };
+    static const struct sp_cmdline cmd = {
+        .name = "t", .usage = "", .summary = "s", .opts = own, .nopts = SP_ARRAY_LEN(own)};
+    static const char *const given[] = {"--seed=0", "--wait=5ms", "--seed=99999999999999999999"};
+    static const char *const texts[] = {"--seed: 0 is out of range: use 1 or more",
+                                        "--wait: 5ms is out of range: use 100 ms or more",
+                                        "--seed: 99999999999999999999 is too large"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++) {
+        uint64_t into = 7;
+        struct sp_args args;
+        struct sp_diag diag = {0};
+        char name[] = "t", word[40];
+        char *argv[] = {name, word, NULL};
+        (void)snprintf(word, sizeof(word), "%s", given[i]);
+        assert_int_equal(sp_args_parse(&cmd, 2, argv, &into, &args, &diag), SP_E_INVALID);
+        assert_string_equal(diag.text, texts[i]);
+        assert_int_equal(into, 7);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_minimum_alone),
         cmocka_unit_test(test_every_kind),
         cmocka_unit_test(test_defaults_stay),
         cmocka_unit_test(test_last_one_counts),

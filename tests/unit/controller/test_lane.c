@@ -222,43 +222,90 @@ static void nothing_delivered_no_control(void **state)
     sp_lanes_release(&lanes);
 }
 
-static void grades(void **state)
+static void choose(struct sp_lane *lane, const struct world *w, const struct sp_scouts *s,
+                   enum sp_grade want)
+{
+    sp_lane_choose_control(lane, &w->plan, s, SP_CONTROL_FOR_DENY);
+    assert_int_equal(lane->control.grade, want);
+    static const unsigned flows[] = {
+        [SP_GRADE_NONE] = 0, [SP_GRADE_SELF] = 2, [SP_GRADE_SPLIT] = 2, [SP_GRADE_PAIR] = 1};
+    assert_int_equal(lane->control.nflows, flows[want]);
+}
+
+/* 1 -> 2 in TCP: the pair's own flow is declared, so nothing weaker ever stands in for it. */
+static void a_declared_flow_must_work(void **state)
 {
     (void)state;
     struct world w = shop();
     struct sp_lanes lanes;
     struct sp_scouts s;
     scouts(&w, &lanes, &s);
-    struct sp_lane *tcp = &lanes.at[0];
-    struct sp_lane *udp = &lanes.at[1];
     deliver(&s, 1, 0, true, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW); /* one end is not enough */
-    assert_int_equal(tcp->control.grade, SP_GRADE_NONE);
     deliver(&s, 2, 0, true, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_DENY); /* 1 -> 2 is declared and dead */
-    assert_int_equal(tcp->control.grade, SP_GRADE_NONE);
-    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW);
-    assert_int_equal(tcp->control.grade, SP_GRADE_SELF);
-    assert_int_equal(tcp->control.nflows, 2);
     deliver(&s, 1, 3, false, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW); /* half a split is a self */
-    assert_int_equal(tcp->control.grade, SP_GRADE_SELF);
     deliver(&s, 4, 2, false, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_ALLOW);
-    assert_int_equal(tcp->control.grade, SP_GRADE_SPLIT);
-    assert_int_equal(tcp->control.flows[0].from, 1);
-    assert_int_equal(tcp->control.flows[0].to, 3);
-    assert_int_equal(tcp->control.flows[1].from, 4);
-    assert_int_equal(tcp->control.flows[1].to, 2);
+    choose(&lanes.at[0], &w, &s, SP_GRADE_NONE);
+    assert_int_equal(lanes.at[0].candidates, 0);
+    /* An allowed flow that does not arrive is blocked: that each end works is proof enough. */
+    sp_lane_choose_control(&lanes.at[0], &w.plan, &s, SP_CONTROL_FOR_ALLOW);
+    assert_int_equal(lanes.at[0].control.grade, SP_GRADE_SPLIT);
     deliver(&s, 1, 2, false, 3, 3);
-    sp_lane_choose_control(tcp, &w.plan, &s, SP_CONTROL_FOR_DENY);
-    assert_int_equal(tcp->control.grade, SP_GRADE_PAIR);
-    assert_int_equal(tcp->control.nflows, 1);
-    assert_int_equal(tcp->control.flows[0].from, 1);
-    assert_int_equal(tcp->control.flows[0].to, 2);
-    /* A TCP control says nothing about UDP. */
-    sp_lane_choose_control(udp, &w.plan, &s, SP_CONTROL_FOR_DENY);
-    assert_int_equal(udp->control.grade, SP_GRADE_SELF);
+    choose(&lanes.at[0], &w, &s, SP_GRADE_PAIR);
+    assert_int_equal(lanes.at[0].candidates, 2);
+    assert_int_equal(lanes.at[0].control.flows[0].from, 1);
+    assert_int_equal(lanes.at[0].control.flows[0].to, 2);
+    sp_scouts_release(&s);
+    sp_lanes_release(&lanes);
+}
+
+/* 5 -> 2: nothing is declared between them, nor from 5; others reach 2. */
+static void grades(void **state)
+{
+    (void)state;
+    struct world w = shop();
+    struct sp_lanes lanes;
+    struct sp_scouts s;
+    add_pair(&w, 5, 6); /* 5 -> 6 UDP is allowed: says nothing about TCP */
+    add_test(&w, 4, SP_PROTO_UDP, 53, SP_EXPECT_ALLOW);
+    scouts(&w, &lanes, &s);
+    struct sp_lane *lane = &lanes.at[4];
+    deliver(&s, 2, 0, true, 3, 3);
+    deliver(&s, 5, 6, false, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_NONE); /* one end alone, and what reaches 2 does not work */
+    deliver(&s, 5, 0, true, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_NONE);
+    deliver(&s, 4, 2, false, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_SELF); /* the weaker end decides */
+    assert_true(lane->control.flows[0].is_self);
+    assert_int_equal(lane->control.flows[0].from, 5);
+    assert_int_equal(lane->control.flows[1].from, 4);
+    sp_scouts_release(&s);
+    sp_lanes_release(&lanes);
+}
+
+static void a_split_control(void **state)
+{
+    (void)state;
+    struct world w = shop();
+    struct sp_lanes lanes;
+    struct sp_scouts s;
+    add_pair(&w, 5, 6);
+    add_test(&w, 4, SP_PROTO_TCP, 90, SP_EXPECT_ALLOW);
+    scouts(&w, &lanes, &s);
+    struct sp_lane *lane = &lanes.at[4]; /* 5 -> 2 again */
+    deliver(&s, 5, 0, true, 3, 3);
+    deliver(&s, 5, 6, false, 3, 3);
+    deliver(&s, 1, 3, false, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_NONE); /* what reaches 3 and 6 says nothing of 2 */
+    deliver(&s, 5, 6, false, 0, 0);
+    deliver(&s, 4, 2, false, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_NONE); /* 5 -> 6 is declared and does not work */
+    deliver(&s, 5, 6, false, 3, 0);
+    choose(lane, &w, &s, SP_GRADE_SPLIT);
+    assert_int_equal(lane->control.flows[0].from, 5);
+    assert_int_equal(lane->control.flows[0].to, 6);
+    assert_int_equal(lane->control.flows[1].from, 4);
+    assert_int_equal(lane->control.flows[1].to, 2);
     sp_scouts_release(&s);
     sp_lanes_release(&lanes);
 }
@@ -323,7 +370,9 @@ int main(void)
         cmocka_unit_test(candidates),
         cmocka_unit_test(one_sided_pairs),
         cmocka_unit_test(nothing_delivered_no_control),
+        cmocka_unit_test(a_declared_flow_must_work),
         cmocka_unit_test(grades),
+        cmocka_unit_test(a_split_control),
         cmocka_unit_test(choices),
         cmocka_unit_test(torture),
     };

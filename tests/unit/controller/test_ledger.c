@@ -112,6 +112,57 @@ static void never_the_reverse(void **state)
     sp_ledger_free(ledger);
 }
 
+static uint16_t repeat(struct sp_ledger *ledger, const char *src, const char *dst, uint16_t dport)
+{
+    struct sp_addr s = addr(src);
+    struct sp_addr d = addr(dst);
+    return sp_ledger_take(ledger, &s, &d, SP_PROTO_TCP, dport, false);
+}
+
+/* An allowed flow takes fresh ports while there are some, then repeats itself, and even then never
+ * runs against one that went the other way. */
+static void an_allowed_flow_may_be_repeated(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(NULL, 100, 109, 3);
+    bool seen[10] = {false};
+    for (int i = 0; i < 10; i++) {
+        uint16_t port = repeat(ledger, "10.0.0.1", "10.0.0.2", 443);
+        assert_true(port >= 100 && port <= 109 && !seen[port - 100]);
+        seen[port - 100] = true;
+    }
+    assert_int_equal(take(ledger, "10.0.0.1", "10.0.0.2", 443), 0);
+    for (int i = 0; i < 30; i++) {
+        uint16_t port = repeat(ledger, "10.0.0.1", "10.0.0.2", 443);
+        assert_true(port >= 100 && port <= 109);
+    }
+    sp_ledger_free(ledger);
+    ledger = open_ledger(NULL, 100, 101, 1);
+    assert_int_not_equal(take(ledger, "10.0.0.1", "10.0.0.2", 100), 0); /* from 100 */
+    assert_int_not_equal(take(ledger, "10.0.0.1", "10.0.0.2", 100), 0); /* and from 101 */
+    for (int i = 0; i < 10; i++) { /* back to 100 and 101 from 100 is forbidden for good */
+        assert_int_equal(repeat(ledger, "10.0.0.2", "10.0.0.1", 100), 101);
+        assert_int_equal(repeat(ledger, "10.0.0.2", "10.0.0.1", 101), 101);
+    }
+    sp_ledger_free(ledger);
+}
+
+/* A repetition renews the state that it leaves: it counts from the last time. */
+static void a_repetition_is_remembered_from_its_own_time(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(path, 5, 5, 1);
+    assert_int_equal(repeat(ledger, "10.0.0.1", "10.0.0.2", 443), 5);
+    wall_s += SP_LEDGER_MEMORY_S - 1;
+    assert_int_equal(repeat(ledger, "10.0.0.1", "10.0.0.2", 443), 5);
+    assert_int_equal(sp_ledger_save(ledger, NULL), SP_OK);
+    sp_ledger_free(ledger);
+    wall_s += SP_LEDGER_MEMORY_S - 1;
+    ledger = open_ledger(path, 5, 5, 1);
+    assert_int_equal(take(ledger, "10.0.0.1", "10.0.0.2", 443), 0);
+    sp_ledger_free(ledger);
+}
+
 static void the_whole_range(void **state)
 {
     (void)state;
@@ -336,6 +387,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_port_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(never_the_reverse, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_allowed_flow_may_be_repeated, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_repetition_is_remembered_from_its_own_time, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_whole_range, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_next_run_remembers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_future_ages_too, set_up, tear_down),

@@ -72,7 +72,8 @@ static const struct sp_stream_ops ops = {
 static int set_up(void **state)
 {
     (void)state;
-    (void)signal(SIGPIPE, SIG_IGN);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
     base = event_base_new();
     return base ? 0 : -1;
 }

@@ -81,9 +81,13 @@ static int in_child(int (*fn)(void *arg), void *arg)
 static int drop_and_try(void *arg)
 {
     struct sp_diag diag = {0};
+    static const gid_t groups[] = {0, 4, 42};
     (void)arg;
-    if (sp_drop_all(&diag) != SP_OK) {
+    if (setgroups(3, groups) != 0 || sp_drop_all(&diag) != SP_OK) {
         return 50;
+    }
+    if (getgroups(0, NULL) != 0) {
+        return 49;
     }
     int left = privilege();
     if (left) {

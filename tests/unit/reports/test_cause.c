@@ -142,6 +142,31 @@ static void test_blocked(void **state)
     flow(8000, ALLOW, sp_seen_works());
     flow(8101, DENY, silent);
     check(SP_CAUSE_TOO_NARROW);
+    /* The port below, over the middle of the range; nothing denied lies between them. */
+    flow(8000, ALLOW, silent);
+    flow(7999, DENY, silent);
+    flow(8050, ALLOW, sp_seen_works());
+    flow(8101, DENY, silent);
+    check(SP_CAUSE_TOO_NARROW);
+    /* What works is another range, of the same rule or of another one. */
+    flow(22, ALLOW, silent);
+    flow(23, DENY, silent);
+    flow(8000, ALLOW, sp_seen_works());
+    check(SP_CAUSE_DROPPED);
+    flow(22, ALLOW, sp_seen_works());
+    flow(79, DENY, silent);
+    flow(80, ALLOW, silent);
+    check(SP_CAUSE_DROPPED);
+    sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 79, ALLOW, SAMPLE_RULE_WEB_TO_DB,
+                  sp_seen_works());
+    flow(80, ALLOW, silent);
+    flow(81, DENY, silent);
+    check(SP_CAUSE_DROPPED);
+    /* The same end of the range, and no port of it works. */
+    flow(8100, ALLOW, silent);
+    flow(8000, ALLOW, silent);
+    flow(8101, DENY, silent);
+    check(SP_CAUSE_NO_WAY);
     flow(8050, ALLOW, silent); /* no edge of the range */
     flow(8000, ALLOW, sp_seen_works());
     flow(8101, DENY, silent);
@@ -156,6 +181,13 @@ static void test_blocked(void **state)
     rejected.answer = SP_ANSWER_UNREACHABLE;
     rejected.answered = 2;
     flow(443, ALLOW, rejected);
+    check(SP_CAUSE_REJECTED);
+    flow(8100, ALLOW, rejected); /* whatever else would explain it */
+    flow(8000, ALLOW, sp_seen_works());
+    flow(8101, DENY, silent);
+    check(SP_CAUSE_REJECTED);
+    flow(443, ALLOW, rejected);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V6, TCP, 443, ALLOW, sp_seen_works());
     check(SP_CAUSE_REJECTED);
     flow(443, ALLOW, silent);
     flow(80, ALLOW, silent);

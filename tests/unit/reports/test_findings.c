@@ -60,7 +60,32 @@ static void test_grouping(void **state)
     assert_int_equal(f->verdict, SP_VERDICT_LEAK);
     assert_int_equal(f->severity, SP_SEVERITY_HIGH);
     assert_string_equal(f->repeat, "segproof verify shop.yaml --from dev-1 --to db-1 "
-                                   "--only tcp_syn");
+                                   "--only tcp_syn --seed 42");
+    done(summary, s);
+}
+
+/* What decides which ports are tested, and how, is in the command; a seed of 0 no command takes. */
+static void test_repeat(void **state)
+{
+    (void)state;
+    static const char plain[] = "segproof verify shop.yaml --from dev-1 --to db-1 --only tcp_syn";
+    struct sp_sample *s = sp_sample_new();
+    deny(s, SAMPLE_DEV_1, 22, SAMPLE_RULE_ISOLATION, sp_seen_leak());
+    s->plan.seed = UINT64_MAX;
+    s->plan.depth = SP_DEPTH_QUICK;
+    sp_sample_judge(s);
+    s->result->outcomes[0].injected_link = true;
+    struct sp_summary *summary = NULL;
+    assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
+    assert_memory_equal(summary->findings[0].repeat, plain, sizeof(plain) - 1);
+    assert_string_equal(summary->findings[0].repeat + sizeof(plain) - 1,
+                        " --depth quick --inject link --seed 18446744073709551615");
+    sp_summary_free(summary);
+    s->plan.seed = 0;
+    s->plan.depth = SP_DEPTH_STANDARD;
+    s->result->outcomes[0].injected_link = false;
+    assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
+    assert_string_equal(summary->findings[0].repeat, plain);
     done(summary, s);
 }
 
@@ -242,7 +267,7 @@ int main(void)
         cmocka_unit_test(test_grouping), cmocka_unit_test(test_identity),
         cmocka_unit_test(test_severity), cmocka_unit_test(test_sample),
         cmocka_unit_test(test_observed), cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_causes),
+        cmocka_unit_test(test_causes),   cmocka_unit_test(test_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

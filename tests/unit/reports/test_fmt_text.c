@@ -205,7 +205,133 @@ static void test_corners(void **state)
     assert_non_null(strstr(text, "has no probe: this is seen from one side only"));
     assert_non_null(strstr(text, "arrived with other addresses or ports than declared"));
     assert_non_null(strstr(text, "jump: no reason given"));
-    assert_non_null(strstr(text, "path unproven (self); 1 with some loss"));
+    assert_non_null(strstr(text, "(self): 1; 1 with"));
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
+/* Made of one denied flow that holds on each of these grades. */
+static void check_proof(const uint8_t *grades, size_t n, const char *first, const char *proof)
+{
+    struct sp_sample *s = sp_sample_new();
+    for (size_t i = 0; i < n; i++) {
+        sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, SP_FAMILY_IPV4, SP_PROTO_TCP,
+                      (uint16_t)(100 + i), SP_EXPECT_DENY, SP_NONE, sp_seen_silence());
+        s->grades[i] = grades[i];
+    }
+    sp_sample_judge(s);
+    struct sp_format_options wide = {.width = 120};
+    struct sp_buf out;
+    sp_render_sample(s, "text", &wide, &out);
+    char line[256];
+    (void)snprintf(line, sizeof(line), "HOLDS  %s\n", first);
+    if (!strstr(sp_buf_text(&out), line)) {
+        fail_msg("no '%s' in: %s", line, sp_buf_text(&out));
+    }
+    (void)snprintf(line, sizeof(line), "\nOf what holds: %s\n", proof);
+    if (!strstr(sp_buf_text(&out), line)) {
+        fail_msg("no '%s' in: %s", line, sp_buf_text(&out));
+    }
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
+/* What rests on less than a control across the path is told in the very first line. */
+static void test_proof(void **state)
+{
+    (void)state;
+    static const uint8_t all[] = {SP_GRADE_PAIR, SP_GRADE_SPLIT, SP_GRADE_SELF, SP_GRADE_NONE};
+    check_proof(all, 1, "1 of 1 check holds",
+                "denied, with a control between the two hosts (pair): 1");
+    check_proof(all, 2, "2 of 2 checks hold",
+                "denied, with a control between the two hosts (pair): 1; beside them (split): 1");
+    check_proof(all + 1, 1, "1 of 1 check holds",
+                "denied, with a control beside the two hosts (split): 1");
+    check_proof(all + 1, 2, "2 of 2 checks hold, 1 of them with the path unproven",
+                "denied, with a control beside the two hosts (split): 1; at each end only, path "
+                "unproven (self): 1");
+    check_proof(all + 2, 2, "2 of 2 checks hold, 2 of them with the path unproven",
+                "denied, with a control at each end only, path unproven (self): 1; without a "
+                "control: 1");
+    check_proof(all + 3, 1, "1 of 1 check holds, 1 of them with the path unproven",
+                "denied, without a control: 1");
+}
+
+static void add_leak(struct sp_sample *s, uint32_t from, uint8_t family, uint8_t proto,
+                     uint16_t port, const char *answerer)
+{
+    struct sp_seen seen = sp_seen_leak();
+    seen.answered = 2;
+    seen.answerer = SP_ANSWERER_DESTINATION;
+    assert_int_equal(sp_addr_parse(answerer, &seen.answerer_addr), SP_OK);
+    sp_sample_add(s, from, SAMPLE_DB_1, family, proto, port, SP_EXPECT_DENY, SP_NONE, seen);
+}
+
+static size_t count_of(const char *text, const char *words)
+{
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, words)) != NULL; p++) {
+        n++;
+    }
+    return n;
+}
+
+/* One entry for both families, but only where nothing else than addresses differs. */
+static void test_twins(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    static const char v4[] = "10.10.2.11";
+    static const char v6[] = "fd00:10:2::11";
+    add_leak(s, SAMPLE_WEB_1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, v4);
+    add_leak(s, SAMPLE_WEB_1, SP_FAMILY_IPV4, SP_PROTO_UDP, 22, v4); /* stands between the two */
+    add_leak(s, SAMPLE_WEB_1, SP_FAMILY_IPV6, SP_PROTO_TCP, 22, v6);
+    add_leak(s, SAMPLE_WEB_2, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, v4); /* another port */
+    add_leak(s, SAMPLE_WEB_2, SP_FAMILY_IPV6, SP_PROTO_TCP, 23, v6);
+    add_leak(s, SAMPLE_JUMP, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, v4); /* seen otherwise */
+    add_leak(s, SAMPLE_JUMP, SP_FAMILY_IPV6, SP_PROTO_TCP, 22, v6);
+    s->seen[6].host = 1;
+    sp_sample_judge(s);
+    struct sp_format_options verbose = {.width = 120, .verbosity = 1};
+    struct sp_buf out;
+    sp_render_sample(s, "text", &verbose, &out);
+    const char *text = sp_buf_text(&out);
+    assert_non_null(strstr(text, "FAILS  7 findings, "));
+    assert_int_equal(count_of(text, "\n    repeat "), 6);
+    assert_non_null(strstr(text, "LEAK  web-1 -> db-1  tcp/22  ipv4 and ipv6  high\n"));
+    assert_non_null(strstr(text, "got an RST from 10.10.2.11 and fd00:10:2::11\n"));
+    assert_non_null(strstr(text, ", control pair, 2 checks\n"));
+    assert_int_equal(count_of(text, "ipv4 and ipv6"), 1);
+    sp_buf_release(&out);
+    /* One line for each finding all the same where scripts look. */
+    struct sp_format_options quiet = {.verbosity = -1};
+    sp_render_sample(s, "text", &quiet, &out);
+    assert_int_equal(count_of(sp_buf_text(&out), "\n"), 8);
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
+/* What no rule decides has no line to look at. */
+static void test_without_a_rule(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    struct sp_seen silent = sp_seen_silence();
+    sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, SP_EXPECT_DENY,
+                  SP_NONE, sp_seen_leak());
+    sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_WEB_2, SP_FAMILY_IPV4, SP_PROTO_TCP, 22, SP_EXPECT_PERMIT,
+                  SP_NONE, silent);
+    sp_sample_judge(s);
+    struct sp_buf out;
+    sp_render_sample(s, "text", &at_80, &out);
+    const char *text = sp_buf_text(&out);
+    assert_non_null(strstr(text, "    expected   denied by default: no rule allows it\n"));
+    assert_non_null(strstr(text, "    expected   permitted by within: open\n"));
+    sp_buf_release(&out);
+    struct sp_format_options quiet = {.verbosity = -1};
+    sp_render_sample(s, "text", &quiet, &out);
+    assert_non_null(strstr(sp_buf_text(&out), "  tcp/22  ipv4  high  denied by default: no rule "
+                                              "allows it\n"));
     sp_buf_release(&out);
     sp_sample_free(s);
 }
@@ -264,6 +390,18 @@ static void test_big_numbers(void **state)
     assert_non_null(strstr(sp_buf_text(&out), " of 1,234,567"));
     assert_non_null(strstr(sp_buf_text(&out), "3661.9 s"));
     sp_buf_release(&out);
+    /* No line ends within a number, whatever the width. */
+    for (unsigned width = 40; width <= 120; width++) {
+        struct sp_format_options o = {.width = width};
+        sp_render_sample(s, "text", &o, &out);
+        const char *proof = strstr(sp_buf_text(&out), "Of what holds: ");
+        const char *end = strstr(proof, "\n\n");
+        for (const char *p = proof; p < end; p++) {
+            assert_false(*p == ',' && p[1] == '\n' && p[-1] >= '0' && p[-1] <= '9');
+        }
+        assert_null(strchr(sp_buf_text(&out), '\x1f'));
+        sp_buf_release(&out);
+    }
     sp_sample_free(s);
 }
 
@@ -274,7 +412,8 @@ int main(void)
         cmocka_unit_test(test_width),       cmocka_unit_test(test_ascii_is_ascii),
         cmocka_unit_test(test_long_lists),  cmocka_unit_test(test_many_findings),
         cmocka_unit_test(test_corners),     cmocka_unit_test(test_wide_matrix),
-        cmocka_unit_test(test_big_numbers),
+        cmocka_unit_test(test_big_numbers), cmocka_unit_test(test_proof),
+        cmocka_unit_test(test_twins),       cmocka_unit_test(test_without_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

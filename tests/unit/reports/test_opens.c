@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "reports/group.h"
-#include "tests/support/sample_result.h"
+#include "tests/support/report_golden.h"
 #include "tests/support/sp_cmocka.h"
 
 #define V4  SP_FAMILY_IPV4
@@ -50,10 +50,100 @@ static void test_open(void **state)
     sp_sample_free(s);
 }
 
+/* However many pairs a stopped run leaves, they are one line behind all others. */
+static void test_unfinished(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    add(s, SAMPLE_WEB_1, SAMPLE_DB_1, 22, SP_UNSOUND_INTERRUPTED);
+    add(s, SAMPLE_WEB_2, SAMPLE_DB_1, 23, SP_UNSOUND_INTERRUPTED);
+    add(s, SAMPLE_WEB_2, SAMPLE_JUMP, 22, SP_UNSOUND_NO_CONTROL);
+    add(s, SAMPLE_JUMP, SAMPLE_DB_1, 22, SP_UNSOUND_INTERRUPTED);
+    sp_sample_judge(s);
+    struct sp_summary *summary = NULL;
+    assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
+    assert_int_equal(summary->nopen, 2);
+    const struct sp_open *o = summary->open;
+    assert_int_equal(o[0].reason, SP_UNSOUND_NO_CONTROL);
+    assert_int_equal(o[1].reason, SP_UNSOUND_INTERRUPTED);
+    assert_int_equal(o[1].tests, 3);
+    assert_int_equal(o[1].host, SP_NONE);
+    assert_int_equal(o[1].from, SP_NONE);
+    assert_int_equal(o[1].to, SP_NONE);
+    assert_null(o[1].ports);
+    sp_summary_free(summary);
+    struct sp_buf out;
+    sp_render_sample(s, "text", NULL, &out);
+    assert_non_null(
+        strstr(sp_buf_text(&out), "\n? 3 checks were not finished when the run stopped\n"));
+    sp_buf_release(&out);
+    sp_render_sample(s, "json", NULL, &out);
+    assert_non_null(strstr(sp_buf_text(&out), "{\"reason\":\"the run stopped before the test was "
+                                              "finished\",\"tests\":3}"));
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
+static size_t count_of(const char *text, const char *words)
+{
+    size_t n = 0;
+    for (const char *p = text; (p = strstr(p, words)) != NULL; p++) {
+        n++;
+    }
+    return n;
+}
+
+/* A probe that never came up was not lost during a test, and is told of once for both ends. */
+static void test_never_ready(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    add(s, SAMPLE_WEB_1, SAMPLE_DB_1, 22, SP_UNSOUND_SENDER_LOST);
+    add(s, SAMPLE_WEB_1, SAMPLE_DB_1, 23, SP_UNSOUND_SENDER_LOST);
+    add(s, SAMPLE_DB_1, SAMPLE_WEB_1, 22, SP_UNSOUND_RECEIVER_LOST);
+    add(s, SAMPLE_DB_1, SAMPLE_JUMP, 22, SP_UNSOUND_SENDER_LOST);
+    sp_sample_judge(s);
+    for (uint32_t i = 0; i < s->model->nhosts; i++) {
+        struct sp_host_status *host = &s->result->hosts[i];
+        host->wanted = i == SAMPLE_WEB_1 || i == SAMPLE_DB_1;
+        host->ok = false;
+        (void)snprintf(host->reason, sizeof(host->reason), "no network namespace n%u", (unsigned)i);
+    }
+    s->result->hosts[SAMPLE_WEB_1].version[0] = '\0';
+    struct sp_summary *summary = NULL;
+    assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
+    assert_int_equal(summary->nopen, 2);
+    assert_true(summary->open[0].never_ready);
+    assert_int_equal(summary->open[0].host, SAMPLE_WEB_1);
+    assert_int_equal(summary->open[0].tests, 3);
+    assert_false(summary->open[1].never_ready);
+    assert_int_equal(summary->open[1].host, SAMPLE_DB_1);
+    sp_summary_free(summary);
+    struct sp_buf out;
+    sp_render_sample(s, "text", NULL, &out);
+    const char *text = sp_buf_text(&out);
+    assert_non_null(strstr(text, "? web-1: has no probe: no network namespace n0 (3 checks)\n"));
+    assert_non_null(strstr(text, "? db-1: the sender's probe was lost during the test: no "));
+    assert_null(strstr(text, "PROBES THAT FAILED")); /* nothing to add */
+    sp_buf_release(&out);
+    sp_render_sample(s, "json", NULL, &out);
+    assert_non_null(strstr(sp_buf_text(&out), "{\"reason\":\"the host has no probe\",\"host\":"
+                                              "\"web-1\",\"detail\":\"no network namespace n0\""));
+    sp_buf_release(&out);
+    /* As soon as one works, the list of those that failed stands alone. */
+    s->result->hosts[SAMPLE_DB_1].ok = true;
+    sp_render_sample(s, "text", NULL, &out);
+    assert_non_null(strstr(sp_buf_text(&out), "PROBES THAT FAILED\n"));
+    assert_int_equal(count_of(sp_buf_text(&out), "no network namespace n0"), 2);
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
 static void test_culprit(void **state)
 {
     (void)state;
-    static const enum sp_unsound senders[] = {SP_UNSOUND_SENDER_LOST, SP_UNSOUND_SENDER_ARM};
+    static const enum sp_unsound senders[] = {SP_UNSOUND_SENDER_LOST, SP_UNSOUND_SENDER_ARM,
+                                              SP_UNSOUND_NO_ROUTE};
     static const enum sp_unsound receivers[] = {SP_UNSOUND_RECEIVER_LOST, SP_UNSOUND_RECEIVER_ARM,
                                                 SP_UNSOUND_CAPTURE_DROPS, SP_UNSOUND_INTERFACE};
     size_t named = 0;
@@ -112,8 +202,8 @@ static void test_untested(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_open),
-        cmocka_unit_test(test_culprit),
+        cmocka_unit_test(test_open),        cmocka_unit_test(test_unfinished),
+        cmocka_unit_test(test_never_ready), cmocka_unit_test(test_culprit),
         cmocka_unit_test(test_untested),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

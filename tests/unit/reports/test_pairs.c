@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "reports/group.h"
-#include "tests/support/sample_result.h"
+#include "tests/support/report_golden.h"
 #include "tests/support/sp_cmocka.h"
 
 #define V4  SP_FAMILY_IPV4
@@ -20,6 +22,8 @@ static void test_row(void **state)
     assert_string_equal(row->permitted, "");
     assert_string_equal(row->tested, "5432,7999-8000,8100-8101");
     assert_string_equal(row->delivered, "5432,8000,8100-8101");
+    assert_string_equal(row->leaks, "8101");
+    assert_string_equal(row->failing, "");
     assert_int_equal(row->verdict, SP_VERDICT_LEAK);
     assert_int_equal(row->grade, SP_GRADE_SPLIT);
     assert_int_equal(row->tests, 5);
@@ -88,6 +92,39 @@ static void test_one_sided(void **state)
     sp_sample_free(s);
 }
 
+/* Leaks stand apart from whatever else is wrong with the pair. */
+static void test_what_fails(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    for (uint16_t port = 20; port <= 24; port++) {
+        sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, port, SP_EXPECT_DENY, SP_NONE,
+                      port == 22 || port == 23 ? sp_seen_leak() : sp_seen_silence());
+    }
+    sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 5432, SP_EXPECT_ALLOW, 0,
+                  sp_seen_silence());
+    sp_sample_add(s, SAMPLE_WEB_2, SAMPLE_DB_1, V4, TCP, 5432, SP_EXPECT_ALLOW, 0,
+                  sp_seen_silence());
+    sp_sample_judge(s);
+    struct sp_summary *summary = NULL;
+    assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
+    assert_string_equal(summary->pairs[0].leaks, "22-23");
+    assert_string_equal(summary->pairs[0].failing, "5432");
+    assert_string_equal(summary->pairs[1].leaks, "");
+    assert_string_equal(summary->pairs[1].failing, "5432");
+    sp_summary_free(summary);
+    static const struct sp_format_options verbose = {.width = 120, .verbosity = 1};
+    struct sp_buf out;
+    sp_render_sample(s, "text", &verbose, &out);
+    const char *pairs = strstr(sp_buf_text(&out), "PAIRS");
+    assert_non_null(pairs);
+    assert_non_null(strstr(pairs, "web-1 -> db-1  tcp  ipv4  leaks: 22-23; fails: 5432; tested: "
+                                  "20-24,5432  control "));
+    assert_non_null(strstr(pairs, "web-2 -> db-1  tcp  ipv4  fails: 5432; tested: 5432  control "));
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
 static void test_worse(void **state)
 {
     (void)state;
@@ -113,9 +150,8 @@ static void test_worse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_row),
-        cmocka_unit_test(test_weakest_grade_and_loss),
-        cmocka_unit_test(test_one_sided),
+        cmocka_unit_test(test_row),       cmocka_unit_test(test_weakest_grade_and_loss),
+        cmocka_unit_test(test_one_sided), cmocka_unit_test(test_what_fails),
         cmocka_unit_test(test_worse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,6 +208,10 @@ static void groups_give_one_answer_or_one_per_member(void **state)
     assert_int_equal(sp_explain(policy, m, "dev,web-1", "old", "tcp/80", &out, NULL), SP_OK);
     assert_non_null(strstr(sp_buf_text(&out),
                            "dev-1 -> old, x-0 -> old, x-1 -> old, x-2 -> old and 2 more pairs "));
+    sp_buf_clear(&out);
+    assert_int_equal(sp_explain(policy, m, "dev,not:x-4,web-1", "old", "tcp/80", &out, NULL),
+                     SP_OK);
+    assert_non_null(strstr(sp_buf_text(&out), "x-2 -> old and 1 more pair "));
     sp_buf_release(&out);
     sp_policy_free(policy);
     sp_mb_free(m);
@@ -300,6 +304,7 @@ static void check_bad(struct sp_policy *policy, const struct sp_model *m, const 
     sp_buf_init(&out, 1 << 16);
     assert_int_equal(sp_explain(policy, m, from, to, ports, &out, &diag), rc);
     assert_int_equal(out.len, 0);
+    assert_string_equal(diag.where, "");
     if (!strstr(diag.text, words)) {
         fail_msg("'%s' is not in '%s'", words, diag.text);
     }
@@ -321,7 +326,8 @@ static void mistakes_are_explained(void **state)
     check_bad(policy, m, "wbe-1", "db-1", "tcp/22", SP_E_INVALID, "did you mean 'web-1'?");
     check_bad(policy, m, "web-1", "bd-1", "tcp/22", SP_E_INVALID, "did you mean");
     check_bad(policy, m, "web-1", "db-1", "tcp/0", SP_E_INVALID, "not a port");
-    check_bad(policy, m, "web-1", "db-1", "nonsense", SP_E_INVALID, "not a port");
+    check_bad(policy, m, "web-1", "db-1", "nonsense", SP_E_INVALID,
+              "'nonsense' is neither a port nor the name of a service: write tcp/443");
     check_bad(policy, m, "void", "db-1", "tcp/22", SP_E_INVALID, "'void' selects no host");
     check_bad(policy, m, "web-1", "void", "tcp/22", SP_E_INVALID, "'void' selects no host");
     check_bad(policy, m, "any", "any", "tcp/22", SP_E_LIMIT, "name fewer");

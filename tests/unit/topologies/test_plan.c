@@ -253,6 +253,16 @@ static void has_text(const char *text, const char *words)
     }
 }
 
+static void has_width(const char *text)
+{
+    for (const char *p = text; *p; p += strcspn(p, "\n") + 1) {
+        size_t len = strcspn(p, "\n");
+        if (len > 80) {
+            fail_msg("%zu columns: %.*s", len, (int)len, p);
+        }
+    }
+}
+
 static void the_plan_reads_well(void **state)
 {
     (void)state;
@@ -276,10 +286,12 @@ static void the_plan_reads_well(void **state)
     has_text(text, "  rules               1 of 1 (100 %)\n");
     has_text(text, "  enforcement points  0 of 0\n");
     has_text(text, "Not tested\n");
-    has_text(text, "the source has no probe: old, blind-0, blind-1 and 3 more\n");
+    has_text(text, "the source has no probe: old, blind-0, blind-1\n"
+                   "                               and 3 more\n");
     has_text(text, "sctp intervals");
     has_text(text, "no technique for this protocol in this version\n");
     assert_null(strstr(text, "Tests\n"));
+    has_width(text);
     sp_buf_clear(&out);
     sp_plan_print(plan, m, true, &out);
     text = sp_buf_text(&out);
@@ -287,6 +299,8 @@ static void the_plan_reads_well(void **state)
     has_text(text, "  web-1 -> old  10.10.1.11 -> 10.10.2.99  (target without a probe)\n");
     has_text(text, "    icmp   allow   echo\n");
     has_text(text, "    tcp    allow   5432,8000-8001\n");
+    has_text(text, ",\n                   "); /* ports go on below the ports */
+    has_width(text);
     sp_buf_release(&out);
     sp_plan_free(plan);
 
@@ -301,6 +315,67 @@ static void the_plan_reads_well(void **state)
     has_text(sp_buf_text(&out), "2 h 1 min");
     sp_buf_release(&out);
     sp_mb_free(m);
+}
+
+/* Verbose, a host has one row for both families, and hosts stay apart. */
+static void skips_are_put_together(void **state)
+{
+    (void)state;
+    struct sp_model *m = sp_ts_shop();
+    static const char reason[] = "no technique for this protocol in this version";
+    struct sp_skip skips[] = {
+        {.from = 0, .to = SP_NONE, .family = 4, .proto = SP_PROTO_SCTP, .points = 2},
+        {.from = 1, .to = SP_NONE, .family = 4, .proto = SP_PROTO_SCTP, .points = 1},
+        {.from = 0, .to = SP_NONE, .family = 6, .proto = SP_PROTO_SCTP, .points = 3},
+        {.from = SP_NONE, .to = SP_NONE, .family = 0, .proto = SP_PROTO_COUNT, .points = 1},
+        {.from = 0, .to = SP_NONE, .family = 4, .proto = SP_PROTO_COUNT, .points = 1},
+        {.from = 0, .to = SP_NONE, .family = 6, .proto = SP_PROTO_COUNT, .points = 1},
+    };
+    for (size_t i = 0; i < sizeof(skips) / sizeof(skips[0]); i++) {
+        skips[i].reason = reason;
+        skips[i].family = skips[i].family == 4   ? SP_FAMILY_IPV4
+                          : skips[i].family == 6 ? SP_FAMILY_IPV6
+                                                 : 0;
+    }
+    struct sp_plan plan = {.skips = skips, .nskips = sizeof(skips) / sizeof(skips[0])};
+    struct sp_buf out;
+    sp_buf_init(&out, 1 << 16);
+    sp_plan_print(&plan, m, true, &out);
+    char want[1024], name[2][32];
+    for (uint32_t i = 0; i < 2; i++) {
+        (void)snprintf(name[i], sizeof(name[i]), "%s", sp_model_target_name(m, i));
+    }
+    (void)snprintf(
+        want, sizeof(want),
+        "Not tested\n"
+        "        5  sctp intervals      no technique for this protocol in this version:\n"
+        "                               %s\n"
+        "        1  sctp interval       no technique for this protocol in this version:\n"
+        "                               %s\n"
+        "        1  pair                no technique for this protocol in this version\n"
+        "        1  ipv4 address pair   no technique for this protocol in this version:\n"
+        "                               %s\n"
+        "        1  ipv6 address pair   no technique for this protocol in this version:\n"
+        "                               %s\nTests\n",
+        name[0], name[1], name[0], name[0]);
+    has_text(sp_buf_text(&out), want);
+    sp_buf_clear(&out);
+    sp_plan_print(&plan, m, false, &out);
+    has_text(sp_buf_text(&out), "        6  sctp intervals ");
+    sp_buf_release(&out);
+    sp_mb_free(m);
+}
+
+static void percents_are_rounded_down(void **state)
+{
+    (void)state;
+    char out[SP_PERCENT_STRLEN];
+    assert_string_equal(sp_percent_str(0.00038599, out), "0.0385");
+    assert_string_equal(sp_percent_str(0.0, out), "0.0000");
+    assert_string_equal(sp_percent_str(-1.0, out), "0.0000");
+    assert_string_equal(sp_percent_str(0.99999999, out), "99.9999");
+    assert_string_equal(sp_percent_str(1.0, out), "100.0000");
+    assert_string_equal(sp_percent_str(7.0, out), "100.0000");
 }
 
 static void names_are_words(void **state)
@@ -368,6 +443,8 @@ int main(void)
         cmocka_unit_test(too_many_tests_is_an_error),
         cmocka_unit_test(rates_come_from_the_busiest_host),
         cmocka_unit_test(the_plan_reads_well),
+        cmocka_unit_test(skips_are_put_together),
+        cmocka_unit_test(percents_are_rounded_down),
         cmocka_unit_test(names_are_words),
         cmocka_unit_test(out_of_memory_is_told),
     };

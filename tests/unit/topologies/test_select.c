@@ -75,6 +75,7 @@ static void check_bad(const struct sp_model *m, const char *selector, enum sp_rc
     struct sp_diag diag = {0};
     assert_int_equal(sp_select(m, selector, &bits, &diag), rc);
     assert_null(bits.words);
+    assert_string_equal(diag.where, ""); /* the text names it already */
     if (!strstr(diag.text, words)) {
         fail_msg("'%s' is not in '%s'", words, diag.text);
     }
@@ -82,7 +83,7 @@ static void check_bad(const struct sp_model *m, const char *selector, enum sp_rc
 
 static void mistakes_are_explained(void **state)
 {
-    check_bad(*state, "wbe-1", SP_E_INVALID, "did you mean 'web-1'?");
+    check_bad(*state, "wbe-1", SP_E_INVALID, "there is no 'wbe-1'; did you mean 'web-1'?");
     check_bad(*state, "fornt", SP_E_INVALID, "did you mean 'front'?");
     check_bad(*state, "web,daat", SP_E_INVALID, "did you mean 'data'?");
     check_bad(*state, "zzzzzzz", SP_E_INVALID, "name a network, host, group or balancer");
@@ -94,13 +95,13 @@ static void mistakes_are_explained(void **state)
     check_bad(*state, "label:app=", SP_E_INVALID, "write label:key=value");
     check_bad(*state, "label:app=wb", SP_E_INVALID, "did you mean label:app=web?");
     check_bad(*state, "label:ap=web", SP_E_INVALID, "no host has the label ap=web");
-    check_bad(*state, "not:", SP_E_INVALID, "unknown name");
+    check_bad(*state, "not:", SP_E_INVALID, "there is no '");
     char name[400];
     memset(name, 'a', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
     check_bad(*state, name, SP_E_LIMIT, "at most 255 bytes");
     memset(name + 200, '\0', 1);
-    check_bad(*state, name, SP_E_INVALID, "unknown name");
+    check_bad(*state, name, SP_E_INVALID, "there is no '");
 }
 
 static void out_of_memory_is_told(void **state)
