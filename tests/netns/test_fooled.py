@@ -174,6 +174,15 @@ class FooledFlood(Fooled):
                       {fact.reason for fact in facts.values()})
         self.count_inconclusive(facts)
 
+    def test_the_host_lets_nothing_in(self):
+        """layer: host. Everything reaches the interface, nothing is seen behind the INPUT rules,
+        the control neither: whether anybody looks there is not shown."""
+        self.lab.nft("b", OPEN + "table inet fw {\n chain in {\n type filter hook input priority 0;"
+                     "\n meta l4proto { tcp, udp } drop\n }\n}\n")
+        run = self.start("--only", "tcp_syn", topology=self.topology(
+            more="enforcement:\n  own: { between: [left, right], layer: host }\n")).finish()
+        self.never_holds(run, ("inconclusive",), protos=("tcp",))
+
     def test_the_host_witness_drops_packets(self):
         """layer: host. SYNs of strangers fill the socket behind the INPUT rules while the capture
         keeps all: what the host let in must not be called dropped by the host."""
