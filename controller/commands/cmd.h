@@ -68,6 +68,26 @@ struct sp_selection {
     unsigned depth;
     uint64_t seed; /* 0 = random */
 };
+/* The options that fill it: lines of the option table of a command whose struct is `options` and
+ * has a member `selection`. */
+/* clang-format off */
+#define SP_SELECTION_OPTS(options) \
+    {.name = "depth", .letter = 'd', .kind = SP_OPT_CHOICE, .metavar = "DEPTH", \
+     .choices = sp_depth_choices, .offset = offsetof(options, selection.depth), \
+     .help = "how thoroughly (default standard)"}, \
+    {.name = "from", .kind = SP_OPT_STRING, .metavar = "SELECTOR", \
+     .offset = offsetof(options, selection.from), .help = "only flows that start there"}, \
+    {.name = "to", .kind = SP_OPT_STRING, .metavar = "SELECTOR", \
+     .offset = offsetof(options, selection.to), .help = "only flows that end there"}, \
+    {.name = "only", .kind = SP_OPT_LIST, .metavar = "TECHNIQUE", \
+     .offset = offsetof(options, selection.only), \
+     .help = "only this technique (icmp_echo, tcp_syn, udp); may be repeated"}, \
+    {.name = "skip", .kind = SP_OPT_LIST, .metavar = "TECHNIQUE", \
+     .offset = offsetof(options, selection.skip), .help = "not this technique; may be repeated"}, \
+    {.name = "seed", .kind = SP_OPT_UINT, .metavar = "N", .min = 1, \
+     .offset = offsetof(options, selection.seed), \
+     .help = "choose the same random ports and order again (default random)"}
+/* clang-format on */
 /* Compiles the policy and the plan. On failure it has been printed. */
 enum sp_rc sp_selection_plan(const struct sp_model *model, const struct sp_selection *selection,
                              struct sp_policy **ret_policy,

@@ -8,42 +8,7 @@ struct options {
     struct sp_selection selection;
 };
 
-#define SP_AT(member) offsetof(struct options, selection.member)
-static const struct sp_opt opts[] = {
-    {.name = "depth",
-     .letter = 'd',
-     .kind = SP_OPT_CHOICE,
-     .metavar = "DEPTH",
-     .choices = sp_depth_choices,
-     .offset = SP_AT(depth),
-     .help = "how thoroughly (default standard)"},
-    {.name = "from",
-     .kind = SP_OPT_STRING,
-     .metavar = "SELECTOR",
-     .offset = SP_AT(from),
-     .help = "only flows that start there"},
-    {.name = "to",
-     .kind = SP_OPT_STRING,
-     .metavar = "SELECTOR",
-     .offset = SP_AT(to),
-     .help = "only flows that end there"},
-    {.name = "only",
-     .kind = SP_OPT_LIST,
-     .metavar = "TECHNIQUE",
-     .offset = SP_AT(only),
-     .help = "only this technique"},
-    {.name = "skip",
-     .kind = SP_OPT_LIST,
-     .metavar = "TECHNIQUE",
-     .offset = SP_AT(skip),
-     .help = "not this technique"},
-    {.name = "seed",
-     .kind = SP_OPT_UINT,
-     .metavar = "N",
-     .min = 1,
-     .offset = SP_AT(seed),
-     .help = "choose the same representatives again (default random)"},
-};
+static const struct sp_opt opts[] = {SP_SELECTION_OPTS(struct options)};
 
 static const struct sp_cmdline cmdline = {
     .name = "segproof plan",
