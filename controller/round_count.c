@@ -164,7 +164,8 @@ static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attem
                      block->sender_refused == SP_REFUSED_IFACE_DOWN;
         return route ? SP_UNSOUND_NO_ROUTE : SP_UNSOUND_SENDER_ARM;
     }
-    if (shot->err != 0 && shot->err != EPERM) {
+    if (shot->err == ENETUNREACH || shot->err == EHOSTUNREACH || shot->err == ENETDOWN ||
+        shot->err == ENODEV || shot->err == ENXIO) {
         return SP_UNSOUND_NO_ROUTE;
     }
     if (!shot->has_left) {

@@ -53,8 +53,10 @@ static int check(const char *file, const struct options *options)
             "{\"topology\":\"%s\",\"networks\":%zu,\"hosts\":%zu,\"rules\":%zu,\"balancers\":%zu}\n",
             model->sha256, model->nnetworks, model->nhosts, model->nrules, model->nbalancers);
     } else if (!options->common.quiet) {
-        (void)printf("%s: good: %zu networks, %zu hosts, %zu rules, %zu balancers\n", file,
-                     model->nnetworks, model->nhosts, model->nrules, model->nbalancers);
+        (void)printf("%s: good: %zu network%s, %zu host%s, %zu rule%s, %zu balancer%s\n", file,
+                     model->nnetworks, model->nnetworks == 1 ? "" : "s", model->nhosts,
+                     model->nhosts == 1 ? "" : "s", model->nrules, model->nrules == 1 ? "" : "s",
+                     model->nbalancers, model->nbalancers == 1 ? "" : "s");
     }
     sp_model_free(model);
     return fflush(stdout) == 0 ? SP_EXIT_HOLDS : SP_EXIT_USAGE;

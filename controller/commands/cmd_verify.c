@@ -121,8 +121,17 @@ static bool can_write(const char *file)
 {
     char folder[4096];
     struct stat st;
-    if (strcmp(file, "-") == 0 || (stat(file, &st) == 0 && access(file, W_OK) == 0)) {
+    if (strcmp(file, "-") == 0) {
         return true;
+    }
+    bool exists = stat(file, &st) == 0;
+    if (exists && !S_ISREG(st.st_mode)) { /* a device or a pipe is written into as it is */
+        bool good = !S_ISDIR(st.st_mode) && access(file, W_OK) == 0;
+        if (!good) {
+            (void)fprintf(stderr, "segproof verify: --report: cannot write to '%s': %s\n", file,
+                          strerrordesc_np(S_ISDIR(st.st_mode) ? EISDIR : errno));
+        }
+        return good;
     }
     (void)snprintf(folder, sizeof(folder), "%s", file);
     char *slash = strrchr(folder, '/');
@@ -206,7 +215,7 @@ static bool write_reports(const struct sp_summary *summary, const struct options
     if (!stdout_taken) {
         how.color = sp_cmd_color(STDOUT_FILENO);
         how.width = sp_cmd_width(STDOUT_FILENO);
-        how.ascii = !sp_cmd_utf8();
+        how.ascii = isatty(STDOUT_FILENO) == 1 && !sp_cmd_utf8();
         const struct sp_format *format = sp_format_find(options->common.json ? "json" : "text");
         good = write_report(summary, format, &how, "-") == SP_OK && good;
     }

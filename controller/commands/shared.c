@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <langinfo.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,14 +120,7 @@ bool sp_cmd_color(int fd)
 
 bool sp_cmd_utf8(void)
 {
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < SP_ARRAY_LEN(names); i++) {
-        const char *value = getenv(names[i]);
-        if (value && value[0]) {
-            return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
-        }
-    }
-    return !isatty(STDOUT_FILENO); /* nothing set: a pipe gets UTF-8, a bare terminal ASCII */
+    return setlocale(LC_CTYPE, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 }
 
 unsigned sp_cmd_width(int fd)
@@ -178,6 +173,13 @@ static enum sp_rc pick_techniques(const struct sp_selection *s, bool *techniques
     return SP_OK;
 }
 
+static void name_option(struct sp_diag *diag, enum sp_rc rc, const char *option)
+{
+    if (rc != SP_OK && !diag->where[0]) {
+        (void)snprintf(diag->where, sizeof(diag->where), "%s", option);
+    }
+}
+
 enum sp_rc sp_selection_plan(const struct sp_model *model, const struct sp_selection *selection,
                              struct sp_policy **ret_policy, struct sp_plan **ret_plan)
 {
@@ -200,10 +202,12 @@ enum sp_rc sp_selection_plan(const struct sp_model *model, const struct sp_selec
     bool told = rc != SP_OK;
     if (rc == SP_OK && selection->from) {
         rc = sp_select(model, selection->from, &from, &diag);
+        name_option(&diag, rc, "--from");
         options.from = &from;
     }
     if (rc == SP_OK && selection->to) {
         rc = sp_select(model, selection->to, &to, &diag);
+        name_option(&diag, rc, "--to");
         options.to = &to;
     }
     if (rc == SP_OK) {
