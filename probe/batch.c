@@ -46,13 +46,14 @@ void sp_batch_state_clear(struct sp_batch_state *batch)
     sp_batch_state_init(batch);
 }
 
-uint64_t sp_batch_tag_key(uint16_t block, uint16_t port)
+static uint64_t tag_key(uint16_t block, uint16_t port)
 {
     return (uint64_t)block << 16 | port;
 }
 
-uint64_t sp_batch_tuple_key(const struct sp_addr *peer, uint8_t ip_proto, uint16_t peer_port,
-                            uint16_t own_port)
+/* A conversation as one end sees it: the peer, its port, our port. */
+static uint64_t tuple_key(const struct sp_addr *peer, uint8_t ip_proto, uint16_t peer_port,
+                          uint16_t own_port)
 {
     /* The address is folded; find_* compare the rest, so a collision cannot join two conversations.
      */
@@ -106,10 +107,10 @@ enum sp_rc sp_batch_add_shot(struct sp_batch_state *batch, const struct sp_shot 
     }
     uint32_t row = (uint32_t)batch->nshots;
     batch->shots[batch->nshots] = *shot;
-    uint64_t tuple = sp_batch_tuple_key(&shot->flow.dst, ip_proto, tech->wire_dport(&shot->flow),
-                                        shot->flow.sport);
+    uint64_t tuple =
+        tuple_key(&shot->flow.dst, ip_proto, tech->wire_dport(&shot->flow), shot->flow.sport);
     enum sp_rc rc =
-        sp_table_put(&batch->shot_by_tag, sp_batch_tag_key(shot->flow.block, shot->flow.port), row);
+        sp_table_put(&batch->shot_by_tag, tag_key(shot->flow.block, shot->flow.port), row);
     if (rc == SP_OK) {
         rc = sp_table_put(&batch->shot_by_tuple, tuple, row);
     }
@@ -122,7 +123,7 @@ enum sp_rc sp_batch_add_shot(struct sp_batch_state *batch, const struct sp_shot 
 struct sp_shot *sp_batch_shot_by_tag(const struct sp_batch_state *batch, uint16_t block,
                                      uint16_t port)
 {
-    uint32_t row = sp_table_get(&batch->shot_by_tag, sp_batch_tag_key(block, port));
+    uint32_t row = sp_table_get(&batch->shot_by_tag, tag_key(block, port));
     if (row >= batch->nshots) {
         return NULL;
     }
@@ -135,8 +136,8 @@ struct sp_shot *sp_batch_shot_by_tuple(const struct sp_batch_state *batch,
                                        const struct sp_addr *peer, uint8_t ip_proto,
                                        uint16_t peer_port, uint16_t own_port)
 {
-    uint32_t row = sp_table_get(&batch->shot_by_tuple,
-                                sp_batch_tuple_key(peer, ip_proto, peer_port, own_port));
+    uint32_t row =
+        sp_table_get(&batch->shot_by_tuple, tuple_key(peer, ip_proto, peer_port, own_port));
     if (row >= batch->nshots) {
         return NULL;
     }
@@ -167,14 +168,14 @@ static bool set_arrival(struct sp_batch_state *batch, uint32_t row, uint16_t blo
     a->block_row = block_row;
     a->ip_proto = pkt->ip_proto;
     a->ttl = pkt->ttl;
-    uint64_t tuple = sp_batch_tuple_key(&pkt->src, pkt->ip_proto, a->flow.sport, a->wire_dport);
+    uint64_t tuple = tuple_key(&pkt->src, pkt->ip_proto, a->flow.sport, a->wire_dport);
     return sp_table_put(&batch->arrival_by_tuple, tuple, row) == SP_OK;
 }
 
 struct sp_arrival *sp_batch_arrival(struct sp_batch_state *batch, uint16_t block, uint16_t port,
                                     uint32_t block_row, const struct sp_pkt *pkt)
 {
-    uint64_t key = sp_batch_tag_key(block, port);
+    uint64_t key = tag_key(block, port);
     uint32_t row = sp_table_get(&batch->arrival_by_tag, key);
     if (row < batch->narrivals && batch->arrivals[row].flow.block == block &&
         batch->arrivals[row].flow.port == port) {
@@ -203,8 +204,8 @@ struct sp_arrival *sp_batch_arrival_by_tuple(const struct sp_batch_state *batch,
                                              const struct sp_addr *peer, uint8_t ip_proto,
                                              uint16_t peer_port, uint16_t own_port)
 {
-    uint32_t row = sp_table_get(&batch->arrival_by_tuple,
-                                sp_batch_tuple_key(peer, ip_proto, peer_port, own_port));
+    uint32_t row =
+        sp_table_get(&batch->arrival_by_tuple, tuple_key(peer, ip_proto, peer_port, own_port));
     if (row >= batch->narrivals) {
         return NULL;
     }

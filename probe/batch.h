@@ -68,11 +68,6 @@ void sp_batch_state_init(struct sp_batch_state *batch);
 void sp_batch_state_release(struct sp_batch_state *batch);
 void sp_batch_state_clear(struct sp_batch_state *batch);
 
-uint64_t sp_batch_tag_key(uint16_t block, uint16_t port);
-/* A conversation as one end sees it: the peer, its port, our port. */
-uint64_t sp_batch_tuple_key(const struct sp_addr *peer, uint8_t ip_proto, uint16_t peer_port,
-                            uint16_t own_port);
-
 enum sp_rc sp_batch_add_block(struct sp_batch_state *batch,
                               const struct sp_block *block) SP_MUST_CHECK;
 /* The block that holds this id, SP_NO_ROW when none does. */
