@@ -119,9 +119,12 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
         }
         break;
     case SP_SEEN_STRAY:
-        /* At the sender itself it is a hairpin copy; at the receiver its block was refused. */
-        if (shot && host != batch->blocks[shot->block].from &&
-            host != batch->blocks[shot->block].to) {
+        /* At the sender itself it is a hairpin copy. At the receiver it came in another shape than
+         * declared (another family, to an address that was refused): it arrived all the same. */
+        if (shot && host == batch->blocks[shot->block].to) {
+            shot->at_nic = true;
+            shot->is_rewritten = true;
+        } else if (shot && host != batch->blocks[shot->block].from) {
             shot->elsewhere = host;
         }
         break;

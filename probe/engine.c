@@ -96,7 +96,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
     }
 }
 
-static bool is_target(const struct sp_engine *engine, const struct sp_addr *addr)
+bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr)
 {
     for (size_t i = 0; i < engine->bounds.ntargets; i++) {
         if (sp_prefix_has(&engine->bounds.targets[i], addr)) {
@@ -190,7 +190,7 @@ static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
     if (block->src.family != block->dst.family) {
         return SP_REFUSED_NOT_OWN; /* it would go out under an address that is nobody's */
     }
-    if ((block->flags & SP_BLOCK_SELF) == 0 && !is_target(engine, &block->dst)) {
+    if ((block->flags & SP_BLOCK_SELF) == 0 && !sp_engine_is_target(engine, &block->dst)) {
         return SP_REFUSED_TARGET;
     }
     if ((block->flags & SP_BLOCK_SELF) != 0 && block->tech->ip_proto4 != SP_IPPROTO_ICMP) {

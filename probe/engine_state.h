@@ -36,6 +36,8 @@ struct sp_engine {
     unsigned neighbour_waits; /* bounded waiting for link-layer addresses at ARM */
 };
 
+/* May packets go there at all? */
+bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr);
 /* Emits through the block's way (raw or link), counts against the budget. */
 int sp_engine_emit(struct sp_engine *engine, const struct sp_block *block,
                    const struct sp_spec *spec);

@@ -3,6 +3,7 @@
  * The witnesses' side of the engine: what a packet that was captured, or that passed the host's
  * firewall, means for the current batch. Packets are hostile; everything here is bounded and
  * decides by tag, direction and addresses. */
+#include <errno.h>
 #include <string.h>
 
 #include "probe/base/clock.h"
@@ -291,6 +292,9 @@ struct emitter {
 static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
 {
     struct emitter *emitter = io->arg;
+    if (!sp_engine_is_target(emitter->engine, &spec->dst)) {
+        return EACCES; /* a source that was translated on the way, and that nobody declared */
+    }
     /* Replies always take the host's own way: they stand in for what its stack would send. */
     struct sp_block raw = *emitter->block;
     raw.flags &= (uint16_t)~SP_BLOCK_LINK;
