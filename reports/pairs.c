@@ -121,6 +121,9 @@ static void count_row(struct sp_pair_row *row, const struct sp_result *result,
         row->failed += sp_verdict_is_finding(run[i].verdict);
         row->inconclusive += run[i].verdict == SP_VERDICT_INCONCLUSIVE;
         row->lossy = row->lossy || (holds && outcome->judged.lossy);
+        if (holds && run[i].expect == SP_EXPECT_DENY && outcome->judged.by <= SP_BY_ANSWERER) {
+            row->held_by[outcome->judged.by]++;
+        }
         strongest = grade > strongest ? grade : strongest;
         if (holds && run[i].expect == SP_EXPECT_DENY && grade < weakest) {
             weakest = grade;

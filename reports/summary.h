@@ -99,6 +99,7 @@ struct sp_pair_row {
     char *failing;                      /* and what is any other finding */
     char *delivered;                    /* ports of which something arrived */
     uint32_t tests, holds, failed, inconclusive;
+    uint32_t held_by[SP_BY_ANSWERER + 1]; /* who stopped the denied flows that hold */
 };
 
 /* A row and column of the matrix: a network with tested hosts, or all balancers together. */

@@ -178,6 +178,17 @@ static void add_findings(const struct sp_summary *summary, const char *key,
     close_array(out, n);
 }
 
+/* Who stopped the denied flows that hold: dropped in the path, by the receiver's or the sender's
+ * own firewall, or refused by whoever answered. */
+static void add_held_by(struct sp_json *json, const struct sp_pair_row *row)
+{
+    struct sp_json by = sp_json_begin();
+    for (uint8_t i = SP_BY_PATH; i <= SP_BY_ANSWERER; i++) {
+        sp_json_u64(&by, sp_by_str(i), row->held_by[i]);
+    }
+    sp_json_object(json, "held_by", &by);
+}
+
 static void add_pairs(const struct sp_summary *summary, struct sp_buf *out)
 {
     open_array(out, "pairs");
@@ -197,6 +208,7 @@ static void add_pairs(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_u64(&json, "holds", row->holds);
         sp_json_u64(&json, "failed", row->failed);
         sp_json_u64(&json, "inconclusive", row->inconclusive);
+        add_held_by(&json, row);
         add_line(out, &json, i);
     }
     close_array(out, summary->npairs);

@@ -80,6 +80,21 @@ static void reply_after_60_ms_along_the_reversed_flow(void **state)
     }
 }
 
+/* A source that was translated on the way to an address that nobody declared is no target. */
+static void no_reply_to_an_undeclared_source(void **state)
+{
+    (void)state;
+    struct kit *kit = receiver("udp", SP_BLOCK_REPLY, false);
+    struct sp_spec in = kit_probe_spec(kit, "udp", "192.0.2.9", KIT_ME, 10, 53, 41000);
+    kit_in(kit, &in);
+    kit_host(kit, &in, 2);
+    kit_run(kit, 5000000);
+    assert_int_equal(kit->nsent, 0);
+    kit_collect(kit);
+    assert_non_null(kit_seen(kit, SP_SEEN_HOST, 10, 53));
+    kit_free(kit);
+}
+
 /* Only what passed the host's firewall is answered: a NIC arrival alone is not. */
 static void no_reply_to_what_the_host_dropped(void **state)
 {
@@ -275,6 +290,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_reply_without_the_flag),
         cmocka_unit_test(reply_after_60_ms_along_the_reversed_flow),
+        cmocka_unit_test(no_reply_to_an_undeclared_source),
         cmocka_unit_test(no_reply_to_what_the_host_dropped),
         cmocka_unit_test(copies_get_one_reply),
         cmocka_unit_test(no_reply_to_strays_and_forgeries),
