@@ -35,7 +35,7 @@ size_t sp_target_naddrs(const struct sp_model *model, uint32_t target)
                                   : model->balancers[target - model->nhosts].naddrs;
 }
 
-const struct sp_addr *sp_target_addr(const struct sp_model *model, uint32_t target, size_t i)
+static const struct sp_addr *target_addr(const struct sp_model *model, uint32_t target, size_t i)
 {
     return target < model->nhosts ? &model->hosts[target].addrs[i]
                                   : &model->balancers[target - model->nhosts].addrs[i];
@@ -65,8 +65,8 @@ static enum sp_rc list_entries(struct sp_book *book)
     }
     for (uint32_t t = 0; t < sp_model_ntargets(model); t++) {
         for (size_t i = 0; i < sp_target_naddrs(model, t); i++) {
-            book->entries[n++] = (struct entry){
-                .addr = *sp_target_addr(model, t, i), .target = t, .network = SP_NONE};
+            book->entries[n++] =
+                (struct entry){.addr = *target_addr(model, t, i), .target = t, .network = SP_NONE};
         }
         for (size_t i = 0; t < model->nhosts && i < model->hosts[t].nseen_as; i++) {
             const struct sp_seen_as *seen = &model->hosts[t].seen_as[i];
@@ -198,9 +198,9 @@ static struct rewrite by_nat(const struct sp_model *model, uint32_t from, uint32
 static size_t rank_in_family(const struct sp_model *model, uint32_t target, size_t i)
 {
     size_t rank = 0;
-    uint8_t family = sp_target_addr(model, target, i)->family;
+    uint8_t family = target_addr(model, target, i)->family;
     for (size_t j = 0; j < i; j++) {
-        rank += sp_target_addr(model, target, j)->family == family;
+        rank += target_addr(model, target, j)->family == family;
     }
     return rank;
 }
@@ -304,8 +304,8 @@ bool sp_book_pair(struct sp_book *book, uint32_t from, uint32_t to, size_t i, si
                   struct sp_pair *ret_pair, enum sp_reason *ret_reason)
 {
     const struct sp_model *model = book->model;
-    const struct sp_addr *src = sp_target_addr(model, from, i);
-    const struct sp_addr *own = sp_target_addr(model, to, j);
+    const struct sp_addr *src = target_addr(model, from, i);
+    const struct sp_addr *own = target_addr(model, to, j);
     if (src->family != own->family) {
         return false;
     }

@@ -48,7 +48,6 @@ struct sp_book; /* all declared addresses, and what stands between networks */
 enum sp_rc sp_book_new(const struct sp_model *model, struct sp_book **ret_book) SP_MUST_CHECK;
 void sp_book_free(struct sp_book *book);
 size_t sp_target_naddrs(const struct sp_model *model, uint32_t target);
-const struct sp_addr *sp_target_addr(const struct sp_model *model, uint32_t target, size_t i);
 /* Puts together the pair of the i-th address of from and the j-th of to. False when their families
  * differ; *ret_reason tells whether the pair can be tested. */
 bool sp_book_pair(struct sp_book *book, uint32_t from, uint32_t to, size_t i, size_t j,

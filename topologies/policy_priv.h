@@ -20,7 +20,6 @@ struct sp_sweep_item {
     uint32_t lo, hi;
 };
 
-uint8_t sp_strength_expect(enum sp_strength strength); /* enum sp_expect */
 /* What a rule does on one of its port specs. */
 enum sp_strength sp_rule_strength(const struct sp_rule *rule, const struct sp_portspec *spec);
 /* The part of a spec that lies on a protocol's axis; false when there is none. */

@@ -10,7 +10,7 @@
 
 #define SP_SMALL_SORT 32U
 
-uint8_t sp_strength_expect(enum sp_strength strength)
+static uint8_t strength_expect(enum sp_strength strength)
 {
     switch (strength) {
     case SP_STRENGTH_ALLOW:
@@ -127,7 +127,7 @@ size_t sp_sweep(struct sp_sweep_item *items, size_t n, struct sp_sweep_item *hea
         uint8_t expect = rest;
         uint32_t rule = SP_NONE;
         if (active > 0) {
-            expect = sp_strength_expect((enum sp_strength)(heap[0].rank >> 32));
+            expect = strength_expect((enum sp_strength)(heap[0].rank >> 32));
             rule = (uint32_t)heap[0].rank;
         }
         if (count > 0 && out[count - 1].expect == expect && out[count - 1].rule == rule) {

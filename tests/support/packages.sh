@@ -6,13 +6,13 @@
 
 SP_PACKAGES_BUILD=(
     gcc libc6-dev cmake ninja-build pkg-config
-    libevent-dev libssl-dev libcjson-dev libyaml-dev libsqlite3-dev libnet1-dev libpcap-dev
+    libevent-dev libssl-dev libcjson-dev libyaml-dev libnet1-dev libpcap-dev
     libcmocka-dev
 )
 SP_PACKAGES_TEST=(
     clang llvm libclang-rt-14-dev clang-tidy clang-format shellcheck universal-ctags binutils gcovr
     python3 python3-jsonschema python3-yaml libxml2-utils
-    iproute2 iputils-ping nftables procps tcpdump
+    groff-base iproute2 iputils-ping nftables procps tcpdump
 )
 
 sp_missing_packages() {
