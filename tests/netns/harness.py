@@ -262,9 +262,11 @@ class World:
         return "\n".join(out) + f"\nlimits: {{ {limits} }}\n{more}"
 
     def write(self, text, name="topology.yaml"):
+        """Whole at once: a run that was started a moment ago may be reading it."""
         path = os.path.join(self.lab.dir, name)
-        with open(path, "w", encoding="utf-8") as file:
+        with open(path + ".new", "w", encoding="utf-8") as file:
             file.write(text)
+        os.replace(path + ".new", path)
         return path
 
     def start(self, topology, *options, wrap=(), report=None):
