@@ -123,7 +123,8 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
          * declared (another family, to an address that was refused): it arrived all the same. */
         if (shot && host == batch->blocks[shot->block].to) {
             shot->at_nic = true;
-            shot->is_rewritten = true;
+            shot->is_rewritten =
+                shot->is_rewritten || is_rewritten(&batch->blocks[shot->block], shot, seen);
         } else if (shot && host != batch->blocks[shot->block].from) {
             shot->elsewhere = host;
         }

@@ -52,9 +52,10 @@ static bool guarded(const struct sp_round *round, const struct sp_attempt *a)
     const struct sp_lane *lane = &round->run->lanes.at[a->lane];
     const struct sp_control *control = &lane->control;
     const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
-    /* Seen at the interface and not behind the firewall: only a control that was seen behind it
-     * shows that somebody was looking there. */
-    bool stopped_by_host = shot->at_nic && !shot->at_host;
+    /* A denied flow at the interface and not behind the firewall: only a control that was seen
+     * behind it shows that somebody was looking there. */
+    bool deny = round->run->plan->tests[a->test].expect == SP_EXPECT_DENY;
+    bool stopped_by_host = deny && shot->at_nic && !shot->at_host;
     bool host_proven = !stopped_by_host;
     for (unsigned k = 0; k < control->nflows; k++) {
         bool inward = control->flows[k].to == round->run->plan->pairs[lane->pair].to;
