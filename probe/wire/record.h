@@ -21,7 +21,7 @@
 #include "probe/base/answer.h"
 #include "probe/base/rc.h"
 
-#define SP_WIRE_VERSION 1U
+#define SP_WIRE_VERSION 2U
 #define SP_RECORD_BYTES 96U
 
 enum sp_record_type {
@@ -46,6 +46,8 @@ enum sp_record_type {
     SP_REC_SEEN,
     SP_REC_DONE,
     SP_REC_COLLECTED,
+    SP_REC_STANDIN, /* controller -> probe, before ARM */
+    SP_REC_UNSTOOD, /* probe -> controller, before ARMED */
     SP_REC_TYPE_END
 };
 
@@ -63,6 +65,9 @@ enum sp_record_type {
 #define SP_BLOCK_LINK  16U /* inject at the link layer, past the sender's own OUTPUT policy */
 #define SP_BLOCK_SELF                                                                              \
     32U /* dst is the sender's next hop towards dst; sender and receiver are the same probe */
+#define SP_BLOCK_HTTP                                                                              \
+    64U /* the tag travels in an HTTP/1.1 request: a proxy on the way reads it                     \
+         */
 
 /* SP_REC_REFUSED reasons */
 enum sp_refusal {
@@ -123,12 +128,16 @@ enum sp_error_code {
 #define SP_FIELDS_block(F) \
     F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
     F(addr, src) F(addr, dst)
+/* a stand-in listener to open at ARM, for this batch only, on an address and port of this host */
+#define SP_FIELDS_standin(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr)
 #define SP_FIELDS_arm(F) F(u32, batch)
 #define SP_FIELDS_shot(F) F(u32, batch) F(u16, block) F(u16, port) F(u16, sport) F(u32, at_us)
 #define SP_FIELDS_fire(F) F(u32, batch)
 #define SP_FIELDS_collect(F) F(u32, batch)
 #define SP_FIELDS_stop(F) F(u32, reason)
 #define SP_FIELDS_refused(F) F(u32, batch) F(u16, block) F(u8, reason) F(u16, err)
+/* that stand-in could not be opened; err is errno, EADDRINUSE: a real service has the port */
+#define SP_FIELDS_unstood(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr) F(u16, err)
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
 /* at_us: since FIRE; count: packets; addresses and ports as captured */
 #define SP_FIELDS_seen(F) \
@@ -144,7 +153,7 @@ enum sp_error_code {
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
     R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen) \
-    R(DONE, done) R(COLLECTED, collected)
+    R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;
