@@ -12,11 +12,11 @@
 
 /* One flow that is sent as a control. */
 struct sp_control_flow {
-    uint32_t from, to; /* hosts; to == SP_NONE for a self control */
+    uint32_t from, to; /* host and target; to == SP_NONE for a self control */
     struct sp_addr src, dst, own, src_seen;
     uint8_t technique;
     uint16_t port;
-    bool is_self;
+    bool is_self, is_http;
 };
 
 struct sp_control {
@@ -30,7 +30,7 @@ struct sp_tally {
     uint16_t fired; /* attempts ordered */
     uint16_t
         counted; /* that count: left the sender between good controls, with both ends in order */
-    uint16_t nic, host, answer_left, answered, elsewhere, rewritten;
+    uint16_t nic, host, answer_left, answered, elsewhere, rewritten, foreign;
     uint16_t refused_policy; /* EPERM: the sender's own policy */
     uint32_t elsewhere_host;
     uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
@@ -47,6 +47,7 @@ struct sp_lane {
     uint32_t pair;
     uint8_t proto;     /* enum sp_proto */
     uint8_t technique; /* registry index */
+    bool is_http;      /* to a balancer that reads what it passes on (mode l7) */
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
@@ -76,7 +77,8 @@ struct sp_scouts {
 };
 
 /* Groups the plan's tests. */
-enum sp_rc sp_lanes_build(const struct sp_plan *plan, struct sp_lanes *ret_lanes) SP_MUST_CHECK;
+enum sp_rc sp_lanes_build(const struct sp_model *model, const struct sp_plan *plan,
+                          struct sp_lanes *ret_lanes) SP_MUST_CHECK;
 void sp_lanes_release(struct sp_lanes *lanes);
 
 /* The candidates: up to two allowed flows of every lane, and a self control of every address in

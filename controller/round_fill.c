@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "controller/round_priv.h"
+#include "probe/techniques/registry.h"
 
 /* Control packets at one checkpoint; more where the path is known to lose some. */
 #define SP_TRIES_MIN    3U
@@ -40,6 +41,18 @@ unsigned sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane
     unsigned n = enough(loss_of(lane));
     n = n < SP_PLAN_DENY_ATTEMPTS ? SP_PLAN_DENY_ATTEMPTS : n;
     return n > SP_ATTEMPTS_MAX ? 0 : n * paths_of(run, lane);
+}
+
+unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *lane,
+                        unsigned attempts)
+{
+    for (size_t i = 0; i < lane->ntests; i++) {
+        const struct sp_listener *listener =
+            sp_result_listener(run->model, run->plan, &run->plan->tests[lane->tests[i]]);
+        unsigned flows = listener ? sp_plan_flows_for(listener->nbackends) : 0;
+        attempts = flows > attempts ? flows : attempts;
+    }
+    return attempts;
 }
 
 uint16_t sp_round_tries(const struct sp_lane *lane)
@@ -97,7 +110,9 @@ uint32_t sp_round_add_control(struct sp_round *round, const struct sp_control_fl
                                         .attempts = attempts,
                                         .flags =
                                             (uint16_t)(common_flags(round->run) | SP_BLOCK_CONTROL |
-                                                       (flow->is_self ? SP_BLOCK_SELF : 0U))};
+                                                       (flow->is_http ? SP_BLOCK_HTTP : 0U) |
+                                                       (flow->is_self ? SP_BLOCK_SELF : 0U)),
+                                        .talks = sp_technique_talks(flow->technique)};
     return sp_batch_add_block(round->batch, &block);
 }
 
@@ -113,8 +128,9 @@ uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, 
         .src_seen = pair->src_seen,
         .technique = lane->technique,
         .attempts = attempts,
-        .flags = (uint16_t)(common_flags(round->run) |
-                            (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U))};
+        .flags = (uint16_t)(common_flags(round->run) | (lane->is_http ? SP_BLOCK_HTTP : 0U) |
+                            (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U)),
+        .talks = sp_technique_talks(lane->technique)};
     return sp_batch_add_block(round->batch, &block);
 }
 

@@ -34,6 +34,9 @@ struct sp_round {
 /* Microseconds between two packets of a host. Declared rates of enforcement points are shared by
  * all senders. */
 double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host);
+/* Attempts of an allowed flow in one batch: at least so many, and enough to meet every backend. */
+unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *lane,
+                        unsigned attempts);
 /* Control packets at one checkpoint of this lane. */
 uint16_t sp_round_tries(const struct sp_lane *lane);
 
