@@ -43,7 +43,9 @@ struct sp_shot_seen {
     struct sp_addr answerer;
     uint32_t sent_us, rtt_us;
     uint32_t nic_count, host_count;
-    uint32_t elsewhere; /* host that captured it instead, SP_NONE */
+    uint32_t elsewhere;       /* host that captured it instead, SP_NONE */
+    struct sp_tuple captured; /* an arrival's own addresses and ports, where they are not the
+                                 declared ones */
 };
 
 struct sp_untagged_seen {

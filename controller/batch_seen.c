@@ -24,6 +24,18 @@ static bool is_rewritten(const struct sp_block_plan *block, const struct sp_shot
            !sp_addr_eq(&seen->dst, &block->own);
 }
 
+/* Notes how a packet came in another shape than declared, the first of them. */
+static bool note_shape(const struct sp_block_plan *block, struct sp_shot_seen *shot,
+                       const struct sp_rec_seen *seen)
+{
+    bool rewritten = is_rewritten(block, shot, seen);
+    if (rewritten && shot->captured.src.family == SP_FAMILY_NONE) {
+        shot->captured = (struct sp_tuple){
+            .src = seen->src, .dst = seen->dst, .sport = seen->sport, .dport = seen->dport};
+    }
+    return rewritten;
+}
+
 static void on_control_arrival(struct sp_batch *batch, const struct sp_block_plan *block)
 {
     if ((block->flags & SP_BLOCK_CONTROL) != 0 && batch->controls_out > 0) {
@@ -49,7 +61,7 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
         shot->at_host = true;
         shot->host_count = seen->count;
     }
-    shot->is_rewritten = shot->is_rewritten || is_rewritten(block, shot, seen);
+    shot->is_rewritten = note_shape(block, shot, seen) || shot->is_rewritten;
 }
 
 static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen *shot,
@@ -124,9 +136,10 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
         if (shot && host == batch->blocks[shot->block].to) {
             shot->at_nic = true;
             shot->is_rewritten =
-                shot->is_rewritten || is_rewritten(&batch->blocks[shot->block], shot, seen);
+                note_shape(&batch->blocks[shot->block], shot, seen) || shot->is_rewritten;
         } else if (shot && host != batch->blocks[shot->block].from) {
             shot->elsewhere = host;
+            (void)note_shape(&batch->blocks[shot->block], shot, seen);
         }
         break;
     default:
