@@ -59,6 +59,18 @@ static bool is_rewritten(const struct sp_batch *batch, uint32_t host,
            !sp_addr_eq(&seen->dst, &block->own);
 }
 
+/* Notes how a packet came in another shape than declared, the first of them. */
+static bool note_shape(const struct sp_batch *batch, uint32_t host, struct sp_shot_seen *shot,
+                       const struct sp_rec_seen *seen)
+{
+    bool rewritten = is_rewritten(batch, host, shot, seen);
+    if (rewritten && shot->captured.src.family == SP_FAMILY_NONE) {
+        shot->captured = (struct sp_tuple){
+            .src = seen->src, .dst = seen->dst, .sport = seen->sport, .dport = seen->dport};
+    }
+    return rewritten;
+}
+
 static void on_control_arrival(struct sp_batch *batch, const struct sp_block_plan *block)
 {
     if ((block->flags & SP_BLOCK_CONTROL) != 0 && batch->controls_out > 0) {
@@ -78,6 +90,7 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
         batch->fleet->model, block->to, sp_technique_at(block->technique)->proto, shot->port);
     if (listener && !sp_listener_has(listener, host)) {
         shot->elsewhere = host; /* a backend, but of another listener */
+        (void)note_shape(batch, host, shot, seen);
         return;
     }
     shot->arrived_at = host;
@@ -92,7 +105,7 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
         shot->at_host = true;
         shot->host_count = seen->count;
     }
-    shot->is_rewritten = shot->is_rewritten || is_rewritten(batch, host, shot, seen);
+    shot->is_rewritten = note_shape(batch, host, shot, seen) || shot->is_rewritten;
 }
 
 static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen *shot,
@@ -167,9 +180,10 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
         if (shot && sp_batch_receives(batch, &batch->blocks[shot->block], host)) {
             shot->at_nic = true;
             shot->arrived_at = host;
-            shot->is_rewritten = shot->is_rewritten || is_rewritten(batch, host, shot, seen);
+            shot->is_rewritten = note_shape(batch, host, shot, seen) || shot->is_rewritten;
         } else if (shot && host != batch->blocks[shot->block].from) {
             shot->elsewhere = host;
+            (void)note_shape(batch, host, shot, seen);
         }
         break;
     default:

@@ -33,6 +33,7 @@ struct sp_tally {
     uint16_t nic, host, answer_left, answered, elsewhere, rewritten, foreign;
     uint16_t refused_policy; /* EPERM: the sender's own policy */
     uint32_t elsewhere_host;
+    struct sp_tuple captured; /* of the first arrival in another shape than declared */
     uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
     struct sp_addr answerer;
     uint64_t last_us;     /* when the last attempt that counts was sent, by our clock */

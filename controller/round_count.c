@@ -354,6 +354,9 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
         tally->elsewhere_host = shot->elsewhere;
     }
     tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
+    if (tally->captured.src.family == SP_FAMILY_NONE) {
+        tally->captured = shot->captured;
+    }
     tally->refused_policy = (uint16_t)(tally->refused_policy + (shot->err == EPERM));
     learn_ttl(run, run->plan->tests[a->test].pair, shot);
     if (counts || deny) {

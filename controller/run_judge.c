@@ -88,6 +88,7 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         .elsewhere = tally->elsewhere,
         .elsewhere_host = tally->elsewhere ? tally->elsewhere_host : SP_NONE,
         .rewritten = tally->rewritten,
+        .captured = tally->captured,
         .answer = tally->answer,
         .answer_code = tally->answer_code,
         .answerer_addr = tally->answerer,

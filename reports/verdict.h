@@ -67,19 +67,20 @@ enum sp_answerer { SP_ANSWERER_UNKNOWN, SP_ANSWERER_DESTINATION, SP_ANSWERER_BEF
 struct sp_seen {
     enum sp_unsound unsound;
     bool sender_policy; /* the sender's own OUTPUT policy refused it (EPERM) and no attempt left */
-    bool capture_lossless;   /* false: an absence at the receiver proves nothing (kept apart from
-                                unsound) */
-    uint16_t attempts;       /* that count: seen leaving the sender */
-    uint16_t nic;            /* attempts that arrived at the receiver's capture */
-    uint16_t host;           /* attempts that passed the receiver's INPUT rules */
-    uint16_t answer_left;    /* attempts whose answer was seen leaving the receiver */
-    uint16_t answered;       /* attempts whose answer reached the sender */
-    uint16_t elsewhere;      /* attempts that arrived at another probe */
-    uint32_t elsewhere_host; /* that host, SP_NONE */
-    uint16_t rewritten;      /* arrivals whose addresses or ports differ from what was declared */
-    uint8_t answer;          /* enum sp_answer: the best kind seen */
-    uint8_t answer_code;     /* ICMP code of SP_ANSWER_UNREACHABLE */
-    uint8_t answerer;        /* enum sp_answerer */
+    bool capture_lossless;    /* false: an absence at the receiver proves nothing (kept apart from
+                                 unsound) */
+    uint16_t attempts;        /* that count: seen leaving the sender */
+    uint16_t nic;             /* attempts that arrived at the receiver's capture */
+    uint16_t host;            /* attempts that passed the receiver's INPUT rules */
+    uint16_t answer_left;     /* attempts whose answer was seen leaving the receiver */
+    uint16_t answered;        /* attempts whose answer reached the sender */
+    uint16_t elsewhere;       /* attempts that arrived at another probe */
+    uint32_t elsewhere_host;  /* that host, SP_NONE */
+    uint16_t rewritten;       /* arrivals whose addresses or ports differ from what was declared */
+    struct sp_tuple captured; /* how the first such arrival came, here or elsewhere */
+    uint8_t answer;           /* enum sp_answer: the best kind seen */
+    uint8_t answer_code;      /* ICMP code of SP_ANSWER_UNREACHABLE */
+    uint8_t answerer;         /* enum sp_answerer */
     struct sp_addr answerer_addr;
     /* An allowed flow to a balancer: its backends with a probe, those of them that got a flow,
      * those without a probe, and flows that somebody served whom no probe saw. */
