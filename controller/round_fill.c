@@ -116,21 +116,37 @@ uint32_t sp_round_add_control(struct sp_round *round, const struct sp_control_fl
     return sp_batch_add_block(round->batch, &block);
 }
 
-uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts)
+/* The block of a lane's pair of addresses. */
+static struct sp_block_plan block_of(const struct sp_round *round, const struct sp_lane *lane,
+                                     uint16_t attempts)
 {
     const struct sp_pair *pair = &round->run->plan->pairs[lane->pair];
-    const struct sp_block_plan block = {
-        .from = pair->from,
-        .to = pair->one_sided ? SP_NONE : pair->to,
-        .src = pair->src,
-        .dst = pair->dst,
-        .own = pair->own,
-        .src_seen = pair->src_seen,
-        .technique = lane->technique,
-        .attempts = attempts,
-        .flags = (uint16_t)(common_flags(round->run) | (lane->is_http ? SP_BLOCK_HTTP : 0U) |
-                            (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U)),
-        .talks = sp_technique_talks(lane->technique)};
+    return (struct sp_block_plan){.from = pair->from,
+                                  .to = pair->one_sided ? SP_NONE : pair->to,
+                                  .src = pair->src,
+                                  .dst = pair->dst,
+                                  .own = pair->own,
+                                  .src_seen = pair->src_seen,
+                                  .technique = lane->technique,
+                                  .attempts = attempts,
+                                  .flags = common_flags(round->run)};
+}
+
+uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts)
+{
+    struct sp_block_plan block = block_of(round, lane, attempts);
+    block.flags |= (lane->is_http ? SP_BLOCK_HTTP : 0U) |
+                   (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U);
+    block.talks = sp_technique_talks(lane->technique);
+    return sp_batch_add_block(round->batch, &block);
+}
+
+uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane *lane,
+                                   uint8_t technique, bool mute, uint16_t attempts)
+{
+    struct sp_block_plan block = block_of(round, lane, attempts);
+    block.technique = technique;
+    block.flags |= mute ? SP_BLOCK_MUTE : 0U;
     return sp_batch_add_block(round->batch, &block);
 }
 

@@ -319,6 +319,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     if (rc == SP_OK) {
         rc = rounds(run, options, SP_ROUND_ALLOW, diag);
     }
+    if (rc == SP_OK && !stopped(options)) {
+        rc = sp_run_unmask(run, diag);
+    }
     return rc;
 }
 

@@ -85,6 +85,7 @@ struct sp_seen {
     /* An allowed flow to a balancer: its backends with a probe, those of them that got a flow,
      * those without a probe, and flows that somebody served whom no probe saw. */
     uint16_t backends, backends_reached, backends_blind, foreign;
+    bool is_proxied; /* somebody on the path answered SYNs, and conversations were held with him */
     bool loss_confirmed; /* an allowed flow lost packets in two batches, above the limit */
 };
 

@@ -65,9 +65,8 @@ enum sp_record_type {
 #define SP_BLOCK_LINK  16U /* inject at the link layer, past the sender's own OUTPUT policy */
 #define SP_BLOCK_SELF                                                                              \
     32U /* dst is the sender's next hop towards dst; sender and receiver are the same probe */
-#define SP_BLOCK_HTTP                                                                              \
-    64U /* the tag travels in an HTTP/1.1 request: a proxy on the way reads it                     \
-         */
+#define SP_BLOCK_HTTP 64U  /* the tag travels in an HTTP/1.1 request, which a proxy reads */
+#define SP_BLOCK_MUTE 128U /* a conversation without data: a handshake and a reset, no more */
 
 /* SP_REC_REFUSED reasons */
 enum sp_refusal {
