@@ -26,7 +26,8 @@ struct slot {
     size_t ntests;
     uint32_t chunk; /* attempts between checkpoints */
     uint16_t tries;
-    double start_us; /* within a pass */
+    uint16_t per_pass; /* attempts of a test in one pass: flows, or all for allowed flows */
+    double start_us;   /* within a pass */
     bool placed;
 };
 
@@ -35,7 +36,7 @@ struct timetable {
     struct slot *slots;
     size_t nslots;
     unsigned passes;
-    uint16_t per_pass;         /* attempts of a test in one pass: 1, or all for allowed flows */
+    uint16_t allow_tries;      /* of an allowed flow, all in one pass */
     double *send_us, *recv_us; /* per host: when it is free again */
     double span_us, longest_us;
     struct sp_rng rng;
@@ -111,19 +112,22 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
     uint32_t before = add_checkpoint(t, slot, &at_us);
     size_t first_open = round->nattempts;
     uint32_t since = 0;
-    for (uint16_t turn = 0; turn < t->per_pass; turn++) {
+    for (uint16_t turn = 0; turn < slot->per_pass; turn++) {
         shuffle(&t->rng, slot->tests, slot->ntests);
         for (size_t i = 0; i < slot->ntests; i++) {
             uint32_t test = slot->tests[i];
-            uint16_t nth = (uint16_t)(pass * t->per_pass + turn);
-            struct sp_attempt a = {
-                .test = test, .lane = slot->lane, .before = before, .after = SP_NONE};
+            uint16_t nth = (uint16_t)(pass * slot->per_pass + turn);
+            struct sp_attempt a = {.test = test,
+                                   .lane = slot->lane,
+                                   .before = before,
+                                   .after = SP_NONE,
+                                   .pass = (uint64_t)run->next_batch << 16 | (pass + 1)};
             a.shot = sp_round_add_shot(round, slot->block, nth, run->plan->tests[test].port, at_us);
             at_us += step;
             if (before == SP_NONE || !add_attempt(round, &a)) {
                 return -1;
             }
-            bool last = turn + 1 == t->per_pass && i + 1 == slot->ntests;
+            bool last = turn + 1 == slot->per_pass && i + 1 == slot->ntests;
             if (++since == slot->chunk || last) {
                 before = add_checkpoint(t, slot, &at_us);
                 since = 0;
@@ -199,7 +203,10 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     struct sp_lane *lane = &run->lanes.at[lane_index];
     struct slot *slot = &t->slots[t->nslots];
     const struct sp_pair *pair = &run->plan->pairs[lane->pair];
-    *slot = (struct slot){.lane = lane_index, .tries = sp_round_tries(lane)};
+    *slot = (struct slot){.lane = lane_index,
+                          .tries = sp_round_tries(lane),
+                          .per_pass = round->kind == SP_ROUND_DENY ? sp_flows_per_pass(run, lane)
+                                                                   : t->allow_tries};
     slot->tests = sp_calloc(lane->ntests, sizeof(*slot->tests));
     if (!slot->tests) {
         return SP_E_NOMEM;
@@ -212,10 +219,10 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     double step = sp_round_spacing_us(run, pair->from);
     double chunk = SP_CHUNK_US / step;
     slot->chunk = chunk > SP_CHUNK_PACKETS ? SP_CHUNK_PACKETS : chunk < 1 ? 1 : (uint32_t)chunk;
-    size_t per_pass = slot->ntests * t->per_pass;
+    size_t per_pass = slot->ntests * slot->per_pass;
     size_t checkpoints = ((per_pass + slot->chunk - 1) / slot->chunk + 1) * t->passes;
     size_t controls = checkpoints * slot->tries;
-    size_t ids = (size_t)t->per_pass * t->passes + controls * lane->control.nflows;
+    size_t ids = (size_t)slot->per_pass * t->passes + controls * lane->control.nflows;
     size_t shots = per_pass * t->passes + controls * lane->control.nflows;
     *ret_fits = slot->ntests == 0 ||
                 (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
@@ -224,7 +231,7 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
         sp_free(slot->tests);
         return SP_OK;
     }
-    slot->block = sp_round_add_tests(round, lane, (uint16_t)(t->per_pass * t->passes));
+    slot->block = sp_round_add_tests(round, lane, (uint16_t)(slot->per_pass * t->passes));
     for (unsigned k = 0; k < lane->control.nflows; k++) {
         slot->control[k] = sp_round_add_control(round, &lane->control.flows[k], (uint16_t)controls);
     }
@@ -252,7 +259,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
     struct sp_round round = {.run = run, .kind = kind};
     struct timetable t = {.round = &round,
                           .passes = kind == SP_ROUND_DENY ? attempts : 1,
-                          .per_pass = (uint16_t)(kind == SP_ROUND_DENY ? 1 : attempts),
+                          .allow_tries = (uint16_t)attempts,
                           .rng = {run->seed + run->next_batch * 0x9e3779b97f4a7c15ULL}};
     *ret_left = false;
     enum sp_rc rc = sp_round_new_batch(run, &round.batch);
