@@ -34,8 +34,7 @@ static bool set_up(int fd, sa_family_t family, enum sp_tcp_kind kind)
     struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
     const struct sock_fprog program = {1, drop};
     int one = 1;
-    if (family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) {
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) {
         return false;
     }
     /* The filter is there before the port is: there is no moment in which it could accept. */
