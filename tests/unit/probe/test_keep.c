@@ -32,7 +32,8 @@ static void add(struct sp_keep *keep, uint16_t block, uint16_t port, uint8_t rol
 {
     uint8_t ip[2048] = {0x45, 0, (uint8_t)(told >> 8), (uint8_t)told};
     ip[len - 1] = last;
-    const struct sp_kept head = {.at_us = 7, .iface = 3, .block = block, .port = port, .role = role};
+    const struct sp_kept head = {
+        .at_us = 7, .iface = 3, .block = block, .port = port, .role = role};
     sp_keep_add(keep, &head, ip, len);
 }
 
