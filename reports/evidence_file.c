@@ -29,6 +29,7 @@ struct file {
     size_t nrows;
     struct place *places;
     size_t nplaces, cap_places;
+    uint16_t linktype;
     struct sp_buf comment;
 };
 
@@ -84,6 +85,7 @@ static const char *comment_of(struct file *file, const struct sp_evidence_packet
         add_word(out, "control", role_str(packet->role));
     }
     add_word(out, "host", sp_model_target_name(model, packet->host));
+    add_word(out, "interface", packet->iface);
     add_word(out, "verdict", sp_verdict_str(finding->verdict));
     add_word(out, "expected", sp_expect_str(finding->expect));
     add_word(out, "rule", finding->policy);
@@ -153,13 +155,34 @@ static enum sp_rc gather(struct file *file)
     return SP_OK;
 }
 
-/* The number of a packet's interface; it is made when it is new. */
+static uint8_t version_of(const struct sp_evidence *evidence, const struct sp_evidence_row *row)
+{
+    return (uint8_t)((uint8_t)evidence->bytes.data[row->bytes] >> 4);
+}
+
+/* A finding is of one family, and so are its packets, unless something on the path has translated
+ * between the two. */
+static uint16_t linktype_of(const struct file *file)
+{
+    const struct sp_evidence *evidence = file->summary->result->evidence;
+    uint8_t version = version_of(evidence, file->rows[0]);
+    for (size_t i = 1; i < file->nrows; i++) {
+        if (version_of(evidence, file->rows[i]) != version) {
+            return SP_LINKTYPE_RAW;
+        }
+    }
+    return version == 4 ? SP_LINKTYPE_IPV4 : version == 6 ? SP_LINKTYPE_IPV6 : SP_LINKTYPE_RAW;
+}
+
+/* The number of a packet's interface; it is made when it is new. Of LINKTYPE_RAW there is one only,
+ * see pcapng.h; then the packets' comments alone tell host and interface. */
 static enum sp_rc place_of(struct file *file, const struct sp_evidence_packet *packet,
                            uint32_t *ret_number)
 {
     for (size_t i = 0; i < file->nplaces; i++) {
-        if (file->places[i].host == packet->host &&
-            strcmp(file->places[i].iface, packet->iface) == 0) {
+        bool same = file->places[i].host == packet->host &&
+                    strcmp(file->places[i].iface, packet->iface) == 0;
+        if (same || file->linktype == SP_LINKTYPE_RAW) {
             *ret_number = (uint32_t)i;
             return SP_OK;
         }
@@ -197,6 +220,11 @@ static void write_section(struct file *file, struct sp_buf *out)
 
 static void write_interfaces(struct file *file, struct sp_buf *out)
 {
+    if (file->linktype == SP_LINKTYPE_RAW) {
+        sp_pcapng_interface(out, "all", "every probe: the comments of the packets tell which",
+                            file->linktype, SP_KEPT_MAX_BYTES);
+        return;
+    }
     for (size_t i = 0; i < file->nplaces; i++) {
         const char *host = sp_model_target_name(file->summary->result->model, file->places[i].host);
         struct sp_buf name;
@@ -208,7 +236,7 @@ static void write_interfaces(struct file *file, struct sp_buf *out)
         sp_buf_str(&file->comment, "segproof's probe on ");
         sp_escape_terminal(&file->comment, host);
         sp_buf_str(&file->comment, ": what its capture saw, before the host's firewall");
-        sp_pcapng_interface(out, sp_buf_text(&name), sp_buf_text(&file->comment),
+        sp_pcapng_interface(out, sp_buf_text(&name), sp_buf_text(&file->comment), file->linktype,
                             SP_KEPT_MAX_BYTES);
         if (name.rc != SP_OK || file->comment.rc != SP_OK) {
             out->rc = name.rc != SP_OK ? name.rc : file->comment.rc;
@@ -221,6 +249,7 @@ static enum sp_rc write_file(struct file *file, struct sp_buf *out)
 {
     const struct sp_evidence *evidence = file->summary->result->evidence;
     uint32_t number = 0;
+    file->linktype = linktype_of(file);
     for (size_t i = 0; i < file->nrows; i++) {
         enum sp_rc rc = place_of(file, &file->rows[i]->packet, &number);
         if (rc != SP_OK) {

@@ -11,7 +11,6 @@
 #define SP_BLOCK_INTERFACE 1U
 #define SP_BLOCK_PACKET    6U
 #define SP_BYTE_ORDER      0x1a2b3c4dU
-#define SP_LINKTYPE_RAW    101U
 
 #define SP_OPT_END        0U
 #define SP_OPT_COMMENT    1U
@@ -101,11 +100,11 @@ void sp_pcapng_section(struct sp_buf *out, const char *application, const char *
 }
 
 void sp_pcapng_interface(struct sp_buf *out, const char *name, const char *description,
-                         uint32_t snaplen)
+                         uint16_t linktype, uint32_t snaplen)
 {
     const uint8_t resolution = SP_TSRESOL_NANO;
     size_t at = open_block(out, SP_BLOCK_INTERFACE);
-    add16(out, SP_LINKTYPE_RAW);
+    add16(out, linktype);
     add16(out, 0);
     add32(out, snaplen);
     add_text(out, SP_IF_NAME, name);
