@@ -54,14 +54,14 @@ static void packet(void **state)
 {
     static const uint8_t bytes[] = {0x45, 1, 2, 3, 4};
     static const uint8_t want[] = {
-        6,    0,    0,    0,    64,   0,    0,    0,    /* type, length */
+        6,    0,    0,    0,    60,   0,    0,    0,    /* type, length */
         1,    0,    0,    0,                            /* interface */
         0x67, 0x45, 0x23, 0x01, 0xef, 0xcd, 0xab, 0x89, /* time: high half, low half */
         5,    0,    0,    0,    0xdc, 5,    0,    0,    /* captured 5 of 1,500 */
         0x45, 1,    2,    3,    4,    0,    0,    0,    /* padded by three */
         1,    0,    4,    0,    'x',  '=',  '1',  '2',  /* opt_comment, no padding */
         2,    0,    4,    0,    2,    0,    0,    0,    /* epb_flags: outbound */
-        0,    0,    0,    0,    64,   0,    0,    0};
+        0,    0,    0,    0,    60,   0,    0,    0};
     struct sp_pcapng_packet p = {.interface = 1,
                                  .at_ns = 0x0123456789abcdefULL,
                                  .bytes = bytes,
