@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/evidence.h"
 #include "controller/round_priv.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -301,6 +302,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
         if (rc == SP_OK) {
             run->max_rtt_us = round.batch->max_rtt_us;
             rc = sp_round_count(&round);
+            sp_evidence_fetch(&round);
         }
     }
     release(&round, &t);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "controller/evidence.h"
 #include "controller/round_priv.h"
 #include "probe/base/mem.h"
 
@@ -360,6 +361,7 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
         why = SP_UNSOUND_ATTEMPTS; /* a drop often takes the next packet, too */
     }
     bool counts = why == SP_SOUND || (whole && !deny);
+    sp_evidence_consider(round, a, counts);
     if (shot->elsewhere != SP_NONE) {
         tally->elsewhere++;
         tally->elsewhere_host = shot->elsewhere;

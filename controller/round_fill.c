@@ -115,6 +115,7 @@ enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_ba
         (*ret_batch)->stop_flag = run->stop_flag;
         (*ret_batch)->on_progress = run->on_progress;
         (*ret_batch)->progress_arg = run->progress_arg;
+        (*ret_batch)->keep_bytes = run->evidence ? SP_BATCH_KEEP_BYTES : 0;
     }
     return rc;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/evidence.h"
 #include "controller/run_priv.h"
 #include "controller/suspect.h"
 #include "probe/base/clock.h"
@@ -369,6 +370,9 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     result->started_s = sp_wall_s();
     enum sp_rc rc = prepare(&run, options, base, diag);
     if (rc == SP_OK) {
+        rc = sp_evidence_run_new(model, plan, result->evidence, &run.evidence);
+    }
+    if (rc == SP_OK) {
         rc = start_fleet(&run, options);
     }
     if (rc == SP_OK) {
@@ -384,6 +388,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     result->interrupted = stopped(options);
     result->finished_s = sp_wall_s();
     sp_fleet_free(run.fleet);
+    sp_evidence_run_free(run.evidence);
     sp_ledger_free(run.ledger);
     sp_scouts_release(&run.scouts);
     sp_lanes_release(&run.lanes);
