@@ -138,13 +138,13 @@ class Success(SshCase):
         """A login shell that prints, a banner, a /tmp that runs nothing: no harm."""
         host = self.world.sshds["b"]
         self.world.via("b", "admin", ", become: sudo")
-        host.write("/home/admin/.bashrc", "echo 'Welcome to b'; printf 'no end of line'; "
+        host.write("/srv/admin/.bashrc", "echo 'Welcome to b'; printf 'no end of line'; "
                    "head -c 5000 /dev/zero; echo; echo segproof-; echo to stderr >&2\n")
         host.shell("mount -o remount,noexec /tmp")
         try:
             self.holds(self.world.verify(self.world.text()), b="sudo")
         finally:
-            host.shell("mount -o remount,exec /tmp; rm /home/admin/.bashrc")
+            host.shell("mount -o remount,exec /tmp; rm /srv/admin/.bashrc")
 
     def test_a_leak_is_a_leak(self):
         """The same run over ssh sees an open port as one."""
@@ -289,8 +289,8 @@ class Failure(SshCase):
     def test_no_shell(self):
         host = self.world.sshds["b"]
         passwd = host.shell("cat /etc/passwd")
-        host.write("/run/sp/passwd", passwd.replace("/home/admin:/bin/bash",
-                                                    "/home/admin:/usr/sbin/nologin"))
+        host.write("/run/sp/passwd", passwd.replace("/srv/admin:/bin/bash",
+                                                    "/srv/admin:/usr/sbin/nologin"))
         self.world.via("b", "admin", ", become: sudo")
         try:
             self.fails("its login says: This account is currently not available")

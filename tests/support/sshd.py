@@ -18,7 +18,7 @@ import time
 
 import lab as labs
 
-WRITABLE = ("/tmp", "/var/tmp", "/dev/shm", "/home", "/root")
+WRITABLE = ("/tmp", "/var/tmp", "/dev/shm", "/srv", "/root")
 CONFIG = """Port 22
 HostKey /run/sp/host_key
 PidFile none
@@ -41,10 +41,10 @@ cp -p "$1"/* /run/sp/
 for file in passwd shadow group sudoers; do mount --bind /run/sp/$file /etc/$file; done
 [ ! -d /etc/sudoers.d ] || mount -t tmpfs -o mode=755 tmpfs /etc/sudoers.d
 for folder in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs $folder; done
-mount -t tmpfs -o mode=755 tmpfs /home
+mount -t tmpfs -o mode=755 tmpfs /srv
 mount -t tmpfs -o mode=700 tmpfs /root
-mkdir -m 700 /home/admin
-chown 2001:2001 /home/admin
+mkdir -m 700 /srv/admin
+chown 2001:2001 /srv/admin
 exec /usr/sbin/sshd -D -e -f /run/sp/config
 """
 
@@ -87,7 +87,7 @@ class Sshd:
         users = [line for line in _read("/etc/passwd").splitlines()
                  if line.split(":")[0] not in ("admin", "root")]
         self._write("passwd", "root:x:0:0:root:/root:/bin/sh\n" + "\n".join(users)
-                    + "\nadmin:x:2001:2001::/home/admin:/bin/bash\n", 0o644)
+                    + "\nadmin:x:2001:2001::/srv/admin:/bin/bash\n", 0o644)
         shadow = [line for line in _read("/etc/shadow").splitlines()
                   if line.split(":")[0] not in ("admin", "root")]
         self._write("shadow", "\n".join(shadow)
@@ -159,7 +159,7 @@ class Sshd:
         left = [f"process {pid}: {words}" for pid, words in self.pids()]
         files = self.shell("find " + " ".join(WRITABLE) + " /run -mindepth 1 -not -path '/run/sp*' "
                            "-not -path /run/sshd -not -path '/run/sudo*' "
-                           "-not -path '/run/mount*' -not -path /home/admin -not -name .bashrc",
+                           "-not -path '/run/mount*' -not -path /srv/admin -not -name .bashrc",
                            check=False)
         left += [f"file {path}" for path in files.splitlines()]
         left += [f"rule {line}" for line in self.shell("nft list ruleset").splitlines()]

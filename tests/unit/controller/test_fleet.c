@@ -138,10 +138,18 @@ static struct sp_fleet *start(const char *const *targets, size_t n, uint64_t tim
     return fleet;
 }
 
+static void free_model(void)
+{
+    for (size_t i = 0; i < model->nhosts; i++) {
+        sp_free(model->hosts[i].target);
+    }
+    sp_mb_free(model);
+}
+
 static void stop(struct sp_fleet *fleet)
 {
     sp_fleet_free(fleet);
-    sp_mb_free(model);
+    free_model();
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
     assert_true(is_empty(room));
 }
@@ -312,7 +320,7 @@ static void out_of_memory(void **state)
             assert_non_null(strstr(torn->sessions[0].reason, "memory"));
         }
         sp_fleet_free(torn);
-        sp_mb_free(model);
+        free_model();
         assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
         if (done) {
             return;
