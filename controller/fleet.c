@@ -148,6 +148,7 @@ static void on_hello(struct sp_session *session, const struct sp_rec_hello *hell
     session->generation = hello->generation;
     (void)snprintf(session->version, sizeof(session->version), "%s", hello->version);
     session->nown = 0;
+    session->nifaces = 0;
     session->nlisteners = 0;
 }
 
@@ -155,6 +156,14 @@ static void on_own(struct sp_session *session, const struct sp_rec_own *own)
 {
     if (sp_grow((void **)&session->own, session->nown, &session->cap_own, sizeof(*own)) == 0) {
         session->own[session->nown++] = *own;
+    }
+}
+
+static void on_iface(struct sp_session *session, const struct sp_rec_iface *iface)
+{
+    if (sp_grow((void **)&session->ifaces, session->nifaces, &session->cap_ifaces,
+                sizeof(*iface)) == 0) {
+        session->ifaces[session->nifaces++] = *iface;
     }
 }
 
@@ -201,6 +210,7 @@ static void on_record(struct sp_stream *stream, const struct sp_record *record, 
         on_listener(session, &record->u.listener);
         break;
     case SP_REC_IFACE:
+        on_iface(session, &record->u.iface);
         break;
     case SP_REC_READY:
         session->state = SP_PROBE_READY;
@@ -384,6 +394,7 @@ void sp_fleet_free(struct sp_fleet *fleet)
     for (size_t i = 0; i < fleet->model->nhosts; i++) {
         kill_group(&fleet->sessions[i]);
         sp_free(fleet->sessions[i].own);
+        sp_free(fleet->sessions[i].ifaces);
         sp_free(fleet->sessions[i].listeners);
     }
     sp_free(fleet->sessions);

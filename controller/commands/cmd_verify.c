@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/evidence_dir.h"
 #include "controller/ledger.h"
 #include "controller/progress.h"
 #include "controller/run.h"
@@ -21,7 +22,7 @@ struct options {
     struct sp_common common;
     struct sp_selection selection;
     struct sp_args_list reports;
-    const char *probe, *state;
+    const char *probe, *state, *evidence;
     uint64_t timeout_ms, capture_buffer;
     unsigned inject;
 };
@@ -35,6 +36,11 @@ static const struct sp_opt opts[] = {
      .metavar = "FORMAT=FILE",
      .offset = SP_AT(reports),
      .help = "write a report ('segproof version -v' lists the formats); - is standard output"},
+    {.name = "evidence",
+     .kind = SP_OPT_STRING,
+     .metavar = "DIR",
+     .offset = SP_AT(evidence),
+     .help = "write the packets of each finding, as both ends saw them, to DIR (pcapng)"},
     {.name = "inject",
      .kind = SP_OPT_CHOICE,
      .metavar = "HOW",
@@ -87,7 +93,8 @@ static const struct sp_cmdline cmdline = {
     .max_positional = 1,
     .examples = "  segproof verify shop.yaml\n"
                 "  segproof verify shop.yaml --from web --to data --only tcp_syn\n"
-                "  segproof verify shop.yaml --report json=run.json --report junit=run.xml\n",
+                "  segproof verify shop.yaml --report json=run.json --report junit=run.xml\n"
+                "  segproof verify shop.yaml --report json=run.json --evidence evidence-2026-11\n",
 };
 
 static volatile bool stop_requested;
@@ -190,6 +197,17 @@ static bool check_reports(const struct options *options)
     return to_stdout <= 1;
 }
 
+static bool check_evidence(const struct options *options)
+{
+    struct sp_diag diag = {0};
+    if (!options->evidence || sp_evidence_dir_check(options->evidence, &diag) == SP_OK) {
+        return true;
+    }
+    (void)fprintf(stderr, "segproof verify: --evidence: %s%s%s\n", diag.where,
+                  diag.where[0] ? ": " : "", diag.text);
+    return false;
+}
+
 static enum sp_rc write_report(const struct sp_summary *summary, const struct sp_format *format,
                                const struct sp_format_options *how, const char *file)
 {
@@ -246,6 +264,12 @@ static int report(const struct sp_result *result, const struct options *options)
         return SP_EXIT_USAGE;
     }
     int code = result->interrupted ? SP_EXIT_INTERRUPTED : summary->exit_code;
+    struct sp_diag diag = {0};
+    if (options->evidence && sp_evidence_dir_write(options->evidence, summary, &diag) != SP_OK) {
+        (void)fprintf(stderr, "segproof: the evidence could not be written: %s: %s\n", diag.where,
+                      diag.text);
+        code = SP_EXIT_USAGE;
+    }
     if (!write_reports(summary, options)) {
         code = SP_EXIT_USAGE; /* a run whose report is lost must not look like one that holds */
     }
@@ -275,7 +299,13 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
                                                                      : NULL;
     sp_progress_init(&progress, (int)options->common.verbose - (int)options->common.quiet);
     catch_signals();
-    enum sp_rc rc = sp_result_new(model, plan, &result);
+    enum sp_rc rc = options->evidence ? sp_evidence_dir_make(options->evidence, &diag) : SP_OK;
+    if (rc == SP_OK) {
+        rc = sp_result_new(model, plan, &result);
+    }
+    if (rc == SP_OK && options->evidence) {
+        rc = sp_evidence_new(plan->ntests, &result->evidence);
+    }
     if (rc == SP_OK) {
         result->policy = policy;
         rc = sp_run(model, policy, plan, &run, result, &diag);
@@ -323,8 +353,9 @@ static int run(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    code = check_reports(&options) && check_state(&options) ? verify(args.items[0], &options)
-                                                            : SP_EXIT_USAGE;
+    code = check_reports(&options) && check_state(&options) && check_evidence(&options)
+               ? verify(args.items[0], &options)
+               : SP_EXIT_USAGE;
     sp_args_release(&cmdline, &options, &args);
     return code;
 }
