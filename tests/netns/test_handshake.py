@@ -8,6 +8,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -297,6 +298,93 @@ class Talk(Case):
         self.assertEqual(ANSWERS[answer.answer], "syn_ack")
         self.assertTrue(answer.code & WINDOW_ZERO)
         self.assertFalse(b.seen(NIC) + b.seen(HOST))
+
+    # ---- full proxies: only the data is ours ----------------------------------------------------
+
+    def through(self, flags=0, number=1, standin=True):
+        """A conversation from a to the firewall's own address, where a proxy hands it to b."""
+        a, b = self.probe("a"), self.probe("b", hazard="B")
+        src, front, back = self.world.v4["a"], "10.60.1.1", self.world.v4["b"]
+        a.batch(number)
+        b.batch(number)
+        a.block(5, SENDER | flags, src, front)
+        b.block(5, RECEIVER | flags, src, back)
+        if standin:
+            b.standin(back, 8443)
+        self.assertEqual(b.arm() + a.arm(), [])
+        a.shot(5, 443, SPORT)
+        run_batch([b, a], a)
+        answer = a.seen(ANSWER, 5)[0]
+        self.assertEqual(ANSWERS[answer.answer], "data", a.told)
+        self.assertEqual(answer.code & DATA_ACKED, DATA_ACKED)
+        nic, host = b.seen(NIC, 5), b.seen(HOST, 5)
+        self.assertEqual([(r.src, r.dst, r.dport, r.count) for r in nic + host],
+                         [("10.60.2.1", back, 8443, 1)] * 2, b.told)
+        self.assertEqual(ANSWERS[b.seen(EGRESS, 5)[0].answer], "data")
+        self.assertFalse(b.seen(STRAY) + b.seen(UNTAGGED), b.told)
+
+    def haproxy(self, mode, server="", more=""):
+        path = os.path.join(self.world.lab.dir, "haproxy.cfg")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"""
+defaults
+    mode {mode}
+    timeout connect 2s
+    timeout client 5s
+    timeout server 5s
+frontend f
+    bind 10.60.1.1:443
+    default_backend b
+backend b
+    {more}
+    server s {self.world.v4["b"]}:8443 {server}
+""")
+        self.serve(["haproxy", "-db", "-f", path])
+
+    def serve(self, argv):
+        if not shutil.which(argv[0]):
+            self.skipTest(f"{argv[0]} is not installed")
+        child = self.world.lab.popen("fw", argv, stdout=subprocess.DEVNULL,
+                                     stderr=subprocess.DEVNULL)
+        self.stack.callback(child.wait)
+        self.stack.callback(child.terminate)
+        self.assertTrue(wait_until(lambda: 443 in self.listening("fw"), 5), argv)
+
+    def test_through_haproxy(self):
+        self.haproxy("tcp")
+        self.through()
+
+    def test_through_haproxy_with_proxy_headers(self):
+        for version in ("send-proxy", "send-proxy-v2"):
+            with self.subTest(version):
+                self.haproxy("tcp", version)
+                self.through()
+                self.stack.close()
+
+    def test_through_haproxy_in_http(self):
+        self.haproxy("http", "", "option forwardfor")
+        self.through(HTTP)
+
+    def test_through_haproxy_in_http_with_proxy_header(self):
+        self.haproxy("http", "send-proxy", "option forwardfor")
+        self.through(HTTP)
+
+    def test_through_nginx_in_http(self):
+        """It puts its own headers in front: the tag is no more among the first bytes."""
+        path = os.path.join(self.world.lab.dir, "nginx.conf")
+        names = "".join(f"proxy_set_header X-In-Front-{i} {'v' * 30};\n" for i in range(5))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"""
+daemon off; error_log stderr; pid {path}.pid; user root;
+events {{ }}
+http {{ access_log off;
+    client_body_temp_path {path}.1; proxy_temp_path {path}.2; fastcgi_temp_path {path}.3;
+    uwsgi_temp_path {path}.4; scgi_temp_path {path}.5;
+    server {{ listen 10.60.1.1:443; location / {{ {names} proxy_pass http://{self.world.v4["b"]}:8443; }} }}
+}}
+""")
+        self.serve(["nginx", "-c", path, "-p", self.world.lab.dir])
+        self.through(HTTP)
 
 
 if __name__ == "__main__":
