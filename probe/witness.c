@@ -167,6 +167,7 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
     }
     bool later = is_later_segment(pkt);
     if (later && a->nic_count > 0) {
+        sp_engine_keep(engine, row == SP_NO_ROW ? SP_KEPT_STRAY : SP_KEPT_ARRIVED, id, port);
         return;
     }
     if (later) {

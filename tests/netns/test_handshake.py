@@ -177,14 +177,19 @@ class Talk(Case):
                         got = client.recv(100)
                     self.assertEqual(got, b"", words)
                     self.assertLess(time.monotonic() - began, most, words)
-            many = [self.world.lab.socket("a", socket.AF_INET, socket.SOCK_STREAM)
-                    for _ in range(100)]
-            for client in many:  # more than it keeps: none hangs for ever
-                client.settimeout(5)
-                client.connect((self.world.v4["b"], 443))
-            for client in many:
-                with client, contextlib.suppress(ConnectionResetError):
-                    self.assertEqual(client.recv(100), b"")
+            with contextlib.ExitStack() as many:  # more than it keeps: none hangs for ever
+                clients = [many.enter_context(self.world.lab.socket("a", socket.AF_INET,
+                                                                    socket.SOCK_STREAM))
+                           for _ in range(100)]
+                connected = []
+                for client in clients:
+                    client.settimeout(5)
+                    with contextlib.suppress(ConnectionResetError):
+                        client.connect((self.world.v4["b"], 443))
+                        connected.append(client)
+                for client in connected:
+                    with contextlib.suppress(ConnectionError):
+                        self.assertEqual(client.recv(100), b"")
             self.assertEqual(self.listening(), [443])
         finally:
             b.order("collect", batch=1)
