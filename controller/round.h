@@ -39,7 +39,8 @@ struct sp_run_state {
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us); /* of the batch that runs */
     void *progress_arg;
     uint64_t packets_sent, packets_captured, capture_drops;
-    struct sp_host_status *hosts; /* of the result: model->nhosts */
+    struct sp_host_status *hosts;     /* of the result: model->nhosts */
+    struct sp_evidence_run *evidence; /* see controller/evidence.h; NULL = none is wanted */
 };
 
 /* Sends each candidate control twice and notes what was delivered. */

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "controller/round_priv.h"
+#include "probe/techniques/registry.h"
 
 /* Control packets at one checkpoint; more where the path is known to lose some. */
 #define SP_TRIES_MIN    3U
@@ -69,6 +70,18 @@ unsigned sp_passes_lacking(const struct sp_run_state *run, const struct sp_lane 
     return need.passes == 0 ? 0 : by_flows > passes ? by_flows : passes;
 }
 
+unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *lane,
+                        unsigned attempts)
+{
+    for (size_t i = 0; i < lane->ntests; i++) {
+        const struct sp_listener *listener =
+            sp_result_listener(run->model, run->plan, &run->plan->tests[lane->tests[i]]);
+        unsigned flows = listener ? sp_plan_flows_for(listener->nbackends) : 0;
+        attempts = flows > attempts ? flows : attempts;
+    }
+    return attempts;
+}
+
 uint16_t sp_round_tries(const struct sp_lane *lane)
 {
     unsigned n = enough(loss_of(lane)) + 1;
@@ -102,6 +115,7 @@ enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_ba
         (*ret_batch)->stop_flag = run->stop_flag;
         (*ret_batch)->on_progress = run->on_progress;
         (*ret_batch)->progress_arg = run->progress_arg;
+        (*ret_batch)->keep_bytes = run->evidence ? SP_BATCH_KEEP_BYTES : 0;
     }
     return rc;
 }
@@ -124,24 +138,43 @@ uint32_t sp_round_add_control(struct sp_round *round, const struct sp_control_fl
                                         .attempts = attempts,
                                         .flags =
                                             (uint16_t)(common_flags(round->run) | SP_BLOCK_CONTROL |
-                                                       (flow->is_self ? SP_BLOCK_SELF : 0U))};
+                                                       (flow->is_http ? SP_BLOCK_HTTP : 0U) |
+                                                       (flow->is_self ? SP_BLOCK_SELF : 0U)),
+                                        .talks = sp_technique_talks(flow->technique)};
     return sp_batch_add_block(round->batch, &block);
+}
+
+/* The block of a lane's pair of addresses. */
+static struct sp_block_plan block_of(const struct sp_round *round, const struct sp_lane *lane,
+                                     uint16_t attempts)
+{
+    const struct sp_pair *pair = &round->run->plan->pairs[lane->pair];
+    return (struct sp_block_plan){.from = pair->from,
+                                  .to = pair->one_sided ? SP_NONE : pair->to,
+                                  .src = pair->src,
+                                  .dst = pair->dst,
+                                  .own = pair->own,
+                                  .src_seen = pair->src_seen,
+                                  .technique = lane->technique,
+                                  .attempts = attempts,
+                                  .flags = common_flags(round->run)};
 }
 
 uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts)
 {
-    const struct sp_pair *pair = &round->run->plan->pairs[lane->pair];
-    const struct sp_block_plan block = {
-        .from = pair->from,
-        .to = pair->one_sided ? SP_NONE : pair->to,
-        .src = pair->src,
-        .dst = pair->dst,
-        .own = pair->own,
-        .src_seen = pair->src_seen,
-        .technique = lane->technique,
-        .attempts = attempts,
-        .flags = (uint16_t)(common_flags(round->run) |
-                            (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U))};
+    struct sp_block_plan block = block_of(round, lane, attempts);
+    block.flags |= (lane->is_http ? SP_BLOCK_HTTP : 0U) |
+                   (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U);
+    block.talks = sp_technique_talks(lane->technique);
+    return sp_batch_add_block(round->batch, &block);
+}
+
+uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane *lane,
+                                   uint8_t technique, bool mute, uint16_t attempts)
+{
+    struct sp_block_plan block = block_of(round, lane, attempts);
+    block.technique = technique;
+    block.flags |= mute ? SP_BLOCK_MUTE : 0U;
     return sp_batch_add_block(round->batch, &block);
 }
 

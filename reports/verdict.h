@@ -54,6 +54,7 @@ enum sp_unsound {
     SP_UNSOUND_CONTRADICTION, /* an answer shows that the flow crossed, yet no arrival was seen */
     SP_UNSOUND_SILENT,        /* an allowed flow to a target without a probe, and no answer */
     SP_UNSOUND_LOSS,          /* most of an allowed flow was lost, in one batch only */
+    SP_UNSOUND_STANDIN,       /* a stand-in listener could not be opened (told by who measured) */
     SP_UNSOUND_COUNT
 };
 
@@ -82,6 +83,10 @@ struct sp_seen {
     uint8_t answer_code;      /* ICMP code of SP_ANSWER_UNREACHABLE */
     uint8_t answerer;         /* enum sp_answerer */
     struct sp_addr answerer_addr;
+    /* An allowed flow to a balancer: its backends with a probe, those of them that got a flow,
+     * those without a probe, and flows that somebody served whom no probe saw. */
+    uint16_t backends, backends_reached, backends_blind, foreign;
+    bool is_proxied; /* somebody on the path answered SYNs, and conversations were held with him */
     bool loss_confirmed; /* an allowed flow lost packets in two batches, above the limit */
 };
 
@@ -91,6 +96,7 @@ struct sp_case {
     bool reject_declared;
     bool proxy_declared; /* a proxy or l7 balancer stands on the path by declaration */
     bool one_sided;      /* the receiver has no probe */
+    bool balanced;       /* the receiver is a balancer's address */
 };
 
 /* Who stopped it, for holds and blocked. */

@@ -27,6 +27,7 @@ struct place {
 #define WHAT_text48 TEXT
 #define WHAT_text80 TEXT
 #define WHAT_key32  KEY
+#define WHAT_raw64  KEY
 
 static struct place places[20];
 static size_t nplaces;
@@ -269,7 +270,7 @@ static void addresses_are_canonical(void **state)
             }
         }
     }
-    assert_int_equal(seen, 6);
+    assert_int_equal(seen, 8);
 }
 
 /* The writer makes any text fit and printable. */
@@ -339,7 +340,11 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_BATCH, 7);
     assert_int_equal(SP_REC_STOP, 13);
     assert_int_equal(SP_REC_COLLECTED, 18);
-    assert_int_equal(SP_REC_TYPE_END, 19);
+    assert_int_equal(SP_REC_STANDIN, 19);
+    assert_int_equal(SP_REC_WANT, 21);
+    assert_int_equal(SP_REC_WANTED, 23);
+    assert_int_equal(SP_REC_ALIVE, 24);
+    assert_int_equal(SP_REC_TYPE_END, 25);
 }
 
 static void names(void **state)
