@@ -157,9 +157,14 @@ static bool speaks(const struct sp_round *round, const struct sp_attempt *attemp
 static uint32_t rank_of(struct sp_evidence_run *evidence, const struct sp_round *round,
                         const struct sp_attempt *attempt)
 {
-    bool absent = !round->batch->shots[attempt->shot].at_host;
-    uint64_t key = (uint64_t)attempt->lane << 33 |
-                   (uint64_t)round->run->plan->tests[attempt->test].rule << 1 | absent;
+    const struct sp_shot_seen *shot = &round->batch->shots[attempt->shot];
+    /* What happened to it: tests of one rule that fail in other ways are other findings. */
+    uint64_t kind = (uint64_t)shot->at_nic | (uint64_t)shot->at_host << 1 |
+                    (uint64_t)shot->is_rewritten << 2 |
+                    (uint64_t)(shot->elsewhere != SP_NONE) << 3 |
+                    (uint64_t)is_reply(shot->answer) << 4 | (uint64_t)is_reply(shot->egress) << 5;
+    uint64_t key = (uint64_t)attempt->lane << 38 |
+                   (uint64_t)round->run->plan->tests[attempt->test].rule << 6 | kind;
     uint32_t seen = sp_table_get(&evidence->ranks, key);
     uint32_t rank = seen == SP_NO_ROW ? 0 : seen + 1;
     return sp_table_put(&evidence->ranks, key, rank) == SP_OK ? rank : SP_EVIDENCE_PER_FLOW;
@@ -170,6 +175,7 @@ static void add_candidate(struct sp_round *round, const struct sp_attempt *attem
     struct sp_evidence_run *evidence = round->run->evidence;
     uint32_t rank = rank_of(evidence, round, attempt);
     if (rank >= SP_EVIDENCE_PER_FLOW) {
+        evidence->gather.into->lost++;
         return; /* there is proof enough */
     }
     if (sp_grow((void **)&evidence->candidates, evidence->ncandidates, &evidence->cap_candidates,
@@ -202,6 +208,14 @@ void sp_evidence_consider(struct sp_round *round, const struct sp_attempt *attem
     }
 }
 
+/* Does the finding rest on something that did not arrive? */
+static bool is_absent(const struct sp_round *round, const struct sp_attempt *attempt)
+{
+    const struct sp_shot_seen *shot = &round->batch->shots[attempt->shot];
+    bool deny = round->run->plan->tests[attempt->test].expect == SP_EXPECT_DENY;
+    return !shot->at_host && !(deny && (shot->at_nic || shot->elsewhere != SP_NONE));
+}
+
 static int by_rank(const void *pa, const void *pb)
 {
     const struct candidate *a = pa;
@@ -220,7 +234,7 @@ static void want_candidates(struct sp_round *round)
         const struct sp_attempt *attempt = &round->attempts[evidence->candidates[i].attempt];
         struct mark *mark = &evidence->marks[attempt->test];
         want_shot(round, attempt->test, attempt->shot, false);
-        if (!round->batch->shots[attempt->shot].at_host && !mark->has_control) {
+        if (is_absent(round, attempt) && !mark->has_control) {
             mark->has_control = true;
             want_controls(round, attempt);
         }

@@ -130,6 +130,8 @@ void sp_fleet_lose(struct sp_session *session, const char *fmt, ...)
 
 /* ---- what a probe says of itself ---- */
 
+#define SP_MAX_IFACES 4096U
+
 static void on_hello(struct sp_session *session, const struct sp_rec_hello *hello)
 {
     if (hello->protocol != SP_WIRE_VERSION) {
@@ -161,8 +163,8 @@ static void on_own(struct sp_session *session, const struct sp_rec_own *own)
 
 static void on_iface(struct sp_session *session, const struct sp_rec_iface *iface)
 {
-    if (sp_grow((void **)&session->ifaces, session->nifaces, &session->cap_ifaces,
-                sizeof(*iface)) == 0) {
+    if (session->nifaces < SP_MAX_IFACES && sp_grow((void **)&session->ifaces, session->nifaces,
+                                                    &session->cap_ifaces, sizeof(*iface)) == 0) {
         session->ifaces[session->nifaces++] = *iface;
     }
 }
