@@ -20,13 +20,20 @@ static const struct sp_technique *match(const struct sp_engine *engine, const st
                                         uint16_t *block, uint16_t *port)
 {
     const struct sp_technique *tech;
+    const struct sp_technique *first = NULL;
     for (size_t i = 0; (tech = sp_technique_code(i)) != NULL; i++) {
-        if (tech_proto(tech, pkt->src.family) == pkt->ip_proto &&
-            tech->match(&engine->keys, pkt, block, port)) {
+        if (tech_proto(tech, pkt->src.family) != pkt->ip_proto ||
+            !tech->match(&engine->keys, pkt, block, port)) {
+            continue;
+        }
+        /* Several may begin with the same packet: the block says whose it is. */
+        uint32_t row = sp_batch_find_block(&engine->batch, *block);
+        if (row != SP_NO_ROW && engine->batch.blocks[row].tech == tech) {
             return tech;
         }
+        first = first ? first : tech;
     }
-    return NULL;
+    return first;
 }
 
 /* The row of the block if this packet is of its technique and it is this probe's to receive. */
@@ -93,6 +100,14 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     }
 }
 
+/* Of a conversation every packet is evidence, also those without a tag. */
+static void keep_talk(struct sp_engine *engine, const struct sp_shot *shot, uint8_t role)
+{
+    if (shot && shot->is_sent && engine->batch.blocks[shot->block_row].tech->on_packet) {
+        sp_engine_keep(engine, role, shot->flow.block, shot->flow.port);
+    }
+}
+
 static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
 {
     uint16_t block;
@@ -105,9 +120,15 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t 
             shot->has_left = 1;
             shot->left_us = now_us;
             sp_engine_keep(engine, SP_KEPT_SENT, block, port);
+        } else {
+            keep_talk(engine, shot, SP_KEPT_SENT);
         }
         return;
     }
+    keep_talk(
+        engine,
+        sp_batch_shot_by_tuple(&engine->batch, &pkt->dst, pkt->ip_proto, pkt->dport, pkt->sport),
+        SP_KEPT_SENT);
     on_egress(engine, pkt);
 }
 
@@ -160,6 +181,8 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
         if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_CONTROL) != 0) {
             tell_arrival(engine, a, SP_SEEN_NIC);
         }
+    } else if (row != SP_NO_ROW && tech->on_packet) {
+        sp_engine_keep(engine, SP_KEPT_ARRIVED, id, port);
     }
 }
 
@@ -179,6 +202,14 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
         return false;
     }
     const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
+    if (tech->on_packet && !quoted) {
+        if ((pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK)) == SP_TCP_SYN) {
+            return false; /* a probe of somebody's, not an answer */
+        }
+        keep_talk(engine, shot, SP_KEPT_ANSWER);
+        sp_engine_dialog_packet(engine, shot, pkt, sp_mono_us());
+        return true;
+    }
     uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
                                                                              : SP_ANSWER_NONE)
                             : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);

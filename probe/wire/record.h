@@ -64,7 +64,8 @@ enum sp_kept_role {
     SP_KEPT_END
 };
 
-/* A kept packet has at most this many bytes: what the capture takes of one. */
+/* A kept packet has at most this many bytes: what the capture takes of one, and the beginning of
+ * TCP data. */
 #define SP_KEPT_MAX_BYTES  192U
 #define SP_KEPT_PART_BYTES 64U
 
@@ -82,9 +83,8 @@ enum sp_kept_role {
 #define SP_BLOCK_LINK  16U /* inject at the link layer, past the sender's own OUTPUT policy */
 #define SP_BLOCK_SELF                                                                              \
     32U /* dst is the sender's next hop towards dst; sender and receiver are the same probe */
-#define SP_BLOCK_HTTP                                                                              \
-    64U /* the tag travels in an HTTP/1.1 request: a proxy on the way reads it                     \
-         */
+#define SP_BLOCK_HTTP 64U  /* the tag travels in an HTTP/1.1 request, which a proxy reads */
+#define SP_BLOCK_MUTE 128U /* a conversation without data: a handshake and a reset, no more */
 
 /* SP_REC_REFUSED reasons */
 enum sp_refusal {
