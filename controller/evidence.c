@@ -86,13 +86,14 @@ static bool can_ask(const struct sp_round *round, uint32_t host)
            !batch->hosts[host].is_lost && batch->hosts[host].is_collected;
 }
 
-/* Everybody who may have seen a shot: who sent it, who was to receive it, and who got it instead.
- */
+/* Everybody who may have seen a shot: who sent it, who was to receive it (of a balancer, who got
+ * it), and who got it instead. */
 static void want_shot(struct sp_round *round, uint32_t test, uint32_t index, bool is_control)
 {
     const struct sp_shot_seen *shot = &round->batch->shots[index];
     const struct sp_block_plan *block = &round->batch->blocks[shot->block];
-    const uint32_t hosts[3] = {block->from, block->to, shot->elsewhere};
+    uint32_t to = shot->arrived_at != SP_NONE ? shot->arrived_at : block->to;
+    const uint32_t hosts[3] = {block->from, to, shot->elsewhere};
     for (size_t i = 0; i < SP_ARRAY_LEN(hosts); i++) {
         bool again = (i > 0 && hosts[i] == hosts[0]) || (i > 1 && hosts[i] == hosts[1]);
         if (!again && can_ask(round, hosts[i])) {
@@ -151,7 +152,9 @@ static bool speaks(const struct sp_round *round, const struct sp_attempt *attemp
                            : shot->at_nic || shot->at_host;
         return arrived || is_service(shot->answer);
     }
-    return counts && (!shot->at_host || !is_reply(shot->answer));
+    /* Of flows to a balancer all are worth showing: what is wrong may be who got none. */
+    bool balanced = run->plan->pairs[test->pair].is_balanced;
+    return counts && (balanced || !shot->at_host || !is_reply(shot->answer));
 }
 
 /* How many attempts of the same flow and rule were considered before this one: of each finding the

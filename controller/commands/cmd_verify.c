@@ -35,7 +35,7 @@ static const struct sp_opt opts[] = {
      .kind = SP_OPT_LIST,
      .metavar = "FORMAT=FILE",
      .offset = SP_AT(reports),
-     .help = "write a report; formats: json, junit, text; - is standard output"},
+     .help = "write a report ('segproof version -v' lists the formats); - is standard output"},
     {.name = "evidence",
      .kind = SP_OPT_STRING,
      .metavar = "DIR",
@@ -73,6 +73,11 @@ static const struct sp_opt opts[] = {
      .help = "size of each probe's capture ring (default 4194304)"},
 };
 
+static const struct sp_opt common[] = {SP_COMMON_OPTS(
+    "the JSON report on standard output, in place of the text",
+    "no progress, no warnings; nothing when everything holds, else a line per finding",
+    "every stage with its time; every pair in the report, and what is behind each finding")};
+
 static const struct sp_cmdline cmdline = {
     .name = "segproof verify",
     .usage = "TOPOLOGY [OPTION]...",
@@ -81,8 +86,8 @@ static const struct sp_cmdline cmdline = {
         "Exit status: 0 everything holds, 1 findings, 2 usage or topology error, 3 incomplete, 130 interrupted.",
     .opts = opts,
     .nopts = SP_ARRAY_LEN(opts),
-    .common = sp_common_opts,
-    .ncommon = SP_ARRAY_LEN(sp_common_opts),
+    .common = common,
+    .ncommon = SP_ARRAY_LEN(common),
     .positional = "TOPOLOGY",
     .min_positional = 1,
     .max_positional = 1,
@@ -167,6 +172,7 @@ static bool check_state(const struct options *options)
 
 static bool check_reports(const struct options *options)
 {
+    unsigned to_stdout = options->common.json > 0;
     for (size_t i = 0; i < options->reports.count; i++) {
         const char *file = NULL;
         if (!parse_report(options->reports.items[i], &file)) {
@@ -182,8 +188,13 @@ static bool check_reports(const struct options *options)
         if (!can_write(file)) {
             return false;
         }
+        to_stdout += strcmp(file, "-") == 0;
     }
-    return true;
+    if (to_stdout > 1) {
+        (void)sp_cmd_misuse(&cmdline, "two reports want standard output: give one of them a file, "
+                                      "as in --report json=run.json");
+    }
+    return to_stdout <= 1;
 }
 
 static bool check_evidence(const struct options *options)
@@ -206,6 +217,9 @@ static enum sp_rc write_report(const struct sp_summary *summary, const struct sp
     enum sp_rc rc = format->render(summary, how, &out);
     if (rc == SP_OK) {
         rc = sp_sink_write_file(file, &out, &diag);
+    }
+    if (strcmp(file, "-") == 0 && diag.saved_errno == EPIPE) {
+        rc = SP_OK; /* the reader has seen enough, and the exit code tells the verdict */
     }
     if (rc != SP_OK) {
         (void)fprintf(stderr, "segproof: the %s report could not be written: %s%s%s\n",
@@ -230,8 +244,10 @@ static bool write_reports(const struct sp_summary *summary, const struct options
         stdout_taken = stdout_taken || strcmp(file, "-") == 0;
         good = write_report(summary, format, &how, file) == SP_OK && good;
     }
-    if (!stdout_taken) {
-        how.color = sp_cmd_color(STDOUT_FILENO);
+    bool is_mute =
+        options->common.quiet && !options->common.json && summary->overall == SP_OVERALL_HOLDS;
+    if (!stdout_taken && !is_mute) {
+        how.color = sp_cmd_color(&options->common, STDOUT_FILENO);
         how.width = sp_cmd_width(STDOUT_FILENO);
         how.ascii = isatty(STDOUT_FILENO) == 1 && !sp_cmd_utf8();
         const struct sp_format *format = sp_format_find(options->common.json ? "json" : "text");
@@ -281,7 +297,7 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     run.ledger_path = options->state                                 ? options->state
                       : sp_ledger_default_path(state, sizeof(state)) ? state
                                                                      : NULL;
-    sp_progress_init(&progress, options->common.quiet > 0);
+    sp_progress_init(&progress, (int)options->common.verbose - (int)options->common.quiet);
     catch_signals();
     enum sp_rc rc = options->evidence ? sp_evidence_dir_make(options->evidence, &diag) : SP_OK;
     if (rc == SP_OK) {
@@ -311,7 +327,7 @@ static int verify(const char *file, const struct options *options)
 {
     struct sp_policy *policy = NULL;
     struct sp_plan *plan = NULL;
-    struct sp_model *model = sp_cmd_load(file, options->common.quiet > 0);
+    struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
         if (plan->ntests > 0) {
