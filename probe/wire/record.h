@@ -51,6 +51,7 @@ enum sp_record_type {
     SP_REC_WANT,    /* controller -> probe, after COLLECTED: the packets kept of one shot */
     SP_REC_PACKET,  /* probe -> controller: a part of one of them */
     SP_REC_WANTED,  /* probe -> controller: these were all */
+    SP_REC_ALIVE,   /* controller -> probe: it is still there (see --silence-limit) */
     SP_REC_TYPE_END
 };
 
@@ -154,6 +155,7 @@ enum sp_error_code {
 #define SP_FIELDS_collect(F) F(u32, batch)
 #define SP_FIELDS_stop(F) F(u32, reason)
 #define SP_FIELDS_refused(F) F(u32, batch) F(u16, block) F(u8, reason) F(u16, err)
+#define SP_FIELDS_alive(F) F(u32, count)
 /* that stand-in could not be opened; err is errno, EADDRINUSE: a real service has the port */
 #define SP_FIELDS_unstood(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr) F(u16, err)
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
@@ -181,7 +183,7 @@ enum sp_error_code {
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
     R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen) \
     R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
-    R(WANT, want) R(PACKET, packet) R(WANTED, wanted)
+    R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

@@ -343,7 +343,8 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_STANDIN, 19);
     assert_int_equal(SP_REC_WANT, 21);
     assert_int_equal(SP_REC_WANTED, 23);
-    assert_int_equal(SP_REC_TYPE_END, 24);
+    assert_int_equal(SP_REC_ALIVE, 24);
+    assert_int_equal(SP_REC_TYPE_END, 25);
 }
 
 static void names(void **state)
