@@ -11,7 +11,7 @@ import time
 import unittest
 
 sys.dont_write_bytecode = True
-from harness import FW, Case, World, kill, wait_until  # noqa: E402
+from harness import FW, PROBE, Case, World, kill, wait_until  # noqa: E402
 import sshd  # noqa: E402 (found through harness)
 
 MGMT = "mgmt"  # where segproof runs: it reaches the hosts over the firewall
@@ -160,6 +160,22 @@ class Success(SshCase):
         self.assertEqual(run.code, 1, run.err + run.out)
         self.assertTrue(any(f["verdict"] == "leak" and f["from"] == "b"
                             for f in run.data["findings"]))
+
+    def test_file_capability(self):
+        """Nobody becomes root: an installed probe that is the very same file has the capability."""
+        host, probe = self.world.sshds["b"], "/usr/local/libexec/segproof/segproof-probe"
+        self.world.via("b", "admin")
+        host.shell("mount -t tmpfs -o mode=755 tmpfs /usr/local; mkdir -p /usr/local/libexec/segproof;"
+                   f"cp {PROBE} {probe}; chmod 755 {probe}; setcap cap_net_raw+ep {probe}")
+        try:
+            self.holds(self.world.verify(self.world.text()), b="file capability")
+            self.assertEqual(host.shell(f"ls {probe}").strip(), probe)  # it is not ours to remove
+            host.shell(f"printf x >>{probe}; setcap cap_net_raw+ep {probe}")
+            run = self.world.verify(self.world.text())
+            self.assertEqual(run.code, 3)
+            self.assertRegex(self.node(run, "b")["reason"], "user admin has no CAP_NET_RAW there")
+        finally:
+            host.shell("umount /usr/local")
 
     def test_without_root(self):
         """Where every probe is reached by ssh, segproof itself needs no privilege."""
@@ -392,6 +408,7 @@ class Cut(SshCase):
                 running.finish()
                 for host in self.world.sshds.values():
                     self.assertTrue(wait_until(lambda h=host: not h.left(), 5), host.left())
+                self.assertTrue(wait_until(lambda: not self.clients(), 5))  # nor here
 
     def test_interrupted(self):
         running = self.world.start(self.world.text())
