@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/batch_orders.h"
 #include "controller/batch_seen.h"
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
@@ -70,8 +71,10 @@ uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *
     }
     batch->next_id += block->attempts;
     batch->hosts[block->from].is_used = true;
-    if (block->to != SP_NONE) {
-        batch->hosts[block->to].is_used = true;
+    uint32_t host;
+    for (size_t i = 0; (host = sp_model_receiver(batch->fleet->model, block->to, i)) != SP_NONE;
+         i++) {
+        batch->hosts[host].is_used = true;
     }
     return row;
 }
@@ -90,7 +93,8 @@ uint32_t sp_batch_add_shot(struct sp_batch *batch, uint32_t block, uint16_t atte
                                                 .port = port,
                                                 .sport = sport,
                                                 .at_us = at_us,
-                                                .elsewhere = SP_NONE};
+                                                .elsewhere = SP_NONE,
+                                                .arrived_at = SP_NONE};
     uint16_t id = (uint16_t)(batch->blocks[block].first + attempt);
     if (sp_table_put(&batch->by_tag, (uint64_t)id << 16 | port, index) != SP_OK) {
         return SP_NONE;
@@ -101,103 +105,36 @@ uint32_t sp_batch_add_shot(struct sp_batch *batch, uint32_t block, uint16_t atte
     return index;
 }
 
-/* ---- sending the orders ---- */
+/* ---- who receives ---- */
+
+bool sp_batch_receives(const struct sp_batch *batch, const struct sp_block_plan *block,
+                       uint32_t host)
+{
+    uint32_t receiver;
+    for (size_t i = 0; (receiver = sp_model_receiver(batch->fleet->model, block->to, i)) != SP_NONE;
+         i++) {
+        if (receiver == host) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint16_t sp_batch_port_at(const struct sp_batch *batch, const struct sp_shot_seen *shot)
+{
+    const struct sp_block_plan *block = &batch->blocks[shot->block];
+    uint8_t proto = sp_technique_at(block->technique)->proto;
+    const struct sp_listener *listener =
+        sp_model_listener(batch->fleet->model, block->to, proto, shot->port);
+    return listener ? listener->backend_port : shot->port;
+}
+
+/* ---- waiting ---- */
 
 static struct sp_session *session_of(const struct sp_batch *batch, uint32_t host)
 {
     return &batch->fleet->sessions[host];
 }
-
-static void send_setup(struct sp_batch *batch, uint32_t host, const struct sp_rec_batch *head)
-{
-    struct sp_session *session = session_of(batch, host);
-    struct sp_record record = {.type = SP_REC_BATCH, .u.batch = *head};
-    record.u.batch.generation = session->generation;
-    record.u.batch.max_pps = sp_model_host_rate(batch->fleet->model, host);
-    sp_fleet_send(session, &record);
-    for (size_t i = 0; i < batch->nblocks; i++) {
-        const struct sp_block_plan *block = &batch->blocks[i];
-        bool sender = block->from == host;
-        bool receiver = block->to == host;
-        if (!sender && !receiver) {
-            continue;
-        }
-        record = (struct sp_record){.type = SP_REC_BLOCK};
-        record.u.block.batch = batch->id;
-        record.u.block.block = block->first;
-        record.u.block.attempts = block->attempts;
-        record.u.block.flags = (uint16_t)(block->flags | (sender ? SP_BLOCK_SENDER : 0U) |
-                                          (receiver ? SP_BLOCK_RECEIVER : 0U));
-        (void)memcpy(record.u.block.technique, sp_technique_at(block->technique)->name,
-                     strlen(sp_technique_at(block->technique)->name) + 1);
-        record.u.block.src = block->src;
-        record.u.block.dst = sender ? block->dst : block->own;
-        sp_fleet_send(session, &record);
-    }
-    record = (struct sp_record){.type = SP_REC_ARM};
-    record.u.arm.batch = batch->id;
-    sp_fleet_send(session, &record);
-}
-
-struct order {
-    uint32_t host, at_us, shot;
-};
-
-static int by_host_and_time(const void *a, const void *b)
-{
-    const struct order *x = a;
-    const struct order *y = b;
-    if (x->host != y->host) {
-        return x->host < y->host ? -1 : 1;
-    }
-    if (x->at_us != y->at_us) {
-        return x->at_us < y->at_us ? -1 : 1;
-    }
-    return x->shot < y->shot ? -1 : x->shot > y->shot;
-}
-
-static enum sp_rc send_shots(struct sp_batch *batch)
-{
-    struct order *orders = sp_calloc(batch->nshots, sizeof(*orders));
-    if (!orders) {
-        return SP_E_NOMEM;
-    }
-    for (uint32_t i = 0; i < batch->nshots; i++) {
-        orders[i] =
-            (struct order){batch->blocks[batch->shots[i].block].from, batch->shots[i].at_us, i};
-    }
-    qsort(orders, batch->nshots, sizeof(*orders), by_host_and_time);
-    for (size_t i = 0; i < batch->nshots; i++) {
-        const struct sp_shot_seen *shot = &batch->shots[orders[i].shot];
-        struct sp_record record = {.type = SP_REC_SHOT};
-        record.u.shot = (struct sp_rec_shot){
-            .batch = batch->id,
-            .block = (uint16_t)(batch->blocks[shot->block].first + shot->attempt),
-            .port = shot->port,
-            .sport = shot->sport,
-            .at_us = shot->at_us};
-        sp_fleet_send(session_of(batch, orders[i].host), &record);
-    }
-    sp_free(orders);
-    return SP_OK;
-}
-
-static void send_all(struct sp_batch *batch, uint8_t type)
-{
-    for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
-        struct sp_record record = {.type = type};
-        if (type == SP_REC_FIRE) {
-            record.u.fire.batch = batch->id;
-        } else {
-            record.u.collect.batch = batch->id;
-        }
-        if (batch->hosts[h].is_used && !batch->hosts[h].is_lost) {
-            sp_fleet_send(session_of(batch, h), &record);
-        }
-    }
-}
-
-/* ---- waiting ---- */
 
 typedef bool (*host_done_fn)(const struct sp_host_batch *host);
 
@@ -294,10 +231,16 @@ static void drain(struct sp_batch *batch)
     }
 }
 
-static uint32_t count_shots(const struct sp_batch *batch)
+/* The packets that one probe may send: those of its techniques, with what a conversation sends
+ * again, and a crafted reply to every shot of others. */
+static uint32_t budget_of(const struct sp_batch *batch)
 {
-    /* Every shot may draw one crafted reply at the other end. */
-    return (uint32_t)(batch->nshots * 2 + 16);
+    size_t n = 16 + batch->nshots;
+    for (size_t i = 0; i < batch->nshots; i++) {
+        const struct sp_block_plan *block = &batch->blocks[batch->shots[i].block];
+        n += 2U * sp_technique_at(block->technique)->packets;
+    }
+    return (uint32_t)n;
 }
 
 static enum sp_rc carry_out(struct sp_batch *batch)
@@ -306,7 +249,8 @@ static enum sp_rc carry_out(struct sp_batch *batch)
                                 .run = batch->run,
                                 .sport_lo = batch->sport_lo,
                                 .sport_hi = batch->sport_hi,
-                                .budget = count_shots(batch)};
+                                .budget = budget_of(batch),
+                                .keep_bytes = batch->keep_bytes};
     uint32_t last_us = last_shot_us(batch);
     head.lifetime_ms = last_us / 1000 * 2 + 60000;
     sp_random_bytes(head.key, sizeof(head.key));
@@ -321,24 +265,24 @@ static enum sp_rc carry_out(struct sp_batch *batch)
         if (host->is_used && session_of(batch, h)->state != SP_PROBE_READY) {
             host->is_lost = true;
         }
-        if (host->is_used && !host->is_lost) {
-            send_setup(batch, h, &head);
+        if (host->is_used && !host->is_lost && sp_batch_send_setup(batch, h, &head) != SP_OK) {
+            return SP_E_NOMEM;
         }
     }
     if (!wait_hosts(batch, is_armed, SP_ANSWER_US, "arming")) {
         return SP_OK;
     }
-    enum sp_rc rc = send_shots(batch);
+    enum sp_rc rc = sp_batch_send_shots(batch);
     if (rc != SP_OK) {
         return rc;
     }
     batch->fired_us = sp_mono_us();
-    send_all(batch, SP_REC_FIRE);
+    sp_batch_send_all(batch, SP_REC_FIRE);
     if (wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
         drain(batch);
     }
     /* Collecting ends the sending, too; what an interrupted batch saw until then still counts. */
-    send_all(batch, SP_REC_COLLECT);
+    sp_batch_send_all(batch, SP_REC_COLLECT);
     if (batch->is_stopped) {
         last_words(batch);
     } else {
@@ -351,7 +295,7 @@ enum sp_rc sp_batch_run(struct sp_batch *batch, struct sp_diag *diag)
 {
     for (size_t i = 0; i < batch->nshots; i++) {
         const struct sp_block_plan *block = &batch->blocks[batch->shots[i].block];
-        if ((block->flags & SP_BLOCK_CONTROL) != 0 && block->to != SP_NONE) {
+        if ((block->flags & SP_BLOCK_CONTROL) != 0 && block->to != SP_NONE) { /* not self */
             batch->controls_out++;
         }
     }

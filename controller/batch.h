@@ -16,14 +16,17 @@
 
 #define SP_BATCH_MAX_BLOCKS 65000U
 #define SP_BATCH_MAX_SHOTS  400000U
+/* A probe's memory for the packets of one batch; each takes some 80 bytes. */
+#define SP_BATCH_KEEP_BYTES (4U << 20)
 
 struct sp_block_plan {
-    uint32_t from, to;            /* hosts; to == SP_NONE: no probe there, or a self control */
-    struct sp_addr src, dst;      /* as the sender writes them */
+    uint32_t from, to;       /* host and target; to == SP_NONE: no probe there, or a self control */
+    struct sp_addr src, dst; /* as the sender writes them */
     struct sp_addr src_seen, own; /* the same as the receiver sees them, by declaration */
     uint8_t technique;            /* registry index */
     uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
+    bool talks; /* a conversation: whoever receives must have somebody who takes its data */
     /* filled by the batch */
     uint16_t first;
     uint8_t sender_refused, receiver_refused; /* enum sp_refusal */
@@ -43,7 +46,12 @@ struct sp_shot_seen {
     struct sp_addr answerer;
     uint32_t sent_us, rtt_us;
     uint32_t nic_count, host_count;
-    uint32_t elsewhere; /* host that captured it instead, SP_NONE */
+    uint32_t elsewhere;       /* host that captured it instead, SP_NONE */
+    struct sp_addr seen_src;  /* of its arrival */
+    uint32_t arrived_at;      /* the receiver: a balancer's is the backend that got it; SP_NONE */
+    bool no_standin;          /* nobody could take its data there */
+    struct sp_tuple captured; /* an arrival's own addresses and ports, where they are not the
+                                 declared ones */
 };
 
 struct sp_untagged_seen {
@@ -88,7 +96,8 @@ struct sp_batch {
     uint64_t fired_us;   /* when FIRE was sent, by our clock */
     size_t controls_out; /* control shots not yet seen arriving */
     uint64_t last_control_us;
-    bool is_stopped; /* interrupted */
+    uint32_t keep_bytes; /* in: memory for packets at each probe, for evidence; 0 = none */
+    bool is_stopped;     /* interrupted */
     const volatile bool *stop_flag;
     /* Told while it runs: how far it is on its timetable. May be NULL. */
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us);
@@ -103,6 +112,11 @@ uint32_t sp_batch_add_block(struct sp_batch *batch, const struct sp_block_plan *
 /* Index of the new shot, SP_NONE when full. Any order; the batch sorts what it sends. */
 uint32_t sp_batch_add_shot(struct sp_batch *batch, uint32_t block, uint16_t attempt, uint16_t port,
                            uint16_t sport, uint32_t at_us);
+/* Is this host meant to receive the block: the receiver, or a backend of the balancer? */
+bool sp_batch_receives(const struct sp_batch *batch, const struct sp_block_plan *block,
+                       uint32_t host);
+/* The port on which a shot arrives by declaration: a balancer's backends may use another one. */
+uint16_t sp_batch_port_at(const struct sp_batch *batch, const struct sp_shot_seen *shot);
 /* Carries it out; returns when everything is collected or has timed out. */
 enum sp_rc sp_batch_run(struct sp_batch *batch, struct sp_diag *diag) SP_MUST_CHECK;
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/batch_seen.h"
 
+#include <string.h>
+
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
 #include "probe/base/proto.h"
@@ -12,16 +14,61 @@ static struct sp_shot_seen *find_shot(struct sp_batch *batch, uint16_t id, uint1
     return index < batch->nshots ? &batch->shots[index] : NULL;
 }
 
-/* Anything on the wire that is not what the block declares: another source, destination or port. */
-static bool is_rewritten(const struct sp_block_plan *block, const struct sp_shot_seen *shot,
-                         const struct sp_rec_seen *seen)
+static bool has_addr(const struct sp_addr *addrs, size_t n, const struct sp_addr *addr)
 {
+    for (size_t i = 0; i < n; i++) {
+        if (sp_addr_eq(&addrs[i], addr)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Did the balancer rewrite it as it declares: to the backend's port and address, from the client
+ * (preserved) or from its own addresses (rewritten)? */
+static bool is_balanced_wrong(const struct sp_model *model, const struct sp_block_plan *block,
+                              const struct sp_listener *listener, uint32_t host,
+                              const struct sp_rec_seen *seen)
+{
+    const struct sp_balancer *balancer = &model->balancers[block->to - model->nhosts];
+    const struct sp_host *at = &model->hosts[host];
+    bool from_client = sp_addr_eq(&seen->src, &block->src_seen);
+    bool good_source = strcmp(listener->source, "rewritten") != 0 ? from_client
+                       : balancer->nsources > 0
+                           ? has_addr(balancer->sources, balancer->nsources, &seen->src)
+                           : !from_client;
+    return !good_source || seen->dport != listener->backend_port ||
+           !has_addr(at->addrs, at->naddrs, &seen->dst);
+}
+
+/* Anything on the wire that is not what the block declares: another source, destination or port. */
+static bool is_rewritten(const struct sp_batch *batch, uint32_t host,
+                         const struct sp_shot_seen *shot, const struct sp_rec_seen *seen)
+{
+    const struct sp_model *model = batch->fleet->model;
+    const struct sp_block_plan *block = &batch->blocks[shot->block];
     uint8_t proto = sp_technique_at(block->technique)->proto;
+    if (block->to >= model->nhosts && block->to != SP_NONE) {
+        const struct sp_listener *listener = sp_model_listener(model, block->to, proto, shot->port);
+        return listener && is_balanced_wrong(model, block, listener, host, seen);
+    }
     bool has_dport = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
     bool declared_nat = !sp_addr_eq(&block->src, &block->src_seen);
     return (seen->sport != shot->sport && !declared_nat) ||
            (has_dport && seen->dport != shot->port) || !sp_addr_eq(&seen->src, &block->src_seen) ||
            !sp_addr_eq(&seen->dst, &block->own);
+}
+
+/* Notes how a packet came in another shape than declared, the first of them. */
+static bool note_shape(const struct sp_batch *batch, uint32_t host, struct sp_shot_seen *shot,
+                       const struct sp_rec_seen *seen)
+{
+    bool rewritten = is_rewritten(batch, host, shot, seen);
+    if (rewritten && shot->captured.src.family == SP_FAMILY_NONE) {
+        shot->captured = (struct sp_tuple){
+            .src = seen->src, .dst = seen->dst, .sport = seen->sport, .dport = seen->dport};
+    }
+    return rewritten;
 }
 
 static void on_control_arrival(struct sp_batch *batch, const struct sp_block_plan *block)
@@ -36,9 +83,18 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
                        const struct sp_rec_seen *seen)
 {
     const struct sp_block_plan *block = &batch->blocks[shot->block];
-    if (host != block->to) {
+    if (!sp_batch_receives(batch, block, host)) {
         return; /* only the receiver can tell its own arrivals */
     }
+    const struct sp_listener *listener = sp_model_listener(
+        batch->fleet->model, block->to, sp_technique_at(block->technique)->proto, shot->port);
+    if (listener && !sp_listener_has(listener, host)) {
+        shot->elsewhere = host; /* a backend, but of another listener */
+        (void)note_shape(batch, host, shot, seen);
+        return;
+    }
+    shot->arrived_at = host;
+    shot->seen_src = seen->src;
     if (seen->kind == SP_SEEN_NIC) {
         if (!shot->at_nic) {
             on_control_arrival(batch, block);
@@ -49,7 +105,7 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
         shot->at_host = true;
         shot->host_count = seen->count;
     }
-    shot->is_rewritten = shot->is_rewritten || is_rewritten(block, shot, seen);
+    shot->is_rewritten = note_shape(batch, host, shot, seen) || shot->is_rewritten;
 }
 
 static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen *shot,
@@ -113,7 +169,7 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
         }
         break;
     case SP_SEEN_EGRESS:
-        if (shot && host == batch->blocks[shot->block].to) {
+        if (shot && sp_batch_receives(batch, &batch->blocks[shot->block], host)) {
             shot->egress = seen->answer;
             shot->egress_err = seen->err;
         }
@@ -121,12 +177,13 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
     case SP_SEEN_STRAY:
         /* At the sender itself it is a hairpin copy. At the receiver it came in another shape than
          * declared (another family, to an address that was refused): it arrived all the same. */
-        if (shot && host == batch->blocks[shot->block].to) {
+        if (shot && sp_batch_receives(batch, &batch->blocks[shot->block], host)) {
             shot->at_nic = true;
-            shot->is_rewritten =
-                shot->is_rewritten || is_rewritten(&batch->blocks[shot->block], shot, seen);
+            shot->arrived_at = host;
+            shot->is_rewritten = note_shape(batch, host, shot, seen) || shot->is_rewritten;
         } else if (shot && host != batch->blocks[shot->block].from) {
             shot->elsewhere = host;
+            (void)note_shape(batch, host, shot, seen);
         }
         break;
     default:
@@ -141,8 +198,20 @@ static void on_refused(struct sp_batch *batch, uint32_t host, const struct sp_re
         if (batch->blocks[row].from == host) {
             batch->blocks[row].sender_refused = refused->reason;
         }
-        if (batch->blocks[row].to == host) {
+        if (sp_batch_receives(batch, &batch->blocks[row], host)) {
             batch->blocks[row].receiver_refused = refused->reason;
+        }
+    }
+}
+
+static void on_unstood(struct sp_batch *batch, uint32_t host, const struct sp_rec_unstood *unstood)
+{
+    for (size_t i = 0; i < batch->nshots; i++) {
+        struct sp_shot_seen *shot = &batch->shots[i];
+        const struct sp_block_plan *block = &batch->blocks[shot->block];
+        if (block->talks && sp_batch_port_at(batch, shot) == unstood->port &&
+            block->dst.family == unstood->addr.family && sp_batch_receives(batch, block, host)) {
+            shot->no_standin = true;
         }
     }
 }
@@ -169,6 +238,8 @@ static void on_record(struct sp_session *session, const struct sp_record *record
         on_seen(batch, session->host, &record->u.seen);
     } else if (record->type == SP_REC_REFUSED && record->u.refused.batch == batch->id) {
         on_refused(batch, session->host, &record->u.refused);
+    } else if (record->type == SP_REC_UNSTOOD && record->u.unstood.batch == batch->id) {
+        on_unstood(batch, session->host, &record->u.unstood);
     } else if (record->type == SP_REC_ARMED && record->u.armed.batch == batch->id) {
         host->is_armed = true;
     } else if (record->type == SP_REC_DONE && record->u.done.batch == batch->id) {

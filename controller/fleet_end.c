@@ -266,6 +266,7 @@ void sp_fleet_free(struct sp_fleet *fleet)
     for (size_t i = 0; i < fleet->model->nhosts; i++) {
         (void)kill_group(&fleet->sessions[i]);
         sp_free(fleet->sessions[i].own);
+        sp_free(fleet->sessions[i].ifaces);
         sp_free(fleet->sessions[i].listeners);
         sp_free(fleet->sessions[i].targets);
     }

@@ -8,11 +8,21 @@
 
 /* ---- lanes ---- */
 
+/* A balancer of mode l7 reads what it passes on, so the tag has to be an HTTP request. */
+static bool needs_http(const struct sp_model *model, const struct sp_plan *plan,
+                       const struct sp_test *test)
+{
+    const struct sp_listener *listener =
+        sp_model_listener(model, plan->pairs[test->pair].to, test->proto, test->port);
+    return listener && sp_technique_talks(test->technique) && strcmp(listener->mode, "l7") == 0;
+}
+
 static struct sp_lane *lane_for(struct sp_lanes *lanes, size_t first_of_pair,
-                                const struct sp_test *test)
+                                const struct sp_test *test, bool is_http)
 {
     for (size_t i = first_of_pair; i < lanes->n; i++) {
-        if (lanes->at[i].proto == test->proto && lanes->at[i].technique == test->technique) {
+        if (lanes->at[i].proto == test->proto && lanes->at[i].technique == test->technique &&
+            lanes->at[i].is_http == is_http) {
             return &lanes->at[i];
         }
     }
@@ -20,12 +30,13 @@ static struct sp_lane *lane_for(struct sp_lanes *lanes, size_t first_of_pair,
         return NULL;
     }
     struct sp_lane *lane = &lanes->at[lanes->n++];
-    *lane =
-        (struct sp_lane){.pair = test->pair, .proto = test->proto, .technique = test->technique};
+    *lane = (struct sp_lane){
+        .pair = test->pair, .proto = test->proto, .technique = test->technique, .is_http = is_http};
     return lane;
 }
 
-enum sp_rc sp_lanes_build(const struct sp_plan *plan, struct sp_lanes *ret_lanes)
+enum sp_rc sp_lanes_build(const struct sp_model *model, const struct sp_plan *plan,
+                          struct sp_lanes *ret_lanes)
 {
     struct sp_lanes lanes = {0};
     size_t first_of_pair = 0;
@@ -34,7 +45,7 @@ enum sp_rc sp_lanes_build(const struct sp_plan *plan, struct sp_lanes *ret_lanes
         if (i > 0 && plan->tests[i - 1].pair != test->pair) {
             first_of_pair = lanes.n;
         }
-        struct sp_lane *lane = lane_for(&lanes, first_of_pair, test);
+        struct sp_lane *lane = lane_for(&lanes, first_of_pair, test, needs_http(model, plan, test));
         if (!lane || sp_grow((void **)&lane->tests, lane->ntests, &lane->cap_tests,
                              sizeof(*lane->tests)) != 0) {
             sp_lanes_release(&lanes);
@@ -76,6 +87,7 @@ static struct sp_scouted scout_of_pair(const struct sp_pair *pair, uint32_t inde
                                         .own = pair->own,
                                         .src_seen = pair->src_seen,
                                         .technique = lane->technique,
+                                        .is_http = lane->is_http,
                                         .port = port},
                                .pair = index,
                                .proto = lane->proto};
@@ -113,6 +125,28 @@ static enum sp_rc add_self(struct sp_scouts *scouts, uint32_t host, const struct
     return add_scout(scouts, &self);
 }
 
+/* Controls look like what they guard: conversations are candidates only where the plain packets of
+ * the pair are none. */
+static bool has_plain_sibling(const struct sp_lanes *lanes, size_t index,
+                              const struct sp_plan *plan)
+{
+    const struct sp_lane *lane = &lanes->at[index];
+    if (!sp_technique_talks(lane->technique)) {
+        return false;
+    }
+    for (size_t i = 0; i < lanes->n; i++) {
+        const struct sp_lane *other = &lanes->at[i];
+        for (size_t k = 0; other->pair == lane->pair && other->proto == lane->proto &&
+                           !sp_technique_talks(other->technique) && k < other->ntests;
+             k++) {
+            if (plan->tests[other->tests[k]].expect == SP_EXPECT_ALLOW) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static enum sp_rc scout_lane(struct sp_scouts *scouts, const struct sp_plan *plan,
                              const struct sp_lane *lane, const struct sp_outcome *outcomes)
 {
@@ -143,12 +177,13 @@ enum sp_rc sp_scouts_build(const struct sp_plan *plan, const struct sp_lanes *la
     for (size_t i = 0; i < plan->npairs && rc == SP_OK; i++) {
         const struct sp_pair *pair = &plan->pairs[i];
         rc = add_self(&scouts, pair->from, &pair->src, &pair->dst);
-        if (rc == SP_OK && !pair->one_sided) {
+        if (rc == SP_OK && !pair->one_sided && !pair->is_balanced) {
             rc = add_self(&scouts, pair->to, &pair->own, &pair->src_seen);
         }
     }
     for (size_t i = 0; i < lanes->n && rc == SP_OK; i++) {
-        rc = scout_lane(&scouts, plan, &lanes->at[i], outcomes);
+        rc = has_plain_sibling(lanes, i, plan) ? SP_OK
+                                               : scout_lane(&scouts, plan, &lanes->at[i], outcomes);
     }
     if (rc != SP_OK) {
         sp_scouts_release(&scouts);
@@ -170,14 +205,14 @@ struct wanted {
     uint32_t pair;             /* this pair only, SP_NONE = any */
     const struct sp_addr *src; /* from this address, NULL = any */
     const struct sp_addr *own; /* to this address, NULL = any */
-    uint8_t proto;
+    uint8_t proto;             /* SP_PROTO_COUNT = any */
     bool self;
 };
 
 static bool fits(const struct sp_scouted *s, const struct wanted *w)
 {
-    return s->flow.is_self == w->self && (w->self || s->proto == w->proto) &&
-           (w->pair == SP_NONE || s->pair == w->pair) &&
+    bool proto = w->self || w->proto == SP_PROTO_COUNT || s->proto == w->proto;
+    return s->flow.is_self == w->self && proto && (w->pair == SP_NONE || s->pair == w->pair) &&
            (!w->src || sp_addr_eq(&s->flow.src, w->src)) &&
            (!w->own || sp_addr_eq(&s->flow.own, w->own));
 }
@@ -247,7 +282,10 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
         return;
     }
     const struct wanted outward = {.pair = SP_NONE, .src = &pair->src, .proto = lane->proto};
-    const struct wanted inward = {.pair = SP_NONE, .own = &pair->own, .proto = lane->proto};
+    /* Behind a balancer's address stands what its listeners offer: they show that it is alive. */
+    const struct wanted inward = {.pair = SP_NONE,
+                                  .own = &pair->own,
+                                  .proto = pair->is_balanced ? SP_PROTO_COUNT : lane->proto};
     const struct wanted self_src = {.pair = SP_NONE, .src = &pair->src, .self = true};
     const struct wanted self_own = {.pair = SP_NONE, .src = &pair->own, .self = true};
     const struct sp_scouted *out = best(scouts, &outward, lane->choice);
@@ -259,7 +297,7 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     if (!out && !(strict && is_declared(scouts, &outward))) {
         out = best(scouts, &self_src, 0);
     }
-    if (!in && !(strict && is_declared(scouts, &inward))) {
+    if (!in && !pair->is_balanced && !(strict && is_declared(scouts, &inward))) {
         in = best(scouts, &self_own, 0);
     }
     if (pair->one_sided && out) {

@@ -12,11 +12,11 @@
 
 /* One flow that is sent as a control. */
 struct sp_control_flow {
-    uint32_t from, to; /* hosts; to == SP_NONE for a self control */
+    uint32_t from, to; /* host and target; to == SP_NONE for a self control */
     struct sp_addr src, dst, own, src_seen;
     uint8_t technique;
     uint16_t port;
-    bool is_self;
+    bool is_self, is_http;
 };
 
 struct sp_control {
@@ -25,20 +25,33 @@ struct sp_control {
     struct sp_control_flow flows[2]; /* pair: 1; split, self: the sender's, the receiver's */
 };
 
+/* What conversations with whoever answered a test's SYN have shown (unmask.c). */
+struct sp_unmasked {
+    uint16_t held, arrived, host,
+        elsewhere; /* conversations; that reached the receiver, or others */
+    uint8_t flags; /* SP_ANSWER_WINDOW_ZERO ... */
+};
+
 /* What the attempts of one test have shown so far. */
 struct sp_tally {
     uint16_t fired; /* attempts ordered */
     uint16_t
         counted; /* that count: left the sender between good controls, with both ends in order */
-    uint16_t nic, host, answer_left, answered, elsewhere, rewritten;
+    uint16_t nic, host, answer_left, answered, elsewhere, rewritten, foreign;
     uint16_t refused_policy; /* EPERM: the sender's own policy */
     uint32_t elsewhere_host;
+    struct sp_tuple captured; /* of the first arrival in another shape than declared */
     uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
     struct sp_addr answerer;
-    uint64_t last_us;     /* when the last attempt that counts was sent, by our clock */
-    uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
-    uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
+    uint64_t last_us;      /* when the last attempt that counts was sent, by our clock */
+    uint64_t last_pass;    /* the pass that it belongs to */
+    uint16_t passes;       /* of denied flows: passes with an attempt that counts */
+    uint16_t asked_passes; /* so many at least, see suspect.c */
+    uint16_t missed;       /* of denied flows: attempts that count and did not arrive */
+    uint8_t unsound;       /* enum sp_unsound: why the last attempt that does not count doesn't */
+    uint8_t lossy_rounds;  /* batches in which an allowed flow lost more than the limit */
     uint16_t round_sent, round_back, round_unknown; /* of the current batch */
+    struct sp_unmasked unmasked;
     bool is_sound;   /* denied: as many attempts count as the loss of its controls asks for */
     bool is_settled; /* nothing more to measure */
 };
@@ -47,6 +60,7 @@ struct sp_lane {
     uint32_t pair;
     uint8_t proto;     /* enum sp_proto */
     uint8_t technique; /* registry index */
+    bool is_http;      /* to a balancer that reads what it passes on (mode l7) */
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
@@ -76,7 +90,8 @@ struct sp_scouts {
 };
 
 /* Groups the plan's tests. */
-enum sp_rc sp_lanes_build(const struct sp_plan *plan, struct sp_lanes *ret_lanes) SP_MUST_CHECK;
+enum sp_rc sp_lanes_build(const struct sp_model *model, const struct sp_plan *plan,
+                          struct sp_lanes *ret_lanes) SP_MUST_CHECK;
 void sp_lanes_release(struct sp_lanes *lanes);
 
 /* The candidates: up to two allowed flows of every lane, and a self control of every address in

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/evidence.h"
 #include "controller/round_priv.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 
 /* Attempts of one test are at least this far apart (design section 6: 1 s), with a little more for
  * timers. */
@@ -26,7 +28,8 @@ struct slot {
     size_t ntests;
     uint32_t chunk; /* attempts between checkpoints */
     uint16_t tries;
-    double start_us; /* within a pass */
+    uint16_t per_pass; /* attempts of a test in one pass: flows, or all for allowed flows */
+    double start_us;   /* within a pass */
     bool placed;
 };
 
@@ -35,7 +38,7 @@ struct timetable {
     struct slot *slots;
     size_t nslots;
     unsigned passes;
-    uint16_t per_pass;         /* attempts of a test in one pass: 1, or all for allowed flows */
+    unsigned attempts;         /* of an allowed flow, at least */
     double *send_us, *recv_us; /* per host: when it is free again */
     double span_us, longest_us;
     struct sp_rng rng;
@@ -65,7 +68,8 @@ static uint32_t add_checkpoint(struct timetable *t, struct slot *slot, double *a
     double at = *at_us;
     for (unsigned k = 0; k < lane->control.nflows; k++) {
         const struct sp_control_flow *flow = &lane->control.flows[k];
-        double step = sp_round_spacing_us(round->run, flow->from);
+        double step =
+            sp_round_spacing_us(round->run, flow->from) * sp_technique_at(flow->technique)->packets;
         for (uint16_t i = 0; i < slot->tries; i++) {
             uint32_t shot = sp_round_add_shot(round, slot->control[k], slot->used[k]++, flow->port,
                                               at + step * i);
@@ -107,23 +111,28 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
 {
     struct sp_round *round = t->round;
     const struct sp_run_state *run = round->run;
-    double step = sp_round_spacing_us(run, run->plan->pairs[run->lanes.at[slot->lane].pair].from);
+    const struct sp_lane *lane = &run->lanes.at[slot->lane];
+    double step = sp_round_spacing_us(run, run->plan->pairs[lane->pair].from) *
+                  sp_technique_at(lane->technique)->packets;
     uint32_t before = add_checkpoint(t, slot, &at_us);
     size_t first_open = round->nattempts;
     uint32_t since = 0;
-    for (uint16_t turn = 0; turn < t->per_pass; turn++) {
+    for (uint16_t turn = 0; turn < slot->per_pass; turn++) {
         shuffle(&t->rng, slot->tests, slot->ntests);
         for (size_t i = 0; i < slot->ntests; i++) {
             uint32_t test = slot->tests[i];
-            uint16_t nth = (uint16_t)(pass * t->per_pass + turn);
-            struct sp_attempt a = {
-                .test = test, .lane = slot->lane, .before = before, .after = SP_NONE};
+            uint16_t nth = (uint16_t)(pass * slot->per_pass + turn);
+            struct sp_attempt a = {.test = test,
+                                   .lane = slot->lane,
+                                   .before = before,
+                                   .after = SP_NONE,
+                                   .pass = (uint64_t)run->next_batch << 16 | (pass + 1)};
             a.shot = sp_round_add_shot(round, slot->block, nth, run->plan->tests[test].port, at_us);
             at_us += step;
             if (before == SP_NONE || !add_attempt(round, &a)) {
                 return -1;
             }
-            bool last = turn + 1 == t->per_pass && i + 1 == slot->ntests;
+            bool last = turn + 1 == slot->per_pass && i + 1 == slot->ntests;
             if (++since == slot->chunk || last) {
                 before = add_checkpoint(t, slot, &at_us);
                 since = 0;
@@ -139,6 +148,7 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
 /* The free lane that can start first, and when; so no receiver has two senders at once. */
 static struct slot *next_slot(struct timetable *t, double *ret_start)
 {
+    const struct sp_model *model = t->round->run->model;
     struct slot *best = NULL;
     for (size_t i = 0; i < t->nslots; i++) {
         struct slot *slot = &t->slots[i];
@@ -147,8 +157,11 @@ static struct slot *next_slot(struct timetable *t, double *ret_start)
         }
         const struct sp_pair *pair =
             &t->round->run->plan->pairs[t->round->run->lanes.at[slot->lane].pair];
-        double recv = pair->one_sided ? 0 : t->recv_us[pair->to];
-        double start = t->send_us[pair->from] > recv ? t->send_us[pair->from] : recv;
+        double start = t->send_us[pair->from];
+        uint32_t host;
+        for (size_t k = 0; (host = sp_model_receiver(model, pair->to, k)) != SP_NONE; k++) {
+            start = t->recv_us[host] > start ? t->recv_us[host] : start;
+        }
         if (!best || start < *ret_start) {
             best = slot;
             *ret_start = start;
@@ -173,8 +186,10 @@ static bool fill(struct timetable *t)
         slot->placed = true;
         slot->start_us = start;
         t->send_us[pair->from] = end;
-        if (!pair->one_sided) {
-            t->recv_us[pair->to] = end;
+        uint32_t host;
+        for (size_t k = 0; (host = sp_model_receiver(t->round->run->model, pair->to, k)) != SP_NONE;
+             k++) {
+            t->recv_us[host] = end;
         }
         t->span_us = end > t->span_us ? end : t->span_us;
         t->longest_us = end - start > t->longest_us ? end - start : t->longest_us;
@@ -199,7 +214,11 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     struct sp_lane *lane = &run->lanes.at[lane_index];
     struct slot *slot = &t->slots[t->nslots];
     const struct sp_pair *pair = &run->plan->pairs[lane->pair];
-    *slot = (struct slot){.lane = lane_index, .tries = sp_round_tries(lane)};
+    *slot = (struct slot){.lane = lane_index,
+                          .tries = sp_round_tries(lane),
+                          .per_pass = round->kind == SP_ROUND_DENY
+                                          ? sp_flows_per_pass(run, lane)
+                                          : (uint16_t)sp_round_flows(run, lane, t->attempts)};
     slot->tests = sp_calloc(lane->ntests, sizeof(*slot->tests));
     if (!slot->tests) {
         return SP_E_NOMEM;
@@ -209,13 +228,13 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
             slot->tests[slot->ntests++] = lane->tests[i];
         }
     }
-    double step = sp_round_spacing_us(run, pair->from);
+    double step = sp_round_spacing_us(run, pair->from) * sp_technique_at(lane->technique)->packets;
     double chunk = SP_CHUNK_US / step;
     slot->chunk = chunk > SP_CHUNK_PACKETS ? SP_CHUNK_PACKETS : chunk < 1 ? 1 : (uint32_t)chunk;
-    size_t per_pass = slot->ntests * t->per_pass;
+    size_t per_pass = slot->ntests * slot->per_pass;
     size_t checkpoints = ((per_pass + slot->chunk - 1) / slot->chunk + 1) * t->passes;
     size_t controls = checkpoints * slot->tries;
-    size_t ids = (size_t)t->per_pass * t->passes + controls * lane->control.nflows;
+    size_t ids = (size_t)slot->per_pass * t->passes + controls * lane->control.nflows;
     size_t shots = per_pass * t->passes + controls * lane->control.nflows;
     *ret_fits = slot->ntests == 0 ||
                 (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
@@ -224,7 +243,7 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
         sp_free(slot->tests);
         return SP_OK;
     }
-    slot->block = sp_round_add_tests(round, lane, (uint16_t)(t->per_pass * t->passes));
+    slot->block = sp_round_add_tests(round, lane, (uint16_t)(slot->per_pass * t->passes));
     for (unsigned k = 0; k < lane->control.nflows; k++) {
         slot->control[k] = sp_round_add_control(round, &lane->control.flows[k], (uint16_t)controls);
     }
@@ -252,7 +271,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
     struct sp_round round = {.run = run, .kind = kind};
     struct timetable t = {.round = &round,
                           .passes = kind == SP_ROUND_DENY ? attempts : 1,
-                          .per_pass = (uint16_t)(kind == SP_ROUND_DENY ? 1 : attempts),
+                          .attempts = attempts,
                           .rng = {run->seed + run->next_batch * 0x9e3779b97f4a7c15ULL}};
     *ret_left = false;
     enum sp_rc rc = sp_round_new_batch(run, &round.batch);
@@ -283,6 +302,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
         if (rc == SP_OK) {
             run->max_rtt_us = round.batch->max_rtt_us;
             rc = sp_round_count(&round);
+            sp_evidence_fetch(&round);
         }
     }
     release(&round, &t);

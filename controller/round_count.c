@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "controller/evidence.h"
 #include "controller/round_priv.h"
 #include "probe/base/mem.h"
 
@@ -26,7 +27,7 @@ bool sp_control_delivered(const struct sp_batch *batch, uint32_t index)
     if ((block->flags & SP_BLOCK_SELF) != 0) {
         return shot->answer == SP_ANSWER_ECHO;
     }
-    return !batch->hosts[block->to].is_lost && shot->at_nic && !shot->is_rewritten;
+    return shot->at_nic && !batch->hosts[shot->arrived_at].is_lost && !shot->is_rewritten;
 }
 
 /* One flow of a checkpoint is good when a packet of it came through, near enough in time to the
@@ -69,6 +70,18 @@ static bool guarded(const struct sp_round *round, const struct sp_attempt *a)
     return host_proven;
 }
 
+/* Every probe that could have seen it was there and lost nothing. */
+static bool receivers_whole(const struct sp_batch *batch, const struct sp_block_plan *block)
+{
+    uint32_t host;
+    bool whole = true;
+    for (size_t i = 0; (host = sp_model_receiver(batch->fleet->model, block->to, i)) != SP_NONE;
+         i++) {
+        whole = whole && !batch->hosts[host].is_lost && !batch->hosts[host].has_drops;
+    }
+    return whole;
+}
+
 /* The loss that the controls of each lane saw. Packets of a lost host say nothing about the path.
  */
 static void count_controls(struct sp_round *round)
@@ -82,10 +95,8 @@ static void count_controls(struct sp_round *round)
                 const struct sp_shot_seen *shot = &batch->shots[c->first[k] + j];
                 const struct sp_block_plan *block = &batch->blocks[shot->block];
                 const struct sp_host_batch *from = &batch->hosts[block->from];
-                const struct sp_host_batch *to =
-                    block->to == SP_NONE ? from : &batch->hosts[block->to];
                 bool usable = shot->has_left && !from->is_lost && !from->has_drops &&
-                              !to->is_lost && !to->has_drops;
+                              receivers_whole(batch, block);
                 if (usable) {
                     lane->control_sent++;
                     lane->control_lost += !sp_control_delivered(batch, c->first[k] + j);
@@ -102,10 +113,45 @@ static uint64_t port_key(uint32_t host, uint8_t proto, uint8_t family, uint16_t 
     return (uint64_t)host << 32 | (uint64_t)proto << 24 | (uint64_t)family << 16 | port;
 }
 
+/* A balancer's own connection to its backend: from an address that is declared for it, or from
+ * which it was seen to pass on our flows in this batch. */
+static bool is_from_balancer(const struct sp_round *round, const struct sp_untagged_seen *u)
+{
+    const struct sp_model *model = round->run->model;
+    const struct sp_batch *batch = round->batch;
+    for (size_t b = 0; b < model->nbalancers; b++) {
+        const struct sp_balancer *balancer = &model->balancers[b];
+        bool offers = false;
+        for (size_t i = 0; i < balancer->nlisteners; i++) {
+            const struct sp_listener *listener = &balancer->listeners[i];
+            offers =
+                offers || (listener->port.proto == u->proto && listener->backend_port == u->port &&
+                           sp_listener_has(listener, u->host));
+        }
+        for (size_t i = 0; offers && i < balancer->nsources; i++) {
+            if (sp_addr_eq(&balancer->sources[i], &u->src)) {
+                return true;
+            }
+        }
+        for (size_t i = 0; offers && i < batch->nshots; i++) {
+            const struct sp_shot_seen *shot = &batch->shots[i];
+            if (batch->blocks[shot->block].to == model->nhosts + b && shot->at_nic &&
+                shot->arrived_at == u->host && !shot->is_rewritten &&
+                sp_addr_eq(&shot->seen_src, &u->src)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* A packet without a tag is explained when a declared host may send it: real traffic. */
 static bool is_explained(const struct sp_round *round, const struct sp_untagged_seen *u)
 {
     const struct sp_model *model = round->run->model;
+    if (is_from_balancer(round, u)) {
+        return true;
+    }
     for (uint32_t h = 0; u->src.family != SP_FAMILY_NONE && h < model->nhosts; h++) {
         for (size_t i = 0; i < model->hosts[h].naddrs; i++) {
             if (sp_addr_eq(&model->hosts[h].addrs[i], &u->src)) {
@@ -134,27 +180,20 @@ static enum sp_rc collect_untagged(const struct sp_round *round, struct sp_table
 
 /* ---- attempts ---- */
 
-/* Why this attempt's absence would prove nothing; SP_SOUND when it would. */
-static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attempt *a,
-                             const struct sp_table *untagged)
+/* Why a probe that should have seen it would not have. */
+static enum sp_unsound doubt_receiver(const struct sp_batch *batch, uint32_t host)
 {
-    const struct sp_run_state *run = round->run;
-    const struct sp_batch *batch = round->batch;
-    const struct sp_lane *lane = &run->lanes.at[a->lane];
-    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
-    const struct sp_shot_seen *shot = &batch->shots[a->shot];
-    const struct sp_block_plan *block = &batch->blocks[shot->block];
-    const struct sp_host_batch *from = &batch->hosts[pair->from];
-    const struct sp_host_batch *to = pair->one_sided ? NULL : &batch->hosts[pair->to];
-    if (batch->is_stopped) {
-        return SP_UNSOUND_INTERRUPTED;
-    }
-    if (from->is_lost) {
-        return SP_UNSOUND_SENDER_LOST;
-    }
-    if (to && to->is_lost) {
+    const struct sp_host_batch *to = &batch->hosts[host];
+    if (to->is_lost) {
         return to->is_interface ? SP_UNSOUND_INTERFACE : SP_UNSOUND_RECEIVER_LOST;
     }
+    return to->has_drops ? SP_UNSOUND_CAPTURE_DROPS : SP_SOUND;
+}
+
+/* Why the attempt itself was none: refused, not sent, or nobody to take its data. */
+static enum sp_unsound doubt_sending(const struct sp_batch *batch, const struct sp_shot_seen *shot)
+{
+    const struct sp_block_plan *block = &batch->blocks[shot->block];
     if (block->receiver_refused != SP_REFUSED_NONE) {
         bool iface = block->receiver_refused == SP_REFUSED_XDP ||
                      block->receiver_refused == SP_REFUSED_IFACE_DOWN;
@@ -172,21 +211,61 @@ static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attem
     if (!shot->has_left) {
         return SP_UNSOUND_NOT_SENT;
     }
-    if (to && (to->has_drops || from->has_drops)) {
-        return SP_UNSOUND_CAPTURE_DROPS;
+    return shot->no_standin ? SP_UNSOUND_STANDIN : SP_SOUND;
+}
+
+static bool is_untagged_there(const struct sp_round *round, const struct sp_attempt *a,
+                              const struct sp_table *untagged)
+{
+    const struct sp_run_state *run = round->run;
+    const struct sp_lane *lane = &run->lanes.at[a->lane];
+    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
+    const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
+    uint16_t port = sp_batch_port_at(round->batch, shot);
+    uint32_t host;
+    for (size_t i = 0; (host = sp_model_receiver(run->model, pair->to, i)) != SP_NONE; i++) {
+        if (round->batch->hosts[host].untagged_overflow ||
+            sp_table_get(untagged, port_key(host, lane->proto, pair->family, port)) != SP_NO_ROW) {
+            return true;
+        }
     }
-    if (lane->control.nflows == 0) {
-        return SP_UNSOUND_NO_CONTROL;
+    return false;
+}
+
+/* Why this attempt's absence would prove nothing; SP_SOUND when it would. */
+static enum sp_unsound doubt(const struct sp_round *round, const struct sp_attempt *a,
+                             const struct sp_table *untagged)
+{
+    const struct sp_run_state *run = round->run;
+    const struct sp_batch *batch = round->batch;
+    const struct sp_lane *lane = &run->lanes.at[a->lane];
+    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
+    const struct sp_host_batch *from = &batch->hosts[pair->from];
+    enum sp_unsound why = batch->is_stopped ? SP_UNSOUND_INTERRUPTED
+                          : from->is_lost   ? SP_UNSOUND_SENDER_LOST
+                                            : SP_SOUND;
+    enum sp_unsound drops = SP_SOUND;
+    uint32_t host;
+    for (size_t i = 0;
+         why == SP_SOUND && (host = sp_model_receiver(run->model, pair->to, i)) != SP_NONE; i++) {
+        enum sp_unsound at = doubt_receiver(batch, host);
+        drops =
+            at == SP_UNSOUND_CAPTURE_DROPS || from->has_drops ? SP_UNSOUND_CAPTURE_DROPS : drops;
+        why = at == SP_UNSOUND_CAPTURE_DROPS ? SP_SOUND : at;
     }
-    if (!guarded(round, a)) {
-        return SP_UNSOUND_CONTROL_LOST;
+    if (why == SP_SOUND) {
+        why = doubt_sending(batch, &batch->shots[a->shot]);
     }
-    if (to && (to->untagged_overflow ||
-               sp_table_get(untagged, port_key(pair->to, lane->proto, pair->family, shot->port)) !=
-                   SP_NO_ROW)) {
-        return SP_UNSOUND_UNTAGGED;
+    if (why == SP_SOUND) {
+        why = drops;
     }
-    return SP_SOUND;
+    if (why == SP_SOUND && lane->control.nflows == 0) {
+        why = SP_UNSOUND_NO_CONTROL;
+    }
+    if (why == SP_SOUND && !guarded(round, a)) {
+        why = SP_UNSOUND_CONTROL_LOST;
+    }
+    return why == SP_SOUND && is_untagged_there(round, a, untagged) ? SP_UNSOUND_UNTAGGED : why;
 }
 
 /* An ICMP error is an answer, but it only explains: firewalls pass it as related to a flow whose
@@ -196,9 +275,17 @@ static bool is_reply(uint8_t answer)
     return answer != SP_ANSWER_NONE && answer != SP_ANSWER_UNREACHABLE;
 }
 
-static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot, bool deny)
+/* Of a conversation with somebody who answers data (a stand-in), the data counts: the handshake may
+ * be a proxy's. */
+static bool came_back(const struct sp_batch *batch, const struct sp_shot_seen *shot)
 {
-    bool back = is_reply(shot->answer);
+    bool standin = batch->blocks[shot->block].talks && shot->egress == SP_ANSWER_DATA;
+    return standin ? shot->answer == SP_ANSWER_DATA : is_reply(shot->answer);
+}
+
+static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot, bool deny,
+                          bool back)
+{
     bool left = deny ? shot->egress != SP_ANSWER_NONE : is_reply(shot->egress);
     tally->answer_left = (uint16_t)(tally->answer_left + left);
     tally->answered = (uint16_t)(tally->answered + back);
@@ -225,6 +312,35 @@ static void learn_ttl(struct sp_run_state *run, uint32_t pair_index,
     }
 }
 
+/* Which backend of a balancer got an allowed flow; served by nobody who is known: foreign. */
+static void count_backend(struct sp_round *round, const struct sp_attempt *a)
+{
+    const struct sp_run_state *run = round->run;
+    const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
+    const struct sp_listener *listener =
+        sp_result_listener(run->model, run->plan, &run->plan->tests[a->test]);
+    if (!listener) {
+        return;
+    }
+    if (shot->answer == SP_ANSWER_DATA && !shot->at_nic && shot->elsewhere == SP_NONE) {
+        run->tallies[a->test].foreign++;
+    }
+    for (size_t i = 0; shot->at_host && i < listener->nbackends; i++) {
+        run->outcomes[a->test].backend_flows[i] =
+            (uint16_t)(run->outcomes[a->test].backend_flows[i] +
+                       (listener->backends[i] == shot->arrived_at));
+    }
+}
+
+/* Whether it arrived where it decides: at the witness of its layer, or at another probe. */
+static bool deciding_arrival(const struct sp_round *round, const struct sp_attempt *a)
+{
+    const struct sp_plan *plan = round->run->plan;
+    const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
+    bool host_layer = plan->pairs[plan->tests[a->test].pair].layer == SP_LAYER_HOST;
+    return shot->at_host || (shot->at_nic && !host_layer) || shot->elsewhere != SP_NONE;
+}
+
 static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
                           const struct sp_table *untagged)
 {
@@ -234,28 +350,39 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     bool deny = run->plan->tests[a->test].expect == SP_EXPECT_DENY;
     bool arrived =
         shot->at_nic || shot->at_host; /* who is past the firewall came by the interface */
-    bool whole = shot->at_host && is_reply(shot->answer);
+    bool back = came_back(round->batch, shot);
+    bool whole = shot->at_host && back;
     enum sp_unsound why = doubt(round, a, untagged);
     /* What arrived is proof in itself, only absence needs a sound attempt. */
     uint64_t at_us = round->batch->fired_us + shot->sent_us;
-    if (deny && why == SP_SOUND && tally->counted > 0 && at_us < tally->last_us + SP_APART_US) {
+    bool is_new_pass = a->pass != tally->last_pass;
+    if (deny && why == SP_SOUND && tally->counted > 0 && is_new_pass &&
+        at_us < tally->last_us + SP_APART_US) {
         why = SP_UNSOUND_ATTEMPTS; /* a drop often takes the next packet, too */
     }
     bool counts = why == SP_SOUND || (whole && !deny);
+    sp_evidence_consider(round, a, counts);
     if (shot->elsewhere != SP_NONE) {
         tally->elsewhere++;
         tally->elsewhere_host = shot->elsewhere;
     }
     tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
+    if (tally->captured.src.family == SP_FAMILY_NONE) {
+        tally->captured = shot->captured;
+    }
     tally->refused_policy = (uint16_t)(tally->refused_policy + (shot->err == EPERM));
     learn_ttl(run, run->plan->tests[a->test].pair, shot);
     if (counts || deny) {
         tally->nic = (uint16_t)(tally->nic + arrived);
         tally->host = (uint16_t)(tally->host + shot->at_host);
-        count_answers(tally, shot, deny);
+        count_answers(tally, shot, deny, back);
+        count_backend(round, a);
     }
     if (counts) {
-        tally->last_us = at_us;
+        tally->passes = (uint16_t)(tally->passes + is_new_pass);
+        tally->last_pass = a->pass;
+        tally->missed = (uint16_t)(tally->missed + !deciding_arrival(round, a));
+        tally->last_us = at_us > tally->last_us ? at_us : tally->last_us;
         tally->counted++;
         tally->round_sent++;
         tally->round_back = (uint16_t)(tally->round_back + whole);
@@ -274,11 +401,25 @@ static void settle_deny(const struct sp_round *round, const struct sp_attempt *a
     const struct sp_lane *lane = &run->lanes.at[a->lane];
     const struct sp_pair *pair = &run->plan->pairs[lane->pair];
     uint16_t arrived = pair->layer == SP_LAYER_HOST ? tally->host : tally->nic;
-    unsigned needed = sp_attempts_needed(run, lane);
-    bool enough = needed > 0 && tally->counted >= needed;
+    struct sp_need need = sp_attempts_needed(run, lane);
+    bool enough = need.passes > 0 && sp_passes_lacking(run, lane, tally) == 0;
     bool refused = tally->refused_policy >= SP_PLAN_DENY_ATTEMPTS;
     tally->is_sound = enough;
     tally->is_settled = arrived > 0 || tally->elsewhere > 0 || enough || refused;
+}
+
+/* A backend with a probe that no flow has reached. */
+static bool misses_backend(const struct sp_run_state *run, uint32_t test)
+{
+    const struct sp_listener *listener =
+        sp_result_listener(run->model, run->plan, &run->plan->tests[test]);
+    for (size_t i = 0; listener && i < listener->nbackends; i++) {
+        if (run->model->hosts[listener->backends[i]].via &&
+            run->outcomes[test].backend_flows[i] == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void settle_allow(const struct sp_round *round, const struct sp_attempt *a)
@@ -290,12 +431,13 @@ static void settle_allow(const struct sp_round *round, const struct sp_attempt *
         return; /* done before, or nothing counts: one more round may help */
     }
     double loss = 1.0 - (double)tally->round_back / tally->round_sent;
-    if (loss > run->model->limits.loss) {
+    bool missing = misses_backend(run, a->test);
+    if (loss > run->model->limits.loss || missing) {
         tally->lossy_rounds++;
     }
     /* Attempts of which nothing can be said leave the round open: what is missing could be loss. */
     bool complete = tally->round_unknown == 0;
-    tally->is_settled = (complete && tally->round_back == tally->round_sent) ||
+    tally->is_settled = (complete && tally->round_back == tally->round_sent && !missing) ||
                         tally->lossy_rounds >= 2 ||
                         (complete && tally->counted >= 2 * SP_PLAN_ALLOW_ATTEMPTS);
     tally->round_sent = tally->round_back = tally->round_unknown = 0;

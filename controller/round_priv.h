@@ -19,6 +19,7 @@ struct sp_checkpoint {
 struct sp_attempt {
     uint32_t test, lane, shot;
     uint32_t before, after;
+    uint64_t pass; /* unique in the run; flows of one pass are sent together */
 };
 
 struct sp_round {
@@ -34,6 +35,9 @@ struct sp_round {
 /* Microseconds between two packets of a host. Declared rates of enforcement points are shared by
  * all senders. */
 double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host);
+/* Attempts of an allowed flow in one batch: at least so many, and enough to meet every backend. */
+unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *lane,
+                        unsigned attempts);
 /* Control packets at one checkpoint of this lane. */
 uint16_t sp_round_tries(const struct sp_lane *lane);
 
@@ -42,6 +46,10 @@ enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_ba
 uint32_t sp_round_add_control(struct sp_round *round, const struct sp_control_flow *flow,
                               uint16_t attempts);
 uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts);
+/* The same flow with another technique, a conversation for which no stand-in listens; mute: without
+ * data. */
+uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane *lane,
+                                   uint8_t technique, bool mute, uint16_t attempts);
 /* The shot with a source port of its own; SP_NONE when there is none left. */
 uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
                            double at_us);

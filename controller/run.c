@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "controller/round.h"
+#include "controller/evidence.h"
+#include "controller/run_priv.h"
+#include "controller/suspect.h"
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -71,8 +73,13 @@ static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan,
         const struct sp_pair *pair = &plan->pairs[i];
         if (pair->from == host) {
             rc = add_target(&targets, &n, &cap, &pair->dst);
-        } else if (pair->to == host && !pair->one_sided) {
-            rc = add_target(&targets, &n, &cap, &pair->src_seen);
+        }
+        uint32_t receiver;
+        for (size_t k = 0; (receiver = sp_model_receiver(fleet->model, pair->to, k)) != SP_NONE;
+             k++) {
+            if (receiver == host && rc == SP_OK) {
+                rc = add_target(&targets, &n, &cap, &pair->src_seen);
+            }
         }
     }
     if (rc == SP_OK) {
@@ -87,9 +94,10 @@ static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_opti
     enum sp_rc rc = SP_OK;
     for (size_t i = 0; i < run->plan->npairs; i++) {
         const struct sp_pair *pair = &run->plan->pairs[i];
+        uint32_t host;
         run->hosts[pair->from].wanted = true;
-        if (!pair->one_sided) {
-            run->hosts[pair->to].wanted = true;
+        for (size_t k = 0; (host = sp_model_receiver(run->model, pair->to, k)) != SP_NONE; k++) {
+            run->hosts[host].wanted = true;
         }
     }
     uint64_t wanted = 0;
@@ -108,33 +116,6 @@ static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_opti
 }
 
 /* ---- before the packets ---- */
-
-/* Tagged payload never goes to a real service (design section 6). */
-static void leave_services_alone(struct sp_run_state *run)
-{
-    for (size_t i = 0; i < run->plan->ntests; i++) {
-        const struct sp_test *test = &run->plan->tests[i];
-        const struct sp_pair *pair = &run->plan->pairs[test->pair];
-        if (test->proto != SP_PROTO_UDP || pair->one_sided) {
-            continue;
-        }
-        bool ok = false;
-        for (size_t s = 0; s < run->model->nservices; s++) {
-            const struct sp_service *service = &run->model->services[s];
-            for (size_t p = 0; service->data_ok && p < service->nports; p++) {
-                ok = ok ||
-                     (service->ports[p].proto == test->proto &&
-                      service->ports[p].lo <= test->port && test->port <= service->ports[p].hi);
-            }
-        }
-        if (!ok && sp_session_listens(&run->fleet->sessions[pair->to], test->proto, test->port,
-                                      &pair->own)) {
-            run->outcomes[i].not_tested =
-                "a real service listens there, and it is not marked `data: ok`";
-            run->tallies[i].is_settled = true;
-        }
-    }
-}
 
 static void choose_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
@@ -167,6 +148,20 @@ static uint64_t count_left(const struct sp_run_state *run, enum sp_round_kind ki
     return n;
 }
 
+/* Nobody is left who could receive it. */
+static bool is_lost(const struct sp_run_state *run, uint32_t target)
+{
+    uint32_t host;
+    bool lost = false;
+    for (size_t i = 0; (host = sp_model_receiver(run->model, target, i)) != SP_NONE; i++) {
+        if (run->fleet->sessions[host].state != SP_PROBE_LOST) {
+            return false;
+        }
+        lost = true;
+    }
+    return lost;
+}
+
 /* What cannot get better by trying again is settled as it is. */
 static void give_up_hopeless(struct sp_run_state *run)
 {
@@ -174,7 +169,7 @@ static void give_up_hopeless(struct sp_run_state *run)
         struct sp_tally *tally = &run->tallies[i];
         const struct sp_pair *pair = &run->plan->pairs[run->plan->tests[i].pair];
         bool from_lost = run->fleet->sessions[pair->from].state == SP_PROBE_LOST;
-        bool to_lost = !pair->one_sided && run->fleet->sessions[pair->to].state == SP_PROBE_LOST;
+        bool to_lost = is_lost(run, pair->to);
         if (tally->is_settled) {
             continue;
         }
@@ -203,6 +198,7 @@ static void forget_attempts(struct sp_run_state *run, const struct sp_lane *lane
         struct sp_tally *tally = &run->tallies[lane->tests[k]];
         if (!tally->is_settled && run->plan->tests[lane->tests[k]].expect == SP_EXPECT_DENY) {
             tally->counted = 0;
+            tally->passes = 0;
         }
     }
 }
@@ -226,20 +222,17 @@ static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
     choose_controls(run, purpose);
 }
 
-/* Attempts that the lane with the greatest need still lacks, at least the minimum. */
+/* Passes that the lane with the greatest need still lacks, at least the minimum. */
 static unsigned attempts_for(const struct sp_run_state *run)
 {
     unsigned most = SP_PLAN_DENY_ATTEMPTS;
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
-        unsigned needed = sp_attempts_needed(run, lane);
         for (size_t k = 0; k < lane->ntests; k++) {
             const struct sp_tally *tally = &run->tallies[lane->tests[k]];
             bool deny = run->plan->tests[lane->tests[k]].expect == SP_EXPECT_DENY;
-            if (deny && !tally->is_settled && needed > tally->counted &&
-                needed - tally->counted > most) {
-                most = needed - tally->counted;
-            }
+            unsigned lacking = sp_passes_lacking(run, lane, tally);
+            most = deny && !tally->is_settled && lacking > most ? lacking : most;
         }
     }
     return most;
@@ -282,98 +275,12 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
 
 /* ---- verdicts ---- */
 
-static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pair *pair,
-                              uint8_t baseline_ttl, const struct sp_tally *tally)
-{
-    if (tally->answer == SP_ANSWER_NONE) {
-        return SP_ANSWERER_UNKNOWN;
-    }
-    bool off_link = !sp_session_is_on_link(&run->fleet->sessions[pair->from], &pair->dst);
-    bool is_dst = sp_addr_eq(&tally->answerer, &pair->dst);
-    if (!is_dst) {
-        const struct sp_host *to =
-            pair->to < run->model->nhosts ? &run->model->hosts[pair->to] : NULL;
-        for (size_t i = 0; to && i < to->naddrs; i++) {
-            if (sp_addr_eq(&to->addrs[i], &tally->answerer)) {
-                return SP_ANSWERER_UNKNOWN;
-            }
-        }
-        return SP_ANSWERER_BEFORE;
-    }
-    if (baseline_ttl) {
-        return tally->answer_ttl > baseline_ttl    ? SP_ANSWERER_BEFORE
-               : tally->answer_ttl == baseline_ttl ? SP_ANSWERER_DESTINATION
-                                                   : SP_ANSWERER_UNKNOWN;
-    }
-    /* No answer of the destination to compare with: a TTL that no router has touched, from an
-     * address behind one, was set by the first hop. */
-    bool untouched =
-        tally->answer_ttl == 64 || tally->answer_ttl == 128 || tally->answer_ttl == 255;
-    return off_link && untouched ? SP_ANSWERER_BEFORE : SP_ANSWERER_UNKNOWN;
-}
-
-static enum sp_unsound soundness(const struct sp_test *test, const struct sp_tally *tally)
-{
-    bool deny = test->expect == SP_EXPECT_DENY;
-    if (deny ? tally->is_sound : tally->is_settled && tally->counted > 0) {
-        return SP_SOUND;
-    }
-    if (tally->unsound != SP_SOUND) {
-        return (enum sp_unsound)tally->unsound;
-    }
-    return tally->fired == 0 ? SP_UNSOUND_INTERRUPTED : SP_UNSOUND_ATTEMPTS;
-}
-
-static void judge_test(struct sp_run_state *run, const struct sp_lane *lane, uint32_t index)
-{
-    const struct sp_test *test = &run->plan->tests[index];
-    const struct sp_pair *pair = &run->plan->pairs[test->pair];
-    const struct sp_tally *tally = &run->tallies[index];
-    struct sp_outcome *outcome = &run->outcomes[index];
-    if (outcome->not_tested) {
-        outcome->judged = (struct sp_judgement){.verdict = SP_VERDICT_NOT_TESTED};
-        return;
-    }
-    const struct sp_case what = {.expect = test->expect,
-                                 .layer = pair->layer,
-                                 .reject_declared = test->reject_declared,
-                                 .one_sided = pair->one_sided};
-    outcome->seen = (struct sp_seen){
-        .unsound = soundness(test, tally),
-        .sender_policy = tally->fired > 0 && tally->refused_policy == tally->fired,
-        .capture_lossless = true, /* a round with drops does not count, see round_count.c */
-        .attempts = tally->counted,
-        .nic = tally->nic,
-        .host = tally->host,
-        .answer_left = tally->answer_left,
-        .answered = tally->answered,
-        .elsewhere = tally->elsewhere,
-        .elsewhere_host = tally->elsewhere ? tally->elsewhere_host : SP_NONE,
-        .rewritten = tally->rewritten,
-        .answer = tally->answer,
-        .answer_code = tally->answer_code,
-        .answerer_addr = tally->answerer,
-        .answerer = place_answerer(run, pair, run->baseline_ttl[test->pair], tally),
-        .loss_confirmed = tally->lossy_rounds >= 2};
-    if (outcome->seen.sender_policy) {
-        outcome->seen.unsound =
-            SP_SOUND; /* the kernel's word is proof enough; row 4 and row 10 judge it */
-    }
-    outcome->judged = sp_judge(&what, &outcome->seen);
-    outcome->grade = test->expect == SP_EXPECT_DENY ? lane->deny_grade : lane->control.grade;
-    outcome->control_sent =
-        (uint16_t)(lane->control_sent > UINT16_MAX ? UINT16_MAX : lane->control_sent);
-    outcome->control_lost =
-        (uint16_t)(lane->control_lost > UINT16_MAX ? UINT16_MAX : lane->control_lost);
-    outcome->injected_link = run->link_injection;
-}
-
 static void finish(struct sp_run_state *run, struct sp_result *result)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
         for (size_t k = 0; k < lane->ntests; k++) {
-            judge_test(run, lane, lane->tests[k]);
+            sp_run_judge(run, lane, lane->tests[k]);
         }
     }
     sp_fleet_settle(run->fleet);
@@ -397,7 +304,7 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
 static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options *options,
                           struct sp_diag *diag)
 {
-    leave_services_alone(run);
+    sp_run_leave_services(run);
     give_up_hopeless(run);
     if (count_settled(run) == run->plan->ntests) {
         return SP_OK; /* no two ends are left: there is nothing to send */
@@ -412,7 +319,13 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
         rc = rounds(run, options, SP_ROUND_DENY, diag);
     }
     if (rc == SP_OK) {
+        rc = sp_suspects_run(run, diag);
+    }
+    if (rc == SP_OK) {
         rc = rounds(run, options, SP_ROUND_ALLOW, diag);
+    }
+    if (rc == SP_OK && !stopped(options)) {
+        rc = sp_run_unmask(run, diag);
     }
     return rc;
 }
@@ -422,8 +335,9 @@ static enum sp_rc prepare(struct sp_run_state *run, const struct sp_run_options 
 {
     run->tallies = sp_calloc(run->plan->ntests, sizeof(*run->tallies));
     run->baseline_ttl = sp_calloc(run->plan->npairs, sizeof(*run->baseline_ttl));
-    enum sp_rc rc =
-        run->tallies && run->baseline_ttl ? sp_lanes_build(run->plan, &run->lanes) : SP_E_NOMEM;
+    enum sp_rc rc = run->tallies && run->baseline_ttl
+                        ? sp_lanes_build(run->model, run->plan, &run->lanes)
+                        : SP_E_NOMEM;
     if (rc == SP_OK) {
         rc = sp_ledger_open(options->ledger_path, run->plan->sport_lo, run->plan->sport_hi,
                             run->seed, &run->ledger);
@@ -461,6 +375,9 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     result->started_s = sp_wall_s();
     enum sp_rc rc = prepare(&run, options, base, diag);
     if (rc == SP_OK) {
+        rc = sp_evidence_run_new(model, plan, result->evidence, &run.evidence);
+    }
+    if (rc == SP_OK) {
         rc = start_fleet(&run, options);
     }
     if (rc == SP_OK) {
@@ -476,6 +393,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     result->interrupted = stopped(options);
     result->finished_s = sp_wall_s();
     sp_fleet_free(run.fleet);
+    sp_evidence_run_free(run.evidence);
     sp_ledger_free(run.ledger);
     sp_scouts_release(&run.scouts);
     sp_lanes_release(&run.lanes);

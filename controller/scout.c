@@ -4,6 +4,7 @@
  * can serve as a control; what was not, cannot. */
 #include "controller/round_priv.h"
 #include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 
 #define SP_SCOUT_TRIES 2U
 
@@ -23,7 +24,8 @@ static enum sp_rc scout_batch(struct sp_run_state *run, struct sp_batch *batch, 
         const struct sp_control_flow *flow = &run->scouts.at[i].flow;
         uint32_t block = sp_round_add_control(&round, flow, SP_SCOUT_TRIES);
         for (uint16_t k = 0; k < SP_SCOUT_TRIES && rc == SP_OK; k++) {
-            at_us[flow->from] += sp_round_spacing_us(run, flow->from);
+            at_us[flow->from] +=
+                sp_round_spacing_us(run, flow->from) * sp_technique_at(flow->technique)->packets;
             rc = block != SP_NONE && sp_round_add_shot(&round, block, k, flow->port,
                                                        at_us[flow->from]) != SP_NONE
                      ? SP_OK

@@ -10,11 +10,13 @@
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
 #include "probe/drop.h"
+#include "probe/hold.h"
 #include "probe/link/stream.h"
 #include "probe/listeners.h"
 #include "probe/packet/hostsock.h"
 #include "probe/packet/inject.h"
 #include "probe/roles.h"
+#include "probe/standin.h"
 
 struct sensor {
     struct event_base *base;
@@ -25,6 +27,8 @@ struct sensor {
     struct event *capture_event, *tick_event, *monitor_event;
     struct sp_injector *injector;
     struct sp_engine *engine;
+    struct sp_holds holds;
+    struct sp_standins *standins;
     struct sp_netinfo net; /* as told in HELLO */
     int netlink, monitor;
     unsigned generation;
@@ -84,11 +88,37 @@ static enum sp_rc get_neighbour(void *arg, uint32_t iface, const struct sp_addr 
     return sp_neighbour_get(((struct sensor *)arg)->netlink, iface, addr, ret_mac, NULL);
 }
 
-static enum sp_rc set_listening(void *arg, bool on)
+static enum sp_rc set_listening(void *arg, bool on, uint16_t lo, uint16_t hi)
 {
     struct sensor *s = arg;
-    enum sp_rc rc = sp_capture_filter(s->capture, on, NULL);
+    enum sp_rc rc = sp_capture_filter(s->capture, on, lo, hi, NULL);
     return rc == SP_OK ? sp_hostsocks_filter(s->hostsocks, on, NULL) : rc;
+}
+
+static int hold(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+{
+    return sp_hold_take(&((struct sensor *)arg)->holds, addr, port, iface);
+}
+
+static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
+{
+    sp_hold_release(&((struct sensor *)arg)->holds, addr, port);
+}
+
+static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+{
+    return sp_standins_open(((struct sensor *)arg)->standins, addr, port, iface);
+}
+
+static void unstand(void *arg)
+{
+    sp_standins_close(((struct sensor *)arg)->standins);
+}
+
+static enum sp_stand_act on_heard(void *arg, const uint8_t *bytes, size_t len,
+                                  uint8_t reply[static SP_FORM_MAX], size_t *ret_reply_len)
+{
+    return sp_engine_stand_heard(((struct sensor *)arg)->engine, bytes, len, reply, ret_reply_len);
 }
 
 static struct sp_counters counters(void *arg)
@@ -141,6 +171,7 @@ static void on_capture(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     drain_capture(arg);
+    schedule(arg); /* a conversation may have to go on */
 }
 
 static void on_host_packet(const struct sp_pkt *pkt, uint32_t iface, void *arg)
@@ -327,6 +358,8 @@ static void release(struct sensor *s)
         }
     }
     sp_engine_free(s->engine);
+    sp_holds_close(&s->holds);
+    sp_standins_free(s->standins);
     sp_injector_free(s->injector);
     sp_hostsocks_close(s->hostsocks);
     sp_capture_free(s->capture);
@@ -365,7 +398,11 @@ int sp_role_sensor(const struct sp_probe_options *options)
         .route = get_route,
         .neighbour = get_neighbour,
         .listen = set_listening,
+        .hold = hold,
+        .release = release_hold,
         .counters = counters,
+        .stand = stand,
+        .unstand = unstand,
     };
     s.base = event_base_new();
     if (!s.base ||
@@ -379,6 +416,9 @@ int sp_role_sensor(const struct sp_probe_options *options)
     }
     if (rc == SP_OK) {
         rc = sp_engine_new(&io, &options->bounds, options->generation, &s.engine);
+    }
+    if (rc == SP_OK) {
+        rc = sp_standins_new(s.base, SP_ASK_FD, on_heard, &s, &s.standins);
     }
     if (rc == SP_OK) {
         rc = add_events(&s, &diag);

@@ -3,6 +3,31 @@
 
 #include "probe/base/mem.h"
 
+static enum sp_rc make_backend_flows(struct sp_result *result)
+{
+    for (size_t i = 0; i < result->plan->ntests; i++) {
+        const struct sp_test *test = &result->plan->tests[i];
+        const struct sp_listener *listener = sp_result_listener(result->model, result->plan, test);
+        if (listener) {
+            uint16_t **flows = &result->outcomes[i].backend_flows;
+            *flows = sp_calloc(listener->nbackends, sizeof(**flows));
+            if (!*flows) {
+                return SP_E_NOMEM;
+            }
+        }
+    }
+    return SP_OK;
+}
+
+const struct sp_listener *sp_result_listener(const struct sp_model *model,
+                                             const struct sp_plan *plan, const struct sp_test *test)
+{
+    const struct sp_pair *pair = &plan->pairs[test->pair];
+    return pair->is_balanced && !pair->one_sided && test->expect != SP_EXPECT_DENY
+               ? sp_model_listener(model, pair->to, test->proto, test->port)
+               : NULL;
+}
+
 enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *plan,
                          struct sp_result **ret_result)
 {
@@ -14,7 +39,7 @@ enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *pla
     result->plan = plan;
     result->outcomes = sp_calloc(plan->ntests, sizeof(*result->outcomes));
     result->hosts = sp_calloc(model->nhosts, sizeof(*result->hosts));
-    if (!result->outcomes || !result->hosts) {
+    if (!result->outcomes || !result->hosts || make_backend_flows(result) != SP_OK) {
         sp_result_free(result);
         return SP_E_NOMEM;
     }
@@ -40,7 +65,11 @@ void sp_result_free(struct sp_result *result)
     if (!result) {
         return;
     }
+    for (size_t i = 0; result->outcomes && i < result->plan->ntests; i++) {
+        sp_free(result->outcomes[i].backend_flows);
+    }
     sp_free(result->outcomes);
     sp_free(result->hosts);
+    sp_evidence_free(result->evidence);
     sp_free(result);
 }

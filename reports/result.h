@@ -5,6 +5,7 @@
 #ifndef SP_REPORTS_RESULT_H
 #define SP_REPORTS_RESULT_H
 
+#include "reports/evidence.h"
 #include "reports/verdict.h"
 #include "topologies/plan.h"
 
@@ -15,7 +16,10 @@ struct sp_outcome {
     uint8_t grade;         /* enum sp_grade of the control it rests on */
     uint16_t control_sent; /* control packets around it */
     uint16_t control_lost;
-    bool injected_link;     /* else raw IP */
+    bool injected_link; /* else raw IP */
+    /* An allowed flow to a balancer: flows that each backend of its listener got, in the order of
+     * the listener; owned, NULL for all other tests. */
+    uint16_t *backend_flows;
     const char *not_tested; /* static reason when verdict is NOT_TESTED */
 };
 
@@ -42,11 +46,16 @@ struct sp_result {
     struct sp_outcome *outcomes;  /* plan->ntests */
     struct sp_host_status *hosts; /* model->nhosts */
     uint64_t packets_sent, packets_captured, capture_drops;
+    struct sp_evidence *evidence; /* owned; NULL = not asked for */
 };
 
 /* Every test starts as inconclusive (interrupted), so one that nobody judges is never a pass. */
 enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *plan,
                          struct sp_result **ret_result) SP_MUST_CHECK;
+/* The listener whose backends an allowed test of a balancer must reach; NULL for all others. */
+const struct sp_listener *sp_result_listener(const struct sp_model *model,
+                                             const struct sp_plan *plan,
+                                             const struct sp_test *test);
 void sp_result_free(struct sp_result *result);
 
 #endif

@@ -118,8 +118,32 @@ static bool judge_arrival(const struct sp_case *what, const struct sp_seen *seen
     return false;
 }
 
+/* A balancer's address: nobody behind it got anything (rows 1 and 2). Who serves there, leaks: the
+ * address itself must take nothing. A refusal is as good as silence, whoever it comes from. */
+static struct sp_judgement judge_balanced_deny(const struct sp_seen *seen)
+{
+    if (serves(seen->answer)) {
+        return say(SP_VERDICT_LEAK, SP_ROW_ONE_SIDED_LEAK, SP_BY_NOBODY);
+    }
+    enum sp_unsound reason = soundness(seen);
+    if (reason != SP_SOUND) {
+        return unclear(3, reason);
+    }
+    if (sent_nothing_by_policy(seen)) {
+        return unclear(4, SP_UNSOUND_SENDER_POLICY);
+    }
+    if (contradicts(seen)) {
+        return unclear(6, SP_UNSOUND_CONTRADICTION);
+    }
+    return refuses(seen->answer) ? say(SP_VERDICT_HOLDS, 6, SP_BY_ANSWERER)
+                                 : say(SP_VERDICT_HOLDS, 7, SP_BY_PATH);
+}
+
 static struct sp_judgement judge_deny(const struct sp_case *what, const struct sp_seen *seen)
 {
+    if (what->balanced) {
+        return judge_balanced_deny(seen);
+    }
     enum sp_unsound reason = soundness(seen);
     if (reason != SP_SOUND) {
         return unclear(3, reason);
@@ -213,11 +237,55 @@ static struct sp_judgement judge_delivered(const struct sp_seen *seen, enum sp_u
     return judge_share(works, seen, 14, reason);
 }
 
+/* What the backends' probes received of the flows to a balancer (design section 7). */
+static struct sp_judgement judge_balanced_allow(const struct sp_seen *seen, enum sp_unsound reason)
+{
+    /* Served, and by nobody of the declared ones. */
+    if (seen->foreign > 0 && seen->backends_blind == 0 && reason == SP_SOUND) {
+        return say(SP_VERDICT_MISDELIVERED, 8, SP_BY_NOBODY);
+    }
+    if (seen->host == 0) {
+        if (seen->foreign > 0 && seen->backends_blind > 0) {
+            return unclear(9, SP_UNSOUND_SILENT);
+        }
+        if (reason != SP_SOUND) {
+            return unclear(3, reason);
+        }
+        if (sent_nothing_by_policy(seen)) {
+            return say(SP_VERDICT_BLOCKED, 10, SP_BY_SENDER);
+        }
+        if (seen->nic > 0) {
+            return say(SP_VERDICT_HOST_FILTERED, 11, SP_BY_RECEIVER);
+        }
+        /* The address answers, and no backend gets it: the balancer has nobody to pass it on to. */
+        bool answered = serves(seen->answer) || refuses(seen->answer);
+        return say(SP_VERDICT_BLOCKED, 10, answered ? SP_BY_ANSWERER : SP_BY_PATH);
+    }
+    struct sp_seen of_probes = *seen; /* flows to backends without a probe were seen by nobody */
+    if (seen->backends_blind > 0) {
+        of_probes.attempts = (uint16_t)(seen->attempts - seen->foreign);
+        of_probes.answered = (uint16_t)(seen->answered - seen->foreign);
+    }
+    struct sp_judgement judged = judge_delivered(&of_probes, reason);
+    bool whole = judged.verdict == SP_VERDICT_HOLDS || judged.verdict == SP_VERDICT_PARTIAL;
+    if (whole && seen->backends_reached < seen->backends) {
+        if (reason != SP_SOUND) {
+            return unclear(3, reason);
+        }
+        return seen->loss_confirmed ? say(SP_VERDICT_PARTIAL, 13, SP_BY_PATH)
+                                    : unclear(13, SP_UNSOUND_LOSS);
+    }
+    return judged;
+}
+
 static struct sp_judgement judge_allow(const struct sp_case *what, const struct sp_seen *seen)
 {
     enum sp_unsound reason = soundness(seen);
     if (seen->elsewhere > 0 || seen->rewritten > 0) {
         return say(SP_VERDICT_MISDELIVERED, 8, SP_BY_NOBODY);
+    }
+    if (what->balanced) {
+        return judge_balanced_allow(seen, reason);
     }
     return seen->host == 0 ? judge_undelivered(what, seen, reason) : judge_delivered(seen, reason);
 }
@@ -323,12 +391,15 @@ const char *sp_unsound_str(enum sp_unsound unsound)
         [SP_UNSOUND_INTERFACE] = "an interface of the receiver went down, changed or runs XDP",
         [SP_UNSOUND_UNTAGGED] = "packets without our tag arrived at the tested port",
         [SP_UNSOUND_INTERRUPTED] = "the run stopped before the test was finished",
+        [SP_UNSOUND_NOW_AND_THEN] = "flows beside it leaked only now and then: something limits "
+                                    "the rate, or not all paths are closed",
         [SP_UNSOUND_SENDER_POLICY] =
             "the sender's own firewall dropped it, so the network was not tested",
         [SP_UNSOUND_ANSWERER] = "it was refused by an RST or ICMP error, and nothing shows by whom",
         [SP_UNSOUND_CONTRADICTION] = "an answer shows that it got through, yet no arrival was seen",
         [SP_UNSOUND_SILENT] = "the target has no probe and did not answer",
         [SP_UNSOUND_LOSS] = "most packets were lost, and no second batch confirmed it",
+        [SP_UNSOUND_STANDIN] = "a stand-in listener could not be opened at the receiver",
     };
     return unsound < SP_UNSOUND_COUNT ? clauses[unsound] : "unknown";
 }

@@ -46,13 +46,15 @@ enum sp_unsound {
     SP_UNSOUND_INTERFACE, /* an interface of the receiver went down or changed, or has XDP attached
                            */
     SP_UNSOUND_UNTAGGED,  /* packets without our tag arrived at the tested port in the window */
-    SP_UNSOUND_INTERRUPTED, /* the run was stopped before the test was finished */
+    SP_UNSOUND_INTERRUPTED,  /* the run was stopped before the test was finished */
+    SP_UNSOUND_NOW_AND_THEN, /* flows beside it leaked only now and then */
     /* Found by the judge, not by who measured: */
     SP_UNSOUND_SENDER_POLICY, /* the sender's own policy dropped it: the network was not tested */
     SP_UNSOUND_ANSWERER,      /* an RST or ICMP error came back and nothing places who sent it */
     SP_UNSOUND_CONTRADICTION, /* an answer shows that the flow crossed, yet no arrival was seen */
     SP_UNSOUND_SILENT,        /* an allowed flow to a target without a probe, and no answer */
     SP_UNSOUND_LOSS,          /* most of an allowed flow was lost, in one batch only */
+    SP_UNSOUND_STANDIN,       /* a stand-in listener could not be opened (told by who measured) */
     SP_UNSOUND_COUNT
 };
 
@@ -66,20 +68,25 @@ enum sp_answerer { SP_ANSWERER_UNKNOWN, SP_ANSWERER_DESTINATION, SP_ANSWERER_BEF
 struct sp_seen {
     enum sp_unsound unsound;
     bool sender_policy; /* the sender's own OUTPUT policy refused it (EPERM) and no attempt left */
-    bool capture_lossless;   /* false: an absence at the receiver proves nothing (kept apart from
-                                unsound) */
-    uint16_t attempts;       /* that count: seen leaving the sender */
-    uint16_t nic;            /* attempts that arrived at the receiver's capture */
-    uint16_t host;           /* attempts that passed the receiver's INPUT rules */
-    uint16_t answer_left;    /* attempts whose answer was seen leaving the receiver */
-    uint16_t answered;       /* attempts whose answer reached the sender */
-    uint16_t elsewhere;      /* attempts that arrived at another probe */
-    uint32_t elsewhere_host; /* that host, SP_NONE */
-    uint16_t rewritten;      /* arrivals whose addresses or ports differ from what was declared */
-    uint8_t answer;          /* enum sp_answer: the best kind seen */
-    uint8_t answer_code;     /* ICMP code of SP_ANSWER_UNREACHABLE */
-    uint8_t answerer;        /* enum sp_answerer */
+    bool capture_lossless;    /* false: an absence at the receiver proves nothing (kept apart from
+                                 unsound) */
+    uint16_t attempts;        /* that count: seen leaving the sender */
+    uint16_t nic;             /* attempts that arrived at the receiver's capture */
+    uint16_t host;            /* attempts that passed the receiver's INPUT rules */
+    uint16_t answer_left;     /* attempts whose answer was seen leaving the receiver */
+    uint16_t answered;        /* attempts whose answer reached the sender */
+    uint16_t elsewhere;       /* attempts that arrived at another probe */
+    uint32_t elsewhere_host;  /* that host, SP_NONE */
+    uint16_t rewritten;       /* arrivals whose addresses or ports differ from what was declared */
+    struct sp_tuple captured; /* how the first such arrival came, here or elsewhere */
+    uint8_t answer;           /* enum sp_answer: the best kind seen */
+    uint8_t answer_code;      /* ICMP code of SP_ANSWER_UNREACHABLE */
+    uint8_t answerer;         /* enum sp_answerer */
     struct sp_addr answerer_addr;
+    /* An allowed flow to a balancer: its backends with a probe, those of them that got a flow,
+     * those without a probe, and flows that somebody served whom no probe saw. */
+    uint16_t backends, backends_reached, backends_blind, foreign;
+    bool is_proxied; /* somebody on the path answered SYNs, and conversations were held with him */
     bool loss_confirmed; /* an allowed flow lost packets in two batches, above the limit */
 };
 
@@ -89,6 +96,7 @@ struct sp_case {
     bool reject_declared;
     bool proxy_declared; /* a proxy or l7 balancer stands on the path by declaration */
     bool one_sided;      /* the receiver has no probe */
+    bool balanced;       /* the receiver is a balancer's address */
 };
 
 /* Who stopped it, for holds and blocked. */

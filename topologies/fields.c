@@ -172,6 +172,8 @@ static const struct sp_shape balancer = {
         {"address", &addrs, true, "where clients reach it; may stand outside every network"},
         {"pool", &prefixes, false, "the ranges its addresses must come from"},
         {"from", &selectors, true, "who may use it"},
+        {"sources", &addrs, false,
+         "from which its own connections to the backends come: rewritten ones and health checks"},
         {"listeners",
          &(const struct sp_shape){
              .kind = SP_SHAPE_LIST, .item = &listener, .min = 1, .max = MAX_LIST},

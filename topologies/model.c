@@ -45,6 +45,8 @@ static void release_balancer(struct sp_balancer *balancer)
     sp_free(balancer->addrs);
     sp_free(balancer->addr_pos);
     sp_free(balancer->pool);
+    sp_free(balancer->sources);
+    sp_free(balancer->receivers);
     sp_bits_release(&balancer->from);
     sp_free(balancer->listeners);
 }

@@ -130,6 +130,10 @@ struct sp_balancer {
     struct sp_bits from; /* who may use it */
     struct sp_listener *listeners;
     size_t nlisteners;
+    struct sp_addr *sources; /* where its own connections to backends come from; may be empty */
+    size_t nsources;
+    uint32_t *receivers; /* all its backends that have a probe, each once, rising */
+    size_t nreceivers;
 };
 
 /* snat: packets of `from` arrive at `to` with the source addr. dnat: `from` sends to addr and
@@ -223,6 +227,15 @@ const char *sp_model_target_name(const struct sp_model *model, size_t target);
 uint32_t sp_model_target_network(const struct sp_model *model, size_t target);
 /* True when a is b or inside b (by `in:`). */
 bool sp_model_network_within(const struct sp_model *model, uint32_t a, uint32_t b);
+/* The i-th host whose probe may receive what is sent to a target: the host itself, or a backend of
+ * the balancer; SP_NONE past the last. */
+uint32_t sp_model_receiver(const struct sp_model *model, uint32_t target, size_t i);
+/* The balancer's listener on that port, NULL for a host and when there is none. */
+const struct sp_listener *sp_model_listener(const struct sp_model *model, uint32_t target,
+                                            uint8_t proto, uint16_t port);
+bool sp_listener_has(const struct sp_listener *listener, uint32_t host);
+/* May tagged payload reach a real service on that port? */
+bool sp_model_data_ok(const struct sp_model *model, uint8_t proto, uint16_t port);
 /* Host index by name, or SP_NONE. */
 uint32_t sp_model_find_host(const struct sp_model *model, const char *name);
 /* The top network (usually the VPC) that holds this one. */
@@ -232,5 +245,8 @@ const struct sp_enforcement *sp_model_enforcement(const struct sp_model *model, 
                                                   uint32_t b);
 /* The rate allowed to one host: the smallest of what is declared for it. */
 uint32_t sp_model_host_rate(const struct sp_model *model, uint32_t host);
+/* The technique classes that a host's network consents to: its own word, else that of what it lies
+ * in, else the limits'. */
+char sp_model_host_hazard(const struct sp_model *model, uint32_t host);
 
 #endif

@@ -41,6 +41,58 @@ bool sp_model_network_within(const struct sp_model *model, uint32_t a, uint32_t 
     return false;
 }
 
+static const struct sp_balancer *balancer_of(const struct sp_model *model, uint32_t target)
+{
+    size_t i = target - model->nhosts;
+    return target >= model->nhosts && i < model->nbalancers ? &model->balancers[i] : NULL;
+}
+
+uint32_t sp_model_receiver(const struct sp_model *model, uint32_t target, size_t i)
+{
+    const struct sp_balancer *balancer = balancer_of(model, target);
+    if (balancer) {
+        return i < balancer->nreceivers ? balancer->receivers[i] : SP_NONE;
+    }
+    return target < model->nhosts && model->hosts[target].via && i == 0 ? target : SP_NONE;
+}
+
+const struct sp_listener *sp_model_listener(const struct sp_model *model, uint32_t target,
+                                            uint8_t proto, uint16_t port)
+{
+    const struct sp_balancer *balancer = balancer_of(model, target);
+    for (size_t i = 0; balancer && i < balancer->nlisteners; i++) {
+        const struct sp_listener *listener = &balancer->listeners[i];
+        if (listener->port.proto == proto && listener->port.lo == port) {
+            return listener;
+        }
+    }
+    return NULL;
+}
+
+bool sp_listener_has(const struct sp_listener *listener, uint32_t host)
+{
+    for (size_t i = 0; i < listener->nbackends; i++) {
+        if (listener->backends[i] == host) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sp_model_data_ok(const struct sp_model *model, uint8_t proto, uint16_t port)
+{
+    for (size_t s = 0; s < model->nservices; s++) {
+        const struct sp_service *service = &model->services[s];
+        for (size_t p = 0; service->data_ok && p < service->nports; p++) {
+            if (service->ports[p].proto == proto && service->ports[p].lo <= port &&
+                port <= service->ports[p].hi) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 uint32_t sp_model_find_host(const struct sp_model *model, const char *name)
 {
     for (size_t i = 0; i < model->nhosts; i++) {
@@ -126,4 +178,16 @@ uint32_t sp_model_host_rate(const struct sp_model *model, uint32_t host)
         network = model->networks[network].parent;
     }
     return rate;
+}
+
+char sp_model_host_hazard(const struct sp_model *model, uint32_t host)
+{
+    uint32_t network = sp_model_target_network(model, host);
+    for (size_t steps = 0; network < model->nnetworks && steps <= model->nnetworks; steps++) {
+        if (model->networks[network].hazard != 0) {
+            return model->networks[network].hazard;
+        }
+        network = model->networks[network].parent;
+    }
+    return model->limits.hazard != 0 ? model->limits.hazard : 'A';
 }

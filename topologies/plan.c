@@ -83,16 +83,28 @@ static enum sp_rc add_test(struct planner *p, const struct sp_interval *iv, stru
     return SP_OK;
 }
 
-/* Adds the points of one list whose expectation is (or is not) to be denied. */
+/* Which points of a list are added: those of its denied intervals, of the others, or what stands
+ * for an allowed interval in a conversation. */
+enum pick { PICK_DENIES, PICK_ALLOWS, PICK_TALKS, PICK_COUNT };
+
+static bool is_picked(enum pick pick, const struct sp_interval *iv, const struct sp_point *point)
+{
+    if (pick == PICK_TALKS) {
+        return sp_point_stands(iv, point);
+    }
+    return (iv->expect == SP_EXPECT_DENY) == (pick == PICK_DENIES);
+}
+
 static enum sp_rc add_tests(struct planner *p, const struct sp_points *points,
-                            struct sp_intervals list, bool denies, uint8_t proto, uint8_t technique)
+                            struct sp_intervals list, enum pick pick, uint8_t proto,
+                            uint8_t technique)
 {
     size_t at = 0;
     for (size_t i = 0; i < points->n; i++) {
         while (at < list.n && list.at[at].hi < points->at[i].port) {
             at++;
         }
-        if (at < list.n && (list.at[at].expect == SP_EXPECT_DENY) == denies) {
+        if (at < list.n && is_picked(pick, &list.at[at], &points->at[i])) {
             enum sp_rc rc = add_test(p, &list.at[at], points->at[i], proto, technique);
             if (rc != SP_OK) {
                 return rc;
@@ -126,12 +138,13 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
                             const struct lists *lists, bool *tested)
 {
     struct sp_plan *plan = p->plan;
-    uint8_t technique[SP_FAMILY_PROTOS], protos[SP_FAMILY_PROTOS];
+    struct sp_ways ways[SP_FAMILY_PROTOS];
+    uint8_t protos[SP_FAMILY_PROTOS];
     size_t n = 0, before = plan->ntests;
     for (size_t i = 0; i < SP_FAMILY_PROTOS; i++) {
-        uint8_t proto = sp_family_proto(pair->family, i), index = 0;
-        enum sp_reason reason = sp_reason_proto(p->model, p->options.techniques, pair->from,
-                                                pair->to, proto, pair->family, &index);
+        uint8_t proto = sp_family_proto(pair->family, i);
+        enum sp_reason reason =
+            sp_reason_ways(p->model, p->options.techniques, pair, proto, &ways[n]);
         if (reason != SP_REASON_NONE) {
             sp_tally_skip(p->tally, reason, SP_NONE, pair->family, proto, lists->there[proto].n);
             continue;
@@ -140,9 +153,7 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
         if (rc != SP_OK) {
             return rc;
         }
-        sp_tally_points(p->tally, pair, proto, lists->there[proto], &p->points[n],
-                        sp_technique_at(index)->packets);
-        technique[n] = index;
+        sp_tally_points(p->tally, pair, proto, lists->there[proto], &p->points[n], &ways[n]);
         protos[n++] = proto;
     }
     if (n == 0) {
@@ -153,10 +164,13 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
         return SP_E_NOMEM;
     }
     plan->pairs[plan->npairs++] = *pair;
-    for (int pass = 0; pass < 2; pass++) {
+    for (int pick = 0; pick < PICK_COUNT; pick++) {
         for (size_t i = 0; i < n; i++) {
-            enum sp_rc rc = add_tests(p, &p->points[i], lists->there[protos[i]], pass == 0,
-                                      protos[i], technique[i]);
+            const uint8_t techniques[PICK_COUNT] = {ways[i].deny, ways[i].allow, ways[i].talk};
+            enum sp_rc rc = techniques[pick] == SP_NO_TECHNIQUE
+                                ? SP_OK
+                                : add_tests(p, &p->points[i], lists->there[protos[i]],
+                                            (enum pick)pick, protos[i], techniques[pick]);
             if (rc != SP_OK) {
                 return rc;
             }
@@ -192,9 +206,7 @@ static enum sp_rc plan_targets(struct planner *p, uint32_t from, uint32_t to, en
         reason = SP_REASON_FAMILY;
     }
     if (reason != SP_REASON_NONE) {
-        uint32_t who = reason == SP_REASON_SOURCE_PROBE ? from
-                       : reason == SP_REASON_BALANCER   ? to
-                                                        : SP_NONE;
+        uint32_t who = reason == SP_REASON_SOURCE_PROBE ? from : SP_NONE;
         sp_tally_skip(p->tally, reason, who, 0, SP_PROTO_COUNT, 1);
     }
     p->plan->coverage.pairs_of++;
@@ -290,6 +302,10 @@ enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
     }
     p.plan->depth = options->depth;
     p.plan->seed = options->seed;
+    for (size_t i = 0; i < sp_technique_count(); i++) {
+        bool wanted = !options->techniques || options->techniques[i];
+        p.plan->may_talk = p.plan->may_talk || (wanted && sp_technique_talks(i));
+    }
     enum sp_rc rc = make_plan(&p);
     planner_release(&p);
     if (rc != SP_OK) {
@@ -308,6 +324,17 @@ void sp_plan_free(struct sp_plan *plan)
         sp_free(plan->skips);
         sp_free(plan);
     }
+}
+
+unsigned sp_plan_flows_for(size_t k)
+{
+    double share = k > 1 ? 1.0 - 1.0 / (double)k : 0.0;
+    double missed = (double)k; /* expected ways that no flow has taken */
+    unsigned n = 0;
+    for (; missed > 0.05 && n < 100000U; n++) {
+        missed *= share;
+    }
+    return n;
 }
 
 const char *sp_depth_str(enum sp_depth depth)

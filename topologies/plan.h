@@ -20,7 +20,8 @@ struct sp_pair {
     uint8_t family;
     uint8_t layer;        /* enum sp_layer */
     bool reject_declared; /* the enforcement point declares action: reject; rules: see the test */
-    bool one_sided;       /* the receiver has no probe */
+    bool one_sided;       /* the receiver (of a balancer: every backend) has no probe */
+    bool is_balanced;     /* to is a balancer: its backends receive */
 };
 
 struct sp_test {
@@ -82,6 +83,7 @@ struct sp_plan {
     struct sp_cost cost;
     enum sp_depth depth;
     uint64_t seed;
+    bool may_talk; /* conversations were not left out: a SYN/ACK of nobody may be followed up */
     uint16_t sport_lo,
         sport_hi; /* source ports reserved for the run: none of them is ever tested */
 };
@@ -94,6 +96,10 @@ struct sp_plan {
 #define SP_PLAN_CHECKPOINTS     2U
 
 #define SP_PLAN_MAX_TESTS UINT64_C(50000000)
+
+/* Flows with source ports of their own so that each of k equally likely ways (backends, paths) is
+ * taken at least once with a probability of 95 %: the smallest n with k (1 - 1/k)^n <= 0.05. */
+unsigned sp_plan_flows_for(size_t k);
 
 /* SP_E_LIMIT: too many tests (the message tells how to narrow the plan), or no free range of source
  * ports is left. */

@@ -315,7 +315,8 @@ bool sp_book_pair(struct sp_book *book, uint32_t from, uint32_t to, size_t i, si
         enforcement(book, sp_model_target_network(model, from), sp_model_target_network(model, to));
     pair.layer = point ? (uint8_t)point->layer : (uint8_t)SP_LAYER_NETWORK;
     pair.reject_declared = point && point->action == SP_ACTION_REJECT;
-    pair.one_sided = to < model->nhosts && !model->hosts[to].via;
+    pair.one_sided = sp_model_receiver(model, to, 0) == SP_NONE;
+    pair.is_balanced = to >= model->nhosts;
     bool translated = !sp_addr_eq(&pair.dst, &pair.own);
     *ret_reason = SP_REASON_NONE;
     if (sp_addr_is_special(&pair.src) || sp_addr_is_special(&pair.dst)) {

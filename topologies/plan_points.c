@@ -149,6 +149,11 @@ enum sp_rc sp_points_build(struct sp_points *points, const struct sp_point_sourc
     return SP_OK;
 }
 
+bool sp_point_stands(const struct sp_interval *iv, const struct sp_point *point)
+{
+    return iv->expect == SP_EXPECT_ALLOW && point->why == SP_WHY_REPRESENTATIVE;
+}
+
 void sp_points_release(struct sp_points *points)
 {
     sp_free(points->at);
@@ -170,16 +175,6 @@ static enum sp_rc add_port(struct sp_ports *ports, uint16_t port)
     return SP_OK;
 }
 
-static bool is_backend(const struct sp_listener *listener, uint32_t target)
-{
-    for (size_t i = 0; i < listener->nbackends; i++) {
-        if (listener->backends[i] == target) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Ports on which balancers reach this host; a client that goes around the balancer must not. */
 static enum sp_rc add_backend_ports(const struct sp_model *model, uint32_t target, uint8_t proto,
                                     struct sp_ports *ports)
@@ -189,7 +184,7 @@ static enum sp_rc add_backend_ports(const struct sp_model *model, uint32_t targe
         for (size_t i = 0; i < balancer->nlisteners; i++) {
             const struct sp_listener *listener = &balancer->listeners[i];
             if (listener->port.proto != proto || listener->backend_port == 0 ||
-                !is_backend(listener, target)) {
+                !sp_listener_has(listener, target)) {
                 continue;
             }
             if (add_port(ports, listener->backend_port) != SP_OK) {

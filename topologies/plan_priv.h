@@ -13,7 +13,6 @@ enum sp_reason {
     SP_REASON_NONE,
     SP_REASON_SUBNET, /* sp_policy_untested says why */
     SP_REASON_SOURCE_PROBE,
-    SP_REASON_BALANCER,
     SP_REASON_FAMILY,
     SP_REASON_AMBIGUOUS,
     SP_REASON_SPECIAL,
@@ -33,6 +32,17 @@ enum sp_reason sp_reason_pair(const struct sp_policy *policy, const struct sp_mo
  * in the registry. wanted as in sp_plan_options.techniques. */
 enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted, uint32_t from,
                                uint32_t to, uint8_t proto, uint8_t family, uint8_t *ret_technique);
+/* The techniques that test one pair of addresses in one protocol, as registry indexes. */
+#define SP_NO_TECHNIQUE UINT8_MAX
+struct sp_ways {
+    uint8_t deny, allow; /* the flow itself, by expectation */
+    uint8_t talk;        /* besides: one whole conversation per allowed interval */
+};
+/* Fills *ret_ways; what is left out or not consented to is SP_NO_TECHNIQUE. SP_REASON_NONE when
+ * anything is tested at all. An allowed flow to a balancer is a conversation: only its data shows
+ * which backend answered. */
+enum sp_reason sp_reason_ways(const struct sp_model *model, const bool *wanted,
+                              const struct sp_pair *pair, uint8_t proto, struct sp_ways *ret_ways);
 /* Whether a technique of this hazard class may run between two hosts: both networks must consent.
  */
 bool sp_hazard_allowed(const struct sp_model *model, uint32_t from, uint32_t to, char hazard);
@@ -78,6 +88,9 @@ struct sp_points {
     size_t n, cap;
     bool no_memory; /* sticky until the next sp_points_build */
 };
+
+/* Does this point stand for an interval that must work? Conversations are held with these only. */
+bool sp_point_stands(const struct sp_interval *iv, const struct sp_point *point);
 
 struct sp_ports {
     uint16_t *at; /* sorted, each once */

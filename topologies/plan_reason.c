@@ -9,8 +9,6 @@ const char *sp_reason_str(enum sp_reason reason)
         [SP_REASON_NONE] = "tested",
         [SP_REASON_SUBNET] = "same subnet, no `within:` and no policy that names the two",
         [SP_REASON_SOURCE_PROBE] = "the source has no probe",
-        [SP_REASON_BALANCER] =
-            "balancer reachability is judged by its backends; not in this version's techniques",
         [SP_REASON_FAMILY] = "the two have no address of the same family",
         [SP_REASON_AMBIGUOUS] = "ambiguous address",
         [SP_REASON_SPECIAL] = "loopback, link-local and multicast addresses are never tested",
@@ -30,31 +28,19 @@ enum sp_reason sp_reason_pair(const struct sp_policy *policy, const struct sp_mo
     if (sp_policy_untested(policy, from, to)) {
         return SP_REASON_SUBNET;
     }
-    if (!model->hosts[from].via) {
-        return SP_REASON_SOURCE_PROBE;
-    }
-    return to >= model->nhosts ? SP_REASON_BALANCER : SP_REASON_NONE;
-}
-
-/* What a network's owner consents to: its own word, else that of what it lies in. */
-static char hazard_of(const struct sp_model *model, uint32_t host)
-{
-    uint32_t network = sp_model_target_network(model, host);
-    for (size_t steps = 0; network < model->nnetworks && steps <= model->nnetworks; steps++) {
-        if (model->networks[network].hazard != 0) {
-            return model->networks[network].hazard;
-        }
-        network = model->networks[network].parent;
-    }
-    if (model->limits.hazard != 0) {
-        return model->limits.hazard;
-    }
-    return 'A';
+    return model->hosts[from].via ? SP_REASON_NONE : SP_REASON_SOURCE_PROBE;
 }
 
 bool sp_hazard_allowed(const struct sp_model *model, uint32_t from, uint32_t to, char hazard)
 {
-    return hazard <= hazard_of(model, from) && hazard <= hazard_of(model, to);
+    bool allowed = hazard <= sp_model_host_hazard(model, from);
+    /* A balancer passes on to its backends: all of them have to consent. */
+    uint32_t host;
+    allowed = allowed && (to >= model->nhosts || hazard <= sp_model_host_hazard(model, to));
+    for (size_t i = 0; allowed && (host = sp_model_receiver(model, to, i)) != SP_NONE; i++) {
+        allowed = hazard <= sp_model_host_hazard(model, host);
+    }
+    return allowed;
 }
 
 enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted, uint32_t from,
@@ -73,6 +59,38 @@ enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted,
     }
     *ret_technique = (uint8_t)index;
     return SP_REASON_NONE;
+}
+
+/* The technique that carries data both ways, if it may run between these two. */
+static uint8_t conversation(const struct sp_model *model, const bool *wanted,
+                            const struct sp_pair *pair, uint8_t proto)
+{
+    const struct sp_technique_info *info =
+        proto == SP_PROTO_TCP ? sp_technique_find("tcp_handshake") : NULL;
+    if (!info || pair->one_sided || (wanted && !wanted[sp_technique_index(info)]) ||
+        !sp_hazard_allowed(model, pair->from, pair->to, info->hazard)) {
+        return SP_NO_TECHNIQUE;
+    }
+    return (uint8_t)sp_technique_index(info);
+}
+
+enum sp_reason sp_reason_ways(const struct sp_model *model, const bool *wanted,
+                              const struct sp_pair *pair, uint8_t proto, struct sp_ways *ret_ways)
+{
+    uint8_t plain = SP_NO_TECHNIQUE;
+    enum sp_reason reason =
+        sp_reason_proto(model, wanted, pair->from, pair->to, proto, pair->family, &plain);
+    uint8_t talk = conversation(model, wanted, pair, proto);
+    bool whole = pair->is_balanced && proto == SP_PROTO_TCP && !pair->one_sided;
+    *ret_ways =
+        (struct sp_ways){.deny = plain, .allow = whole ? talk : plain, .talk = SP_NO_TECHNIQUE};
+    /* Who takes the data of a conversation with a host is a stand-in listener: class B. */
+    if (!whole && sp_hazard_allowed(model, pair->from, pair->to, 'B')) {
+        ret_ways->talk = talk;
+    }
+    bool any = ret_ways->deny != SP_NO_TECHNIQUE || ret_ways->allow != SP_NO_TECHNIQUE ||
+               ret_ways->talk != SP_NO_TECHNIQUE;
+    return any ? SP_REASON_NONE : reason;
 }
 
 uint8_t sp_family_proto(uint8_t family, size_t i)

@@ -25,8 +25,8 @@ struct sp_tally {
 /* Reasons that lie in one target. */
 static bool is_single(enum sp_reason reason)
 {
-    return reason == SP_REASON_SOURCE_PROBE || reason == SP_REASON_BALANCER ||
-           reason == SP_REASON_AMBIGUOUS || reason == SP_REASON_UNTRANSLATED;
+    return reason == SP_REASON_SOURCE_PROBE || reason == SP_REASON_AMBIGUOUS ||
+           reason == SP_REASON_UNTRANSLATED;
 }
 
 static size_t family_slot(uint8_t family)
@@ -106,58 +106,70 @@ void sp_tally_skip(struct sp_tally *tally, enum sp_reason reason, uint32_t who, 
     }
 }
 
-/* Attempts, controls and the load that they put on both ends. */
-static void add_cost(struct sp_tally *tally, const struct sp_pair *pair, uint64_t denies,
-                     uint64_t allows, uint8_t packets)
+/* Tests of one kind: attempts, controls and the load that they put on both ends. */
+static void add_cost(struct sp_tally *tally, const struct sp_pair *pair, uint64_t tests,
+                     uint64_t attempts, uint8_t technique)
 {
-    uint64_t rounds =
-        (denies ? SP_PLAN_DENY_ATTEMPTS : 0U) + (allows ? SP_PLAN_ALLOW_ATTEMPTS : 0U);
-    uint64_t n = (denies * SP_PLAN_DENY_ATTEMPTS + allows * SP_PLAN_ALLOW_ATTEMPTS) * packets +
-                 rounds * SP_PLAN_CONTROL_PACKETS * SP_PLAN_CHECKPOINTS;
-    tally->tests += denies + allows;
+    const struct sp_technique_info *info = sp_technique_at(technique);
+    if (tests == 0 || !info) {
+        return;
+    }
+    uint64_t controls = SP_PLAN_CONTROL_PACKETS * SP_PLAN_CHECKPOINTS;
+    uint64_t n = attempts * (tests * info->packets + controls);
+    tally->tests += tests;
     tally->packets += n;
     tally->sent[pair->from] += n;
-    if (pair->to < tally->model->nhosts) {
-        tally->received[pair->to] += n;
+    uint32_t host;
+    for (size_t i = 0; (host = sp_model_receiver(tally->model, pair->to, i)) != SP_NONE; i++) {
+        tally->received[host] += n;
     }
-    tally->any_deny = tally->any_deny || denies > 0;
-    tally->any_allow = tally->any_allow || allows > 0;
 }
 
 void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
-                     struct sp_intervals list, const struct sp_points *points, uint8_t packets)
+                     struct sp_intervals list, const struct sp_points *points,
+                     const struct sp_ways *ways)
 {
-    uint64_t denies = 0, allows = 0;
+    uint64_t denies = 0, allows = 0, talks = 0;
     size_t at = 0;
     bool has_ports = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
     for (size_t i = 0; i < list.n; i++) {
         const struct sp_interval *iv = &list.at[i];
+        bool deny = iv->expect == SP_EXPECT_DENY;
+        bool left_out = (deny ? ways->deny : ways->allow) == SP_NO_TECHNIQUE;
         size_t first = at;
+        uint64_t talked = 0;
         for (; at < points->n && points->at[at].port <= iv->hi; at++) {
             uint16_t port = points->at[at].port;
             tally->coverage.edges_tested +=
-                iv->expect != SP_EXPECT_PERMIT && (port == iv->lo || port == iv->hi);
+                !left_out && iv->expect != SP_EXPECT_PERMIT && (port == iv->lo || port == iv->hi);
+            talked += ways->talk != SP_NO_TECHNIQUE && sp_point_stands(iv, &points->at[at]);
         }
-        if (iv->expect == SP_EXPECT_DENY) {
-            denies += at - first;
-            tally->denied_points += has_ports ? (double)(iv->hi - iv->lo) + 1 : 0;
-            tally->denied_tested += has_ports ? (double)(at - first) : 0;
-        } else {
-            allows += at - first;
+        uint64_t tests = left_out ? 0 : at - first;
+        denies += deny ? tests : 0;
+        allows += deny ? 0 : tests;
+        talks += talked;
+        if (deny && has_ports) {
+            tally->denied_points += (double)(iv->hi - iv->lo) + 1;
+            tally->denied_tested += (double)tests;
         }
-        if (at > first) {
+        if (tests + talked > 0) {
             tally->coverage.intervals_tested++;
             if (iv->rule < tally->model->nrules) {
                 tally->rule_tested[iv->rule] = true;
             }
         } else {
-            sp_tally_skip(tally, SP_REASON_ICMP_TYPE, SP_NONE, pair->family, proto, 1);
+            sp_tally_skip(tally, left_out ? SP_REASON_LEFT_OUT : SP_REASON_ICMP_TYPE, SP_NONE,
+                          pair->family, proto, 1);
         }
     }
-    add_cost(tally, pair, denies, allows, packets);
+    add_cost(tally, pair, denies, SP_PLAN_DENY_ATTEMPTS, ways->deny);
+    add_cost(tally, pair, allows, SP_PLAN_ALLOW_ATTEMPTS, ways->allow);
+    add_cost(tally, pair, talks, SP_PLAN_ALLOW_ATTEMPTS, ways->talk);
+    tally->any_deny = tally->any_deny || denies > 0;
+    tally->any_allow = tally->any_allow || allows + talks > 0;
     uint32_t a = sp_model_target_network(tally->model, pair->from);
     uint32_t b = sp_model_target_network(tally->model, pair->to);
-    if (a < tally->model->nnetworks && b < tally->model->nnetworks && points->n > 0) {
+    if (a < tally->model->nnetworks && b < tally->model->nnetworks && denies + allows + talks > 0) {
         sp_bits_set(&tally->net_pairs, a * tally->model->nnetworks + b);
     }
 }

@@ -24,6 +24,12 @@ struct sp_prefix {
     uint8_t len; /* bits, 0..32 or 0..128 */
 };
 
+/* Both ends of one packet; of ICMP the addresses alone say something. src.family NONE: unknown. */
+struct sp_tuple {
+    struct sp_addr src, dst;
+    uint16_t sport, dport;
+};
+
 #define SP_ADDR_STRLEN   46
 #define SP_PREFIX_STRLEN 50
 

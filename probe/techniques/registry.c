@@ -55,3 +55,8 @@ size_t sp_technique_index(const struct sp_technique_info *info)
 {
     return (size_t)(info - table);
 }
+
+bool sp_technique_talks(size_t index)
+{
+    return index < SP_ARRAY_LEN(table) && table[index].verdict == SP_TECH_VERDICT_CONVERSATION;
+}

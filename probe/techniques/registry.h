@@ -6,6 +6,7 @@
 #ifndef SP_TECHNIQUES_REGISTRY_H
 #define SP_TECHNIQUES_REGISTRY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,8 @@
 #define SP_TECH_NAME_LEN 16 /* with the NUL; the width on the wire */
 
 enum sp_tech_verdict {
-    SP_TECH_VERDICT_FLOW, /* judged by design table 7: does the flow's own packet cross? */
+    SP_TECH_VERDICT_FLOW,         /* judged by design table 7: does the flow's own packet cross? */
+    SP_TECH_VERDICT_CONVERSATION, /* does a whole conversation reach who is declared? */
 };
 
 struct sp_technique_info {
@@ -35,6 +37,8 @@ const struct sp_technique_info *sp_technique_find(const char *name);
 /* The default technique that tests flows of this protocol and family, or NULL when there is none
  * (yet). */
 const struct sp_technique_info *sp_technique_for(uint8_t proto, uint8_t family);
+/* Does it hold a whole conversation, whose data somebody has to take? */
+bool sp_technique_talks(size_t index);
 size_t sp_technique_index(const struct sp_technique_info *info);
 
 #endif

@@ -140,6 +140,26 @@ static void add_flow(const struct sp_summary *summary, struct sp_json *json, uin
     sp_json_str(json, "protocol", sp_proto_str(proto));
 }
 
+/* How it arrived, where that is not as declared. */
+static void add_captured(struct sp_json *json, uint8_t proto, const struct sp_tuple *captured)
+{
+    char text[SP_ADDR_STRLEN];
+    bool has_ports = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
+    if (captured->src.family == SP_FAMILY_NONE) {
+        return;
+    }
+    struct sp_json tuple = sp_json_begin();
+    sp_json_str(&tuple, "src", sp_addr_str(&captured->src, text));
+    if (has_ports) {
+        sp_json_u64(&tuple, "sport", captured->sport);
+    }
+    sp_json_str(&tuple, "dst", sp_addr_str(&captured->dst, text));
+    if (has_ports) {
+        sp_json_u64(&tuple, "dport", captured->dport);
+    }
+    sp_json_object(json, "captured", &tuple);
+}
+
 static void add_findings(const struct sp_summary *summary, const char *key,
                          const struct sp_finding *findings, size_t n, struct sp_buf *out)
 {
@@ -161,12 +181,13 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         sp_json_str(&observed, "sender", f->sender);
         sp_json_str(&observed, "receiver", f->receiver);
         sp_json_str(&observed, "egress", f->egress);
+        add_captured(&observed, f->proto, &summary->result->outcomes[f->sample].seen.captured);
         sp_json_object(&json, "observed", &observed);
         sp_json_str(&json, "control", sp_grade_str(f->grade));
         sp_json_u64(&json, "attempts", f->attempts);
         sp_json_u64(&json, "delivered", f->delivered);
         sp_json_str(&json, "where", f->where);
-        sp_json_str(&json, "evidence", NULL);
+        sp_json_str(&json, "evidence", f->evidence);
         sp_json_u64(&json, "tests", f->tests);
         sp_json_str(&json, "by", sp_by_str((uint8_t)judged->by));
         sp_json_u64(&json, "row", judged->row);

@@ -50,6 +50,8 @@ static bool same_seen(const struct sp_seen *a, const struct sp_seen *b)
            a->rewritten == b->rewritten && a->elsewhere == b->elsewhere &&
            a->elsewhere_host == b->elsewhere_host && a->answer == b->answer &&
            a->answer_code == b->answer_code && a->answerer == b->answerer &&
+           (a->captured.src.family == SP_FAMILY_NONE) ==
+               (b->captured.src.family == SP_FAMILY_NONE) &&
            (a->answerer_addr.family == SP_FAMILY_NONE) ==
                (b->answerer_addr.family == SP_FAMILY_NONE);
 }
@@ -139,7 +141,38 @@ static void add_sender(struct sp_text *text, const struct sp_finding *finding,
     }
 }
 
-static void add_receiver(struct sp_text *text, const struct sp_finding *finding)
+/* "198.51.100.9:40001", "[fd00::9]:40001", without ports the address alone. */
+static void add_end(struct sp_text *text, const struct sp_addr *addr, bool has_port, uint16_t port)
+{
+    char name[SP_ADDR_STRLEN];
+    (void)sp_addr_str(addr, name);
+    if (!has_port) {
+        sp_text_add(text, name);
+    } else {
+        sp_buf_fmt(&text->line, addr->family == SP_FAMILY_IPV6 ? "[%s]:%u" : "%s:%u", name,
+                   (unsigned)port);
+    }
+}
+
+/* " as 198.51.100.9:40001 -> 10.1.2.3:8443": how it arrived, where that is not as declared. */
+static void add_shape(struct sp_text *text, const struct sp_finding *finding,
+                      const struct sp_finding *twin)
+{
+    bool has_ports = finding->proto == SP_PROTO_TCP || finding->proto == SP_PROTO_UDP;
+    const struct sp_finding *both[] = {finding, twin};
+    for (size_t i = 0; i < SP_ARRAY_LEN(both); i++) {
+        const struct sp_tuple *as = both[i] ? &seen_of(text, both[i])->captured : NULL;
+        if (as && as->src.family != SP_FAMILY_NONE) {
+            sp_text_add(text, i == 0 ? " as " : " and ");
+            add_end(text, &as->src, has_ports, as->sport);
+            sp_text_add(text, " -> ");
+            add_end(text, &as->dst, has_ports, as->dport);
+        }
+    }
+}
+
+static void add_receiver(struct sp_text *text, const struct sp_finding *finding,
+                         const struct sp_finding *twin)
 {
     const struct sp_seen *seen = seen_of(text, finding);
     const struct sp_result *result = text->summary->result;
@@ -147,8 +180,11 @@ static void add_receiver(struct sp_text *text, const struct sp_finding *finding)
     if (is_one_sided(text, finding)) {
         sp_text_add(text, "has no probe: this is seen from one side only");
     } else if (seen->rewritten > 0) {
-        sp_buf_fmt(&text->line, "%u of %u arrived with other addresses or ports than declared",
-                   (unsigned)seen->rewritten, of);
+        sp_buf_fmt(&text->line, "%u of %u arrived", (unsigned)seen->rewritten, of);
+        add_shape(text, finding, twin);
+        sp_text_add(text, seen->captured.src.family != SP_FAMILY_NONE
+                              ? ", not as declared"
+                              : " with other addresses or ports than declared");
     } else if (seen->host > 0) {
         sp_buf_fmt(&text->line, "%u of %u arrived and passed its own firewall",
                    (unsigned)seen->host, of);
@@ -163,6 +199,9 @@ static void add_receiver(struct sp_text *text, const struct sp_finding *finding)
         sp_text_add_outside(text, seen->elsewhere_host < result->model->nhosts
                                       ? result->model->hosts[seen->elsewhere_host].name
                                       : "another probe");
+        if (seen->rewritten == 0) {
+            add_shape(text, finding, twin);
+        }
     }
     if (seen->answer_left > 0) {
         sp_text_add(text, "; ");
@@ -191,6 +230,17 @@ static void headline(struct sp_text *text, const struct sp_finding *finding,
     sp_text_wrap(text, 2 + strlen(word), 4);
 }
 
+/* The names of the files in the folder that the user named, or why there is none. */
+static void add_evidence(struct sp_text *text, const struct sp_finding *finding,
+                         const struct sp_finding *twin)
+{
+    sp_text_add(text, finding->evidence ? finding->evidence : finding->no_evidence);
+    if (twin && (finding->evidence || twin->evidence)) {
+        sp_text_add(text, ", ");
+        sp_text_add(text, twin->evidence ? twin->evidence : twin->no_evidence);
+    }
+}
+
 static void show(struct sp_text *text, const struct sp_finding *finding,
                  const struct sp_finding *twin, const char *tail)
 {
@@ -199,12 +249,16 @@ static void show(struct sp_text *text, const struct sp_finding *finding,
     sp_text_field(text, "expected");
     add_sender(text, finding, twin);
     sp_text_field(text, "sender");
-    add_receiver(text, finding);
+    add_receiver(text, finding, twin);
     sp_text_field(text, "receiver");
     sp_text_add(text, finding->cause);
     sp_text_field(text, "likely");
     sp_text_add(text, finding->remedy);
     sp_text_field(text, "repair");
+    if (finding->evidence || finding->no_evidence) {
+        add_evidence(text, finding, twin);
+        sp_text_field(text, "evidence");
+    }
     /* A command must survive copy and paste: it is never wrapped. */
     sp_buf_str(text->out, "    ");
     sp_text_styled(text, SP_STYLE_DIM, "repeat");

@@ -359,6 +359,9 @@ static void add_failing_allows(struct sp_sample *s)
     struct sp_seen stray = silent;
     stray.elsewhere = 21;
     stray.elsewhere_host = SAMPLE_DEV_1;
+    stray.captured = (struct sp_tuple){.sport = 40001, .dport = 8443};
+    must_ok(sp_addr_parse("198.51.100.9", &stray.captured.src));
+    must_ok(sp_addr_parse("10.20.0.11", &stray.captured.dst));
     sp_sample_add(s, SAMPLE_OUT_1, SAMPLE_SHOP, V4, TCP, 443, ALLOW, SAMPLE_RULE_SHOP, stray);
     sp_sample_add(s, SAMPLE_JUMP, SAMPLE_DB_1, V4, TCP, 9100, SP_EXPECT_PERMIT, SAMPLE_RULE_MONITOR,
                   silent);

@@ -20,6 +20,8 @@ struct world {
     struct sp_outcome outcomes[TESTS_MAX];
 };
 
+static const struct sp_model no_model; /* no balancers */
+
 static struct sp_addr ip(uint8_t last)
 {
     const uint8_t bytes[4] = {10, 0, 0, last};
@@ -91,7 +93,7 @@ static void every_test_in_one_lane(void **state)
     struct sp_lanes lanes;
     size_t seen[TESTS_MAX] = {0};
     wire_up(&w);
-    assert_int_equal(sp_lanes_build(&w.plan, &lanes), SP_OK);
+    assert_int_equal(sp_lanes_build(&no_model, &w.plan, &lanes), SP_OK);
     assert_int_equal(lanes.n, 5); /* 1-2 TCP, 1-2 UDP, 1-3, 4-2, 5-2 */
     for (size_t i = 0; i < lanes.n; i++) {
         const struct sp_lane *lane = &lanes.at[i];
@@ -111,7 +113,7 @@ static void every_test_in_one_lane(void **state)
     assert_int_equal(lanes.n, 0);
     struct world none = world();
     wire_up(&none);
-    assert_int_equal(sp_lanes_build(&none.plan, &lanes), SP_OK);
+    assert_int_equal(sp_lanes_build(&no_model, &none.plan, &lanes), SP_OK);
     assert_int_equal(lanes.n, 0);
     sp_lanes_release(&lanes);
 }
@@ -119,7 +121,7 @@ static void every_test_in_one_lane(void **state)
 static void scouts(struct world *w, struct sp_lanes *lanes, struct sp_scouts *out)
 {
     wire_up(w);
-    assert_int_equal(sp_lanes_build(&w->plan, lanes), SP_OK);
+    assert_int_equal(sp_lanes_build(&no_model, &w->plan, lanes), SP_OK);
     assert_int_equal(sp_scouts_build(&w->plan, lanes, w->outcomes, out), SP_OK);
 }
 
@@ -352,7 +354,7 @@ static void torture(void **state)
         struct sp_lanes lanes = {0};
         struct sp_scouts s = {0};
         (void)sp_mem_fail_at(n, 0);
-        enum sp_rc rc = sp_lanes_build(&w.plan, &lanes);
+        enum sp_rc rc = sp_lanes_build(&no_model, &w.plan, &lanes);
         if (rc == SP_OK) {
             rc = sp_scouts_build(&w.plan, &lanes, w.outcomes, &s);
         }

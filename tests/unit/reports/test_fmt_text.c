@@ -210,6 +210,45 @@ static void test_corners(void **state)
     sp_sample_free(s);
 }
 
+static struct sp_seen rewritten_as(const char *src, const char *dst)
+{
+    struct sp_seen seen = sp_seen_works();
+    seen.rewritten = 21;
+    seen.captured = (struct sp_tuple){.sport = 40001, .dport = 8443};
+    assert_int_equal(sp_addr_parse(src, &seen.captured.src), SP_OK);
+    assert_int_equal(sp_addr_parse(dst, &seen.captured.dst), SP_OK);
+    return seen;
+}
+
+/* How it arrived is told with ports, without them where there are none, and for both families. */
+static void test_captured(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    for (unsigned v6 = 0; v6 < 2; v6++) {
+        uint8_t family = v6 ? SP_FAMILY_IPV6 : SP_FAMILY_IPV4;
+        uint8_t ping = v6 ? SP_PROTO_ICMP6 : SP_PROTO_ICMP;
+        struct sp_seen seen =
+            v6 ? rewritten_as("fd00::9", "fd00::3") : rewritten_as("198.51.100.9", "10.1.2.3");
+        sp_sample_add(s, SAMPLE_WEB_1, SAMPLE_DB_1, family, SP_PROTO_TCP, 8000, SP_EXPECT_ALLOW, 0,
+                      seen);
+        sp_sample_add(s, SAMPLE_JUMP, SAMPLE_WEB_1, family, ping,
+                      v6 ? SP_PORT_ICMP6_ECHO : SP_PORT_ICMP_ECHO, SP_EXPECT_ALLOW,
+                      SAMPLE_RULE_PING, seen);
+    }
+    sp_sample_judge(s);
+    struct sp_buf out;
+    sp_render_sample(s, "text", NULL, &out);
+    const char *text = sp_buf_text(&out);
+    assert_non_null(strstr(text, "arrived as 198.51.100.9:40001 -> 10.1.2.3:8443 and "));
+    assert_non_null(strstr(text, "[fd00::9]:40001"));
+    assert_non_null(strstr(text, "[fd00::3]:8443, not as"));
+    assert_non_null(strstr(text, "arrived as 198.51.100.9 -> 10.1.2.3, not as declared"));
+    assert_non_null(strstr(text, "arrived as fd00::9 -> fd00::3, not as declared"));
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
 /* Made of one denied flow that holds on each of these grades. */
 static void check_proof(const uint8_t *grades, size_t n, const char *first, const char *proof)
 {
@@ -408,12 +447,13 @@ static void test_big_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),      cmocka_unit_test(test_color_adds_nothing_else),
-        cmocka_unit_test(test_width),       cmocka_unit_test(test_ascii_is_ascii),
-        cmocka_unit_test(test_long_lists),  cmocka_unit_test(test_many_findings),
-        cmocka_unit_test(test_corners),     cmocka_unit_test(test_wide_matrix),
-        cmocka_unit_test(test_big_numbers), cmocka_unit_test(test_proof),
-        cmocka_unit_test(test_twins),       cmocka_unit_test(test_without_a_rule),
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_color_adds_nothing_else),
+        cmocka_unit_test(test_width),          cmocka_unit_test(test_ascii_is_ascii),
+        cmocka_unit_test(test_long_lists),     cmocka_unit_test(test_many_findings),
+        cmocka_unit_test(test_corners),        cmocka_unit_test(test_wide_matrix),
+        cmocka_unit_test(test_captured),       cmocka_unit_test(test_big_numbers),
+        cmocka_unit_test(test_proof),          cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_without_a_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -145,7 +145,8 @@ static void test_culprit(void **state)
     static const enum sp_unsound senders[] = {SP_UNSOUND_SENDER_LOST, SP_UNSOUND_SENDER_ARM,
                                               SP_UNSOUND_NO_ROUTE};
     static const enum sp_unsound receivers[] = {SP_UNSOUND_RECEIVER_LOST, SP_UNSOUND_RECEIVER_ARM,
-                                                SP_UNSOUND_CAPTURE_DROPS, SP_UNSOUND_INTERFACE};
+                                                SP_UNSOUND_CAPTURE_DROPS, SP_UNSOUND_INTERFACE,
+                                                SP_UNSOUND_STANDIN};
     size_t named = 0;
     for (int why = SP_SOUND; why <= SP_UNSOUND_COUNT; why++) {
         named += sp_open_culprit((enum sp_unsound)why, 1, 2) != SP_NONE;

@@ -4,8 +4,38 @@
 #include "probe/base/mem.h"
 #include "tests/support/sp_cmocka.h"
 
-static struct sp_model model = {.nhosts = 3};
-static struct sp_plan plan = {.ntests = 2};
+/* Host 0 to host 1; host 0 to a balancer on tcp/443 with hosts 1 and 2 behind it, allowed and
+ * denied. */
+static uint32_t backends[] = {1, 2};
+static struct sp_listener listener = {
+    .port = {.proto = SP_PROTO_TCP, .lo = 443, .hi = 443}, .backends = backends, .nbackends = 2};
+static struct sp_balancer balancer = {.listeners = &listener, .nlisteners = 1};
+static struct sp_model model = {.nhosts = 3, .balancers = &balancer, .nbalancers = 1};
+static struct sp_pair pairs[] = {{.to = 1}, {.to = 3, .is_balanced = true}};
+static struct sp_test tests_of_plan[] = {
+    {.pair = 0, .proto = SP_PROTO_TCP, .port = 443, .expect = SP_EXPECT_ALLOW},
+    {.pair = 1, .proto = SP_PROTO_TCP, .port = 443, .expect = SP_EXPECT_ALLOW},
+    {.pair = 1, .proto = SP_PROTO_TCP, .port = 22, .expect = SP_EXPECT_DENY}};
+static struct sp_plan plan = {
+    .pairs = pairs, .npairs = 2, .tests = tests_of_plan, .ntests = SP_ARRAY_LEN(tests_of_plan)};
+
+static void test_flows_are_counted_by_backend(void **state)
+{
+    (void)state;
+    struct sp_result *result = NULL;
+    assert_ptr_equal(sp_result_listener(&model, &plan, &plan.tests[1]), &listener);
+    assert_null(sp_result_listener(&model, &plan, &plan.tests[0]));
+    assert_null(sp_result_listener(&model, &plan, &plan.tests[2]));
+    pairs[1].one_sided = true;
+    assert_null(sp_result_listener(&model, &plan, &plan.tests[1]));
+    pairs[1].one_sided = false;
+    assert_int_equal(sp_result_new(&model, &plan, &result), SP_OK);
+    assert_null(result->outcomes[0].backend_flows);
+    assert_non_null(result->outcomes[1].backend_flows);
+    assert_int_equal(result->outcomes[1].backend_flows[1], 0);
+    assert_null(result->outcomes[2].backend_flows);
+    sp_result_free(result);
+}
 
 static void test_nothing_passes_unjudged(void **state)
 {
@@ -50,6 +80,7 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flows_are_counted_by_backend),
         cmocka_unit_test(test_nothing_passes_unjudged),
         cmocka_unit_test(test_out_of_memory),
     };
