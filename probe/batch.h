@@ -24,6 +24,7 @@ struct sp_shot {
     uint32_t answer_us;
     struct sp_addr answerer;
     uint16_t err;
+    uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */
     uint8_t is_sent, has_left, answer, code, ttl;
 };
 

@@ -28,6 +28,8 @@ enum sp_rc sp_engine_new(const struct sp_engine_io *io, const struct sp_bounds *
 void sp_engine_free(struct sp_engine *engine)
 {
     if (engine) {
+        sp_engine_dialogs_end(engine);
+        sp_free(engine->dialogs);
         sp_batch_state_release(&engine->batch);
         sp_netinfo_release(&engine->net);
         sp_free(engine);
@@ -62,7 +64,8 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
         complain(engine, SP_ERR_IFACE, "the order was for an earlier sensor");
         return;
     }
-    (void)engine->io.listen(engine->io.arg, false);
+    sp_engine_dialogs_end(engine);
+    (void)engine->io.listen(engine->io.arg, false, 0, 0);
     sp_batch_state_clear(&engine->batch);
     engine->order = *order;
     sp_tag_keys_init(&engine->keys, order->key);
@@ -209,12 +212,25 @@ static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
     return refused;
 }
 
+/* Every segment to the reserved ports is wanted only where this probe holds conversations. */
+static enum sp_rc start_listening(struct sp_engine *engine)
+{
+    bool talks = false;
+    for (size_t i = 0; i < engine->batch.nblocks; i++) {
+        const struct sp_block *block = &engine->batch.blocks[i];
+        talks = talks ||
+                (block->tech && block->tech->on_packet && (block->flags & SP_BLOCK_SENDER) != 0);
+    }
+    return engine->io.listen(engine->io.arg, true, talks ? engine->order.sport_lo : 0,
+                             talks ? engine->order.sport_hi : 0);
+}
+
 static void on_arm(struct sp_engine *engine)
 {
     uint32_t refusals = 0;
     sp_netinfo_release(&engine->net);
     enum sp_rc rc = engine->io.netinfo(engine->io.arg, &engine->net);
-    bool capture_ok = rc == SP_OK && engine->io.listen(engine->io.arg, true) == SP_OK;
+    bool capture_ok = rc == SP_OK && start_listening(engine) == SP_OK;
     engine->only_iface = 0;
     if (engine->bounds.interface) {
         engine->only_iface = UINT32_MAX;
@@ -295,10 +311,11 @@ static uint64_t grown(uint64_t before, uint64_t now)
 
 static void on_collect(struct sp_engine *engine)
 {
+    sp_engine_dialogs_end(engine);
     sp_engine_tell_seen(engine);
     const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
-    (void)engine->io.listen(engine->io.arg, false);
+    (void)engine->io.listen(engine->io.arg, false, 0, 0);
     struct sp_record record = {.type = SP_REC_COLLECTED};
     record.u.collected = (struct sp_rec_collected){
         .batch = engine->order.batch,
@@ -402,7 +419,9 @@ static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t n
 {
     struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
     struct sp_tech_io io = {.keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
-    shot->err = (uint16_t)emitter.block->tech->start(&shot->flow, &io);
+    shot->err =
+        (uint16_t)(emitter.block->tech->on_packet ? sp_engine_dialog_begin(engine, shot, now)
+                                                  : emitter.block->tech->start(&shot->flow, &io));
     shot->sent_us = sp_engine_since(engine, now);
     shot->is_sent = 1;
 }
@@ -458,7 +477,7 @@ static uint64_t fire_due(struct sp_engine *engine, uint64_t now)
     if (engine->next_shot < engine->batch.nshots) {
         return now;
     }
-    if (!engine->is_done_told) {
+    if (!engine->is_done_told && engine->ndialogs == 0) {
         struct sp_record record = {.type = SP_REC_DONE};
         record.u.done.batch = engine->order.batch;
         record.u.done.sent = engine->sent;
@@ -476,7 +495,8 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         return UINT64_MAX;
     }
     if (now >= engine->expires_us) {
-        (void)engine->io.listen(engine->io.arg, false);
+        sp_engine_dialogs_end(engine);
+        (void)engine->io.listen(engine->io.arg, false, 0, 0);
         sp_batch_state_clear(&engine->batch);
         engine->phase = SP_PHASE_IDLE;
         complain(engine, SP_ERR_PROTOCOL, "the batch expired");
@@ -492,7 +512,9 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         refill(engine, now);
         /* Replies first: a full schedule of shots must not starve them. */
         uint64_t reply = sp_engine_replies(engine, now);
+        uint64_t dialog = sp_engine_dialogs(engine, now);
         uint64_t shot = fire_due(engine, now);
+        next = dialog < next ? dialog : next;
         next = shot < next ? shot : next;
         next = reply < next ? reply : next;
     }

@@ -19,6 +19,7 @@
 #define SP_ENGINE_MAX_SHOTS    1048576U
 #define SP_ENGINE_MAX_BLOCKS   65536U
 #define SP_ENGINE_MAX_UNTAGGED 2048U
+#define SP_ENGINE_MAX_DIALOGS  512U /* conversations at the same time */
 
 /* What bounds the probe; set where it is deployed, the controller cannot raise it (design section
  * 10). */
@@ -48,7 +49,13 @@ struct sp_engine_io {
                         struct sp_route *ret_route);
     enum sp_rc (*neighbour)(void *arg, uint32_t iface, const struct sp_addr *addr,
                             uint8_t ret_mac[static 6]);
-    enum sp_rc (*listen)(void *arg, bool on); /* capture and host witness filters */
+    /* Capture and host witness filters. lo..hi: ports of this host to which conversations are
+     * answered, so that every segment to them is wanted; 0, 0 = none. */
+    enum sp_rc (*listen)(void *arg, bool on, uint16_t lo, uint16_t hi);
+    /* Keeps this host's own stack from answering (with a RST) what comes to a TCP port of a
+     * conversation, until released. 0 or errno: EADDRINUSE, EMFILE. Several may hold one port. */
+    int (*hold)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface);
+    void (*release)(void *arg, const struct sp_addr *addr, uint16_t port);
     struct sp_counters (*counters)(void *arg);
 };
 

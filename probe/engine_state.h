@@ -14,6 +14,13 @@
 
 enum sp_engine_phase { SP_PHASE_IDLE, SP_PHASE_SETUP, SP_PHASE_ARMED, SP_PHASE_FIRED };
 
+/* One conversation that goes on. */
+struct sp_dialog_slot {
+    uint32_t shot; /* its row */
+    bool is_used;
+    struct sp_dialog dialog;
+};
+
 struct sp_engine {
     struct sp_engine_io io;
     struct sp_bounds bounds;
@@ -28,7 +35,10 @@ struct sp_engine {
     uint64_t expires_us, fired_us, last_tick_us;
     uint32_t longest_gap_us;
     size_t next_shot;
-    size_t replies_due; /* arrivals with reply_pending */
+    size_t replies_due;             /* arrivals with reply_pending */
+    struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
+    size_t ndialogs;                /* in use */
+    uint64_t dialogs_due_us;        /* nothing is due before */
     uint32_t sent, failed;
     double tokens; /* token bucket, packets; goes on from batch to batch */
     uint64_t tokens_us;
@@ -49,6 +59,16 @@ uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us);
 uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us);
 /* Crafts the replies that are due. Returns when the next one is due, UINT64_MAX for none. */
 uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us);
+/* A conversation begins: its port is held and its first packet sent. 0 or errno. */
+int sp_engine_dialog_begin(struct sp_engine *engine, struct sp_shot *shot, uint64_t now_us);
+/* A packet of the peer's of a conversation, going on or over; what it answers stands in the shot.
+ */
+void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
+                             const struct sp_pkt *pkt, uint64_t now_us);
+/* Does what is due in the conversations; returns when to come again, UINT64_MAX for never. */
+uint64_t sp_engine_dialogs(struct sp_engine *engine, uint64_t now_us);
+/* Ends all of them now; as far as rate and budget allow, each with the packet that cleans up. */
+void sp_engine_dialogs_end(struct sp_engine *engine);
 /* Tells what the witnesses saw, one SEEN record each. */
 void sp_engine_tell_seen(struct sp_engine *engine);
 

@@ -10,6 +10,7 @@
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
 #include "probe/drop.h"
+#include "probe/hold.h"
 #include "probe/link/stream.h"
 #include "probe/listeners.h"
 #include "probe/packet/hostsock.h"
@@ -25,6 +26,7 @@ struct sensor {
     struct event *capture_event, *tick_event, *monitor_event;
     struct sp_injector *injector;
     struct sp_engine *engine;
+    struct sp_holds holds;
     struct sp_netinfo net; /* as told in HELLO */
     int netlink, monitor;
     unsigned generation;
@@ -84,11 +86,21 @@ static enum sp_rc get_neighbour(void *arg, uint32_t iface, const struct sp_addr 
     return sp_neighbour_get(((struct sensor *)arg)->netlink, iface, addr, ret_mac, NULL);
 }
 
-static enum sp_rc set_listening(void *arg, bool on)
+static enum sp_rc set_listening(void *arg, bool on, uint16_t lo, uint16_t hi)
 {
     struct sensor *s = arg;
-    enum sp_rc rc = sp_capture_filter(s->capture, on, NULL);
+    enum sp_rc rc = sp_capture_filter(s->capture, on, lo, hi, NULL);
     return rc == SP_OK ? sp_hostsocks_filter(s->hostsocks, on, NULL) : rc;
+}
+
+static int hold(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+{
+    return sp_hold_take(&((struct sensor *)arg)->holds, addr, port, iface);
+}
+
+static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
+{
+    sp_hold_release(&((struct sensor *)arg)->holds, addr, port);
 }
 
 static struct sp_counters counters(void *arg)
@@ -141,6 +153,7 @@ static void on_capture(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     drain_capture(arg);
+    schedule(arg); /* a conversation may have to go on */
 }
 
 static void on_host_packet(const struct sp_pkt *pkt, uint32_t iface, void *arg)
@@ -327,6 +340,7 @@ static void release(struct sensor *s)
         }
     }
     sp_engine_free(s->engine);
+    sp_holds_close(&s->holds);
     sp_injector_free(s->injector);
     sp_hostsocks_close(s->hostsocks);
     sp_capture_free(s->capture);
@@ -365,6 +379,8 @@ int sp_role_sensor(const struct sp_probe_options *options)
         .route = get_route,
         .neighbour = get_neighbour,
         .listen = set_listening,
+        .hold = hold,
+        .release = release_hold,
         .counters = counters,
     };
     s.base = event_base_new();

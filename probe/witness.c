@@ -20,13 +20,20 @@ static const struct sp_technique *match(const struct sp_engine *engine, const st
                                         uint16_t *block, uint16_t *port)
 {
     const struct sp_technique *tech;
+    const struct sp_technique *first = NULL;
     for (size_t i = 0; (tech = sp_technique_code(i)) != NULL; i++) {
-        if (tech_proto(tech, pkt->src.family) == pkt->ip_proto &&
-            tech->match(&engine->keys, pkt, block, port)) {
+        if (tech_proto(tech, pkt->src.family) != pkt->ip_proto ||
+            !tech->match(&engine->keys, pkt, block, port)) {
+            continue;
+        }
+        /* Several may begin with the same packet: the block says whose it is. */
+        uint32_t row = sp_batch_find_block(&engine->batch, *block);
+        if (row != SP_NO_ROW && engine->batch.blocks[row].tech == tech) {
             return tech;
         }
+        first = first ? first : tech;
     }
-    return NULL;
+    return first;
 }
 
 /* The row of the block if this packet is of its technique and it is this probe's to receive. */
@@ -174,6 +181,13 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
         return false;
     }
     const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
+    if (tech->on_packet && !quoted) {
+        if ((pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK)) == SP_TCP_SYN) {
+            return false; /* a probe of somebody's, not an answer */
+        }
+        sp_engine_dialog_packet(engine, shot, pkt, sp_mono_us());
+        return true;
+    }
     uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
                                                                              : SP_ANSWER_NONE)
                             : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);

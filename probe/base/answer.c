@@ -7,7 +7,7 @@ static const struct {
 } answers[SP_ANSWER_END] = {
     [SP_ANSWER_NONE] = {"none", 0},       [SP_ANSWER_UNREACHABLE] = {"unreachable", 1},
     [SP_ANSWER_CRAFTED] = {"crafted", 2}, [SP_ANSWER_RST] = {"rst", 3},
-    [SP_ANSWER_SYN_ACK] = {"syn_ack", 4}, [SP_ANSWER_DATA] = {"data", 4},
+    [SP_ANSWER_SYN_ACK] = {"syn_ack", 4}, [SP_ANSWER_DATA] = {"data", 5},
     [SP_ANSWER_ECHO] = {"echo", 4},
 };
 

@@ -10,13 +10,20 @@
 enum sp_answer {
     SP_ANSWER_NONE,
     SP_ANSWER_SYN_ACK,
-    SP_ANSWER_DATA,    /* UDP data from the service */
+    SP_ANSWER_DATA,    /* data from the service: a datagram, or after our data in a conversation */
     SP_ANSWER_ECHO,    /* echo reply */
     SP_ANSWER_CRAFTED, /* the receiving probe's own tagged reply: proves the return path only */
     SP_ANSWER_RST,
     SP_ANSWER_UNREACHABLE, /* ICMP destination unreachable; its code stands beside it */
     SP_ANSWER_END
 };
+
+/* What else was seen of a conversation that was answered with SYN_ACK or DATA (bit flags, carried
+ * where UNREACHABLE has its ICMP code). */
+#define SP_ANSWER_WINDOW_ZERO 1U /* the SYN/ACK offered no window: the mark of a SYN proxy */
+#define SP_ANSWER_TTL_CHANGED 2U /* a later packet of the peer's had another TTL than its SYN/ACK  \
+                                  */
+#define SP_ANSWER_DATA_ACKED  4U /* the peer acknowledged our data */
 
 const char *sp_answer_str(uint8_t answer); /* "syn_ack" */
 /* How much an answer tells of who gave it; of several, the strongest is kept. */

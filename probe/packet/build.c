@@ -19,16 +19,32 @@ static void syn_options(const struct sp_spec *spec, uint8_t out[static 20])
     memcpy(out + 16, tail, sizeof(tail));
 }
 
+/* NOP, NOP, timestamps: what Linux puts into every segment after the SYN. */
+static void later_options(const struct sp_spec *spec, uint8_t out[static 12])
+{
+    uint8_t syn[20];
+    syn_options(spec, syn);
+    out[0] = out[1] = 1;
+    memcpy(out + 2, syn + 6, 10);
+}
+
+static uint32_t options_len(const struct sp_spec *spec)
+{
+    return spec->tcp_options ? 20 : spec->tcp_timestamps ? 12 : 0;
+}
+
 static int build_tcp(libnet_t *l, const struct sp_spec *spec)
 {
     uint8_t options[20];
-    uint16_t header = LIBNET_TCP_H;
+    uint32_t noptions = options_len(spec);
+    uint16_t header = (uint16_t)(LIBNET_TCP_H + noptions);
     if (spec->tcp_options) {
         syn_options(spec, options);
-        if (libnet_build_tcp_options(options, sizeof(options), l, 0) < 0) {
-            return -1;
-        }
-        header += sizeof(options);
+    } else if (spec->tcp_timestamps) {
+        later_options(spec, options);
+    }
+    if (noptions && libnet_build_tcp_options(options, noptions, l, 0) < 0) {
+        return -1;
     }
     return libnet_build_tcp(spec->sport, spec->dport, spec->seq, spec->ack, spec->tcp_flags, 64240,
                             0, 0, (uint16_t)(header + spec->payload_len),
@@ -62,7 +78,7 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec)
 static size_t transport_len(const struct sp_spec *spec)
 {
     size_t header =
-        spec->ip_proto == SP_IPPROTO_TCP ? LIBNET_TCP_H + (spec->tcp_options ? 20U : 0U) : 8U;
+        spec->ip_proto == SP_IPPROTO_TCP ? (size_t)LIBNET_TCP_H + options_len(spec) : 8U;
     return header + spec->payload_len;
 }
 

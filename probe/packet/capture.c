@@ -20,6 +20,17 @@ static const char filter_on[] =
     "(ip and (udp or icmp or (tcp and tcp[13] & 6 != 0))) or "
     "(ip6 and (ip6[6] = 17 or ip6[6] = 58 or (ip6[6] = 6 and ip6[53] & 6 != 0) or ip6[6] = 0 or ip6[6] = 43 or "
     "ip6[6] = 44 or ip6[6] = 60))";
+/* TCP data by its first four bytes: the tag's magic, "GET ", "HTTP", "PROX", the signature of a
+ * version 2 PROXY header. libpcap knows no TCP offsets behind IPv6. */
+#define SP_DATA_IS(at, word) at " = " word
+#define SP_DATA(at)                                                                                \
+    "(" SP_DATA_IS(at, "0x53477066") " or " SP_DATA_IS(at, "0x47455420") " or " SP_DATA_IS(        \
+        at, "0x48545450") " or " SP_DATA_IS(at, "0x50524f58") " or " SP_DATA_IS(at,                \
+                                                                                "0x0d0a0d0a") ")"
+static const char filter_data[] = "(ip and tcp and (" SP_DATA(
+    "tcp[(tcp[12] >> 2) & 0x3c : 4]") " or (tcp[2:2] >= %u and tcp[2:2] <= %u))) or "
+                                      "(ip6 and ip6[6] = 6 and (" SP_DATA(
+                                          "ip6[40 + ((ip6[52] >> 2) & 0x3c) : 4]") " or (ip6[42:2] >= %u and ip6[42:2] <= %u)))";
 static const char filter_off[] = "less 1";
 
 struct sp_capture {
@@ -43,7 +54,7 @@ enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
         return sp_fail(diag, SP_E_SYSTEM, "capture", "%s", errbuf);
     }
     pcap_t *p = capture->pcap;
-    (void)pcap_set_snaplen(p, SP_CAPTURE_SNAPLEN + (int)SP_SLL2_BYTES);
+    (void)pcap_set_snaplen(p, SP_CAPTURE_SNAPLEN_DATA + (int)SP_SLL2_BYTES);
     /* A block of the TPACKET_V3 ring (256 KiB in libpcap) is handed over when it is full or after
      * this long. Shorter would spend a whole block on a few packets, and a short stall would fill
      * the ring. */
@@ -62,7 +73,7 @@ enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
         sp_capture_free(capture);
         return code;
     }
-    enum sp_rc code = sp_capture_filter(capture, false, diag);
+    enum sp_rc code = sp_capture_filter(capture, false, 0, 0, diag);
     if (code != SP_OK) {
         sp_capture_free(capture);
         return code;
@@ -84,19 +95,69 @@ int sp_capture_fd(const struct sp_capture *capture)
     return pcap_get_selectable_fd(capture->pcap);
 }
 
-enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, struct sp_diag *diag)
+static enum sp_rc compile(struct sp_capture *capture, const char *text, uint32_t snap,
+                          struct bpf_program *program, struct sp_diag *diag)
 {
-    struct bpf_program program;
-    pcap_t *p = capture->pcap;
-    if (pcap_compile(p, &program, on ? filter_on : filter_off, 1, PCAP_NETMASK_UNKNOWN) != 0) {
+    if (pcap_compile(capture->pcap, program, text, 1, PCAP_NETMASK_UNKNOWN) != 0) {
         return sp_fail(diag, SP_E_SYSTEM, "capture", "cannot compile the filter: %s",
-                       pcap_geterr(p));
+                       pcap_geterr(capture->pcap));
     }
-    int rc = pcap_setfilter(p, &program);
-    pcap_freecode(&program);
-    return rc == 0
-               ? SP_OK
-               : sp_fail(diag, SP_E_SYSTEM, "capture", "cannot set the filter: %s", pcap_geterr(p));
+    for (u_int i = 0; i < program->bf_len; i++) {
+        struct bpf_insn *insn = &program->bf_insns[i];
+        if (insn->code == (BPF_RET | BPF_K) && insn->k != 0) {
+            insn->k = snap + SP_SLL2_BYTES;
+        }
+    }
+    return SP_OK;
+}
+
+/* One program that keeps what first passes, by its length, else what second passes, by its own:
+ * where first says no, it goes on with second instead. */
+static enum sp_rc set_either(struct sp_capture *capture, const struct bpf_program *first,
+                             const struct bpf_program *second, struct sp_diag *diag)
+{
+    struct bpf_program both = {.bf_len = first->bf_len + second->bf_len};
+    both.bf_insns = sp_calloc(both.bf_len, sizeof(*both.bf_insns));
+    if (!both.bf_insns) {
+        return sp_fail(diag, SP_E_NOMEM, "capture", "out of memory");
+    }
+    memcpy(both.bf_insns, first->bf_insns, first->bf_len * sizeof(*both.bf_insns));
+    memcpy(both.bf_insns + first->bf_len, second->bf_insns,
+           second->bf_len * sizeof(*both.bf_insns));
+    for (u_int i = 0; i < first->bf_len; i++) {
+        struct bpf_insn *insn = &both.bf_insns[i];
+        if (insn->code == (BPF_RET | BPF_K) && insn->k == 0) {
+            insn->code = BPF_JMP | BPF_JA;
+            insn->k = first->bf_len - i - 1;
+        }
+    }
+    int rc = pcap_setfilter(capture->pcap, &both);
+    sp_free(both.bf_insns);
+    return rc == 0 ? SP_OK
+                   : sp_fail(diag, SP_E_SYSTEM, "capture", "cannot set the filter: %s",
+                             pcap_geterr(capture->pcap));
+}
+
+enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, uint16_t lo, uint16_t hi,
+                             struct sp_diag *diag)
+{
+    struct bpf_program always;
+    struct bpf_program data;
+    char text[sizeof(filter_data) + 32];
+    unsigned from = lo ? lo : 1; /* without ports: 1 .. 0, never true */
+    (void)snprintf(text, sizeof(text), filter_data, from, hi, from, hi);
+    enum sp_rc rc =
+        compile(capture, on ? filter_on : filter_off, SP_CAPTURE_SNAPLEN, &always, diag);
+    if (rc != SP_OK) {
+        return rc;
+    }
+    rc = compile(capture, on ? text : filter_off, SP_CAPTURE_SNAPLEN_DATA, &data, diag);
+    if (rc == SP_OK) {
+        rc = set_either(capture, &always, &data, diag);
+        pcap_freecode(&data);
+    }
+    pcap_freecode(&always);
+    return rc;
 }
 
 static void on_packet(u_char *user, const struct pcap_pkthdr *head, const u_char *bytes)

@@ -14,8 +14,10 @@
 #include "probe/base/rc.h"
 #include "probe/packet/packet.h"
 
-#define SP_CAPTURE_SNAPLEN 192
-#define SP_CAPTURE_BUFFER  (4U << 20)
+#define SP_CAPTURE_SNAPLEN      192
+/* Of TCP data: a tag may stand behind a PROXY header or a proxy's own HTTP headers. */
+#define SP_CAPTURE_SNAPLEN_DATA 768
+#define SP_CAPTURE_BUFFER       (4U << 20)
 
 enum sp_direction {
     SP_DIR_IN,    /* inbound, to a MAC of this host (or over loopback) */
@@ -40,8 +42,10 @@ enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
 void sp_capture_free(struct sp_capture *capture);
 /* For poll: readable when packets wait. */
 int sp_capture_fd(const struct sp_capture *capture);
-/* Only TCP with SYN or RST, UDP, ICMP and ICMPv6 pass; off = nothing passes (between batches). */
-enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on,
+/* Only TCP with SYN or RST, UDP, ICMP and ICMPv6 pass, of other TCP what may carry a tag (by its
+ * first bytes: raw, HTTP, PROXY header) or is addressed to a port of lo..hi (0, 0: none); off =
+ * nothing passes (between batches). */
+enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, uint16_t lo, uint16_t hi,
                              struct sp_diag *diag) SP_MUST_CHECK;
 /* Hands every waiting packet to fn. SP_E_SYSTEM when the capture broke. */
 enum sp_rc sp_capture_dispatch(struct sp_capture *capture, sp_capture_fn fn, void *arg,

@@ -17,6 +17,18 @@ static const struct sp_hostsock kinds[SP_HOSTSOCKS] = {
     {-1, SP_FAMILY_IPV6, SP_IPPROTO_UDP},  {-1, SP_FAMILY_IPV6, SP_IPPROTO_ICMP6},
 };
 
+#define SP_HOST_SNAPLEN 768U
+
+/* X is where TCP data begins: its first word is the tag's magic, "GET ", "PROX", or the signature
+ * of a version 2 PROXY header. Without four bytes of data the load itself ends the program. */
+#define SP_DATA_TAIL                                                                               \
+    BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0),                                                         \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 4, 0),                                   \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x47455420, 3, 0),                                     \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x50524f58, 2, 0),                                     \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0d0a0d0a, 1, 0), BPF_STMT(BPF_RET | BPF_K, 0),       \
+        BPF_STMT(BPF_RET | BPF_K, SP_HOST_SNAPLEN)
+
 static enum sp_rc open_one(struct sp_hostsock *sock, struct sp_diag *diag)
 {
     int af = sock->family == SP_FAMILY_IPV4 ? AF_INET : AF_INET6;
@@ -80,11 +92,20 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
     struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
     struct sock_filter tcp4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
                                  BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13),
-                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 0, 1),
-                                 BPF_STMT(BPF_RET | BPF_K, 256), BPF_STMT(BPF_RET | BPF_K, 0)};
+                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 11, 0),
+                                 BPF_STMT(BPF_LD | BPF_B | BPF_IND, 12),
+                                 BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
+                                 BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x3c),
+                                 BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),
+                                 BPF_STMT(BPF_MISC | BPF_TAX, 0),
+                                 SP_DATA_TAIL};
     struct sock_filter tcp6[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 0, 1),
-                                 BPF_STMT(BPF_RET | BPF_K, 256), BPF_STMT(BPF_RET | BPF_K, 0)};
+                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 10, 0),
+                                 BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 12),
+                                 BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
+                                 BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x3c),
+                                 BPF_STMT(BPF_MISC | BPF_TAX, 0),
+                                 SP_DATA_TAIL};
     struct sock_filter tag4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
                                  BPF_STMT(BPF_LD | BPF_W | BPF_IND, 8),
                                  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 0, 1),
@@ -132,7 +153,7 @@ static void read_control(struct msghdr *msg, struct sp_pkt *pkt, uint32_t *iface
 void sp_hostsock_read(const struct sp_hostsock *sock, sp_hostsock_fn fn, void *arg)
 {
     for (int i = 0; i < 4096; i++) {
-        uint8_t bytes[256];
+        uint8_t bytes[SP_HOST_SNAPLEN];
         char control[128] __attribute__((aligned(8)));
         struct sockaddr_in6 from;
         struct iovec iov = {bytes, sizeof(bytes)};

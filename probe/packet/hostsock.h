@@ -2,8 +2,8 @@
  *
  * The HOST witness: unbound raw IP sockets get a copy of what passed the host's INPUT rules, with
  * no listener needed (raw(7): copies are made after the local-in hook). One socket per protocol and
- * family. A kernel filter lets through only TCP SYNs and payloads that begin with the tag's magic;
- * the tag itself is checked by the caller. */
+ * family. A kernel filter lets through only TCP SYNs and payloads that begin with the tag's magic,
+ * over TCP also those that may carry it further on; the tag itself is checked by the caller. */
 #ifndef SP_PACKET_HOSTSOCK_H
 #define SP_PACKET_HOSTSOCK_H
 

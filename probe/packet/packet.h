@@ -32,7 +32,7 @@
 #define SP_ICMP6_ECHO_REPLY  129U
 
 /* The longest packet a technique of this version builds (headers, options and payload). */
-#define SP_SPEC_MAX_BYTES 256U
+#define SP_SPEC_MAX_BYTES 320U
 
 /* One packet to build. Fields of other protocols are ignored. */
 struct sp_spec {
@@ -44,10 +44,11 @@ struct sp_spec {
     uint32_t seq, ack; /* TCP */
     uint8_t tcp_flags; /* SP_TCP_* */
     bool tcp_options;  /* MSS, SACK permitted, timestamps, window scale: as Linux sends in a SYN */
+    bool tcp_timestamps; /* timestamps alone, as in every later segment */
     uint32_t tsval, tsecr;
     uint8_t icmp_type, icmp_code;
     uint16_t echo_id, echo_seq;
-    uint8_t payload[64];
+    uint8_t payload[192];
     size_t payload_len;
 };
 

@@ -3,7 +3,8 @@
  * A technique's code: one file tech_x.c, run inside the sensor only. What it is called and costs
  * stands in registry.def.
  *
- * A technique emits packets for a flow, recognises its own packets wherever they turn up (pure:
+ * A technique emits packets for a flow (one that holds a conversation goes on with on_packet() and
+ * on_timer()), recognises its own packets wherever they turn up (pure:
  * keys and a packet in, identity out), says what an inbound packet answers, and may craft the reply
  * that proves the way back. */
 #ifndef SP_TECHNIQUES_TECHNIQUE_H
@@ -30,6 +31,25 @@ struct sp_tech_io {
     void *arg;
 };
 
+/* A conversation that goes on after the first packet: a small state machine that the technique
+ * drives and the engine keeps, from start() until its state is SP_DIALOG_OVER. */
+#define SP_DIALOG_OVER 255U
+
+struct sp_dialog {
+    uint8_t state;  /* the technique's own; 0 at start */
+    uint8_t sends;  /* how often the data went out */
+    uint8_t answer; /* enum sp_answer: the strongest so far */
+    uint8_t flags;  /* SP_ANSWER_WINDOW_ZERO ... */
+    uint8_t ttl;    /* of the peer's first packet */
+    bool is_http;   /* the block asks for the tag in an HTTP request */
+    bool has_timestamps;
+    uint16_t data_len;           /* of our data, once sent */
+    uint32_t acked, peer, tsecr; /* next byte the peer wants; its first byte; its timestamp */
+    uint64_t begun_us, data_us;
+    uint64_t until_us; /* it ends then at the latest; at start: begun_us + patience_us */
+    uint64_t due_us;   /* on_timer() is wanted then; at start: until_us */
+};
+
 struct sp_technique {
     const char *name;
     uint8_t ip_proto4, ip_proto6; /* the outer protocol of its packets */
@@ -50,6 +70,18 @@ struct sp_technique {
     /* The reply along the reversed flow of an arrival; NULL when the host always answers by itself.
      */
     int (*reply)(const struct sp_flow *arrival, struct sp_tech_io *io);
+    /* Of a conversation only; else 0 and NULL. How long the first answer is waited for. */
+    uint32_t patience_us;
+    /* A packet of the peer's (addresses and ports are the
+     * reverse of the flow's, never a bare SYN): changes state, answer and due_us, sends nothing.
+     */
+    void (*on_packet)(struct sp_dialog *dialog, const struct sp_flow *flow,
+                      const struct sp_pkt *pkt, struct sp_tech_io *io);
+    /* due_us has come and a packet may be sent: emits at most one, then sets due_us anew or state
+     * to SP_DIALOG_OVER. */
+    void (*on_timer)(struct sp_dialog *dialog, const struct sp_flow *flow, struct sp_tech_io *io);
+    /* The dialog is cut off now: emits what cleans up behind it, at most one packet. */
+    void (*stop)(struct sp_dialog *dialog, const struct sp_flow *flow, struct sp_tech_io *io);
 };
 
 #define SP_ENTRY(name, hazard, families, proto, verdict, packets, summary)                         \

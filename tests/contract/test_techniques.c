@@ -105,6 +105,11 @@ static void data_and_code_agree(void **state)
         assert_non_null(tech->match);
         assert_non_null(tech->answer);
         assert_non_null(tech->quoted);
+        bool talks = info->verdict == SP_TECH_VERDICT_CONVERSATION;
+        assert_int_equal(talks, tech->on_packet != NULL);
+        assert_int_equal(talks, tech->on_timer != NULL);
+        assert_int_equal(talks, tech->stop != NULL);
+        assert_int_equal(talks, tech->patience_us != 0);
     }
     assert_int_equal(i, sp_technique_count());
     assert_null(sp_technique_code(i));
@@ -122,7 +127,7 @@ static void found_again(const struct sp_technique_info *info, const struct sp_te
     for (size_t i = 0; i < 20; i++) {
         struct sp_flow flow = flow_of(v6, blocks[i / 4], ports[i % 4]);
         struct emitted out = start(tech, &keys, &flow);
-        assert_int_equal(out.n, info->packets);
+        assert_int_equal(out.n, tech->on_packet ? 1 : info->packets);
         for (size_t k = 0; k < out.n; k++) {
             struct kit_bytes bytes;
             struct sp_pkt pkt;
@@ -222,7 +227,8 @@ static void a_flipped_bit_is_refused(void **state)
     each(flipped);
 }
 
-/* Two techniques of one outer protocol must not take each other's packets, nor an answer of any
+/* Two techniques of one outer protocol must not take each other's packets (but those that begin
+ * with the same packet, which then name the same block: it tells them apart), nor an answer of any
  * kind for a probe. */
 static void confused(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
 {
@@ -239,7 +245,9 @@ static void confused(const struct sp_technique_info *info, const struct sp_techn
     for (size_t i = 0; (other = sp_technique_code(i)) != NULL; i++) {
         uint8_t proto = v6 ? other->ip_proto6 : other->ip_proto4;
         if (other != tech && proto == pkt.ip_proto) {
-            assert_false(other->match(&keys, &pkt, &block, &port));
+            bool same = pkt.ip_proto == SP_IPPROTO_TCP && pkt.tcp_flags == SP_TCP_SYN;
+            assert_int_equal(other->match(&keys, &pkt, &block, &port), same);
+            assert_true(!same || (block == flow.block && port == flow.port));
         }
     }
     static const uint8_t flags[] = {
@@ -444,6 +452,75 @@ static void a_refusal_of_the_kernel_is_passed_on(void **state)
     each(refusals);
 }
 
+/* ---- conversations ---- */
+
+/* Drives one to its end against a peer that accepts and answers; every packet must be well formed
+ * and of the flow, and the one with data must be found again by its tag. */
+static void talked(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6,
+                   bool http)
+{
+    struct sp_tag_keys keys = keys_of(1);
+    struct sp_tag_keys other = keys_of(2);
+    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct emitted out = {.n = 0};
+    struct sp_tech_io io = {.keys = &keys, .now_us = 1000, .emit = emit, .arg = &out};
+    struct sp_dialog dialog = {.is_http = http, .begun_us = 1000};
+    size_t with_data = 0;
+    dialog.until_us = dialog.due_us = 1000 + tech->patience_us;
+    assert_int_equal(tech->start(&flow, &io), 0);
+    size_t seen = 0;
+    while (dialog.state != SP_DIALOG_OVER) {
+        assert_true(out.n <= 2U * info->packets);
+        if (out.n > seen) { /* the peer: SYN/ACK, then an answer to data */
+            seen = out.n;
+            const struct sp_spec *last = &out.specs[out.n - 1];
+            struct kit_bytes bytes;
+            struct sp_pkt pkt;
+            struct sp_spec back = reversed(last);
+            bool syn = last->tcp_flags == SP_TCP_SYN;
+            back.seq = syn ? 5000 : 5001;
+            back.ack = last->seq + (syn ? 1 : (uint32_t)last->payload_len);
+            back.tcp_flags = syn ? SP_TCP_SYN | SP_TCP_ACK : SP_TCP_ACK | SP_TCP_PSH;
+            uint16_t block = 0;
+            uint16_t port = 0;
+            read_back(last, &bytes, &pkt);
+            assert_true(sp_addr_eq(&pkt.src, &flow.src) && sp_addr_eq(&pkt.dst, &flow.dst));
+            assert_true(pkt.sport == flow.sport && pkt.dport == tech->wire_dport(&flow));
+            assert_false(tech->match(&other, &pkt, &block, &port));
+            assert_int_equal(tech->match(&keys, &pkt, &block, &port), syn || last->payload_len > 0);
+            if (syn || last->payload_len > 0) {
+                assert_true(block == flow.block && port == flow.port);
+                with_data += !syn;
+                read_back(&back, &bytes, &pkt);
+                tech->on_packet(&dialog, &flow, &pkt, &io);
+            }
+        } else {
+            assert_true(dialog.due_us >= io.now_us);
+            io.now_us = dialog.due_us;
+            tech->on_timer(&dialog, &flow, &io);
+        }
+    }
+    assert_int_equal(with_data, 1);
+    assert_int_equal(out.n, info->packets);
+    assert_int_equal(dialog.answer, SP_ANSWER_DATA);
+    assert_int_equal(dialog.flags, SP_ANSWER_DATA_ACKED);
+    assert_true((out.specs[out.n - 1].tcp_flags & SP_TCP_RST) != 0);
+}
+
+static void talks(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
+{
+    if (tech->on_packet) {
+        talked(info, tech, v6, false);
+        talked(info, tech, v6, true);
+    }
+}
+
+static void conversations_come_to_an_end(void **state)
+{
+    (void)state;
+    each(talks);
+}
+
 /* A SYN that tests a denied flow carries no data: real services are left alone. */
 static void a_syn_has_no_payload(void **state)
 {
@@ -469,6 +546,7 @@ int main(void)
         cmocka_unit_test(replies_go_back_the_same_way),
         cmocka_unit_test(errors_quote_the_flow),
         cmocka_unit_test(a_refusal_of_the_kernel_is_passed_on),
+        cmocka_unit_test(conversations_come_to_an_end),
         cmocka_unit_test(a_syn_has_no_payload),
     };
     return cmocka_run_group_tests_name("techniques", tests, NULL, NULL);

@@ -78,11 +78,29 @@ static enum sp_rc route(void *arg, const struct sp_addr *src, const struct sp_ad
     return SP_OK;
 }
 
-static enum sp_rc listening(void *arg, bool on)
+static enum sp_rc listening(void *arg, bool on, uint16_t lo, uint16_t hi)
 {
     (void)arg;
     (void)on;
+    (void)lo;
+    (void)hi;
     return SP_OK;
+}
+
+static int hold(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+{
+    (void)arg;
+    (void)addr;
+    (void)port;
+    (void)iface;
+    return 0;
+}
+
+static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
+{
+    (void)arg;
+    (void)addr;
+    (void)port;
 }
 
 static struct sp_counters counters(void *arg)
@@ -129,6 +147,8 @@ static struct sp_engine *armed_engine(void)
                                            .netinfo = netinfo,
                                            .route = route,
                                            .listen = listening,
+                                           .hold = hold,
+                                           .release = release_hold,
                                            .counters = counters};
     const struct sp_bounds bounds = {
         .targets = targets, .ntargets = 2, .max_pps = 1000000, .hazard = 'C'};
@@ -149,10 +169,12 @@ static struct sp_engine *armed_engine(void)
     order(engine, SP_REC_BATCH, &batch, sizeof(batch));
     add_blocks(engine);
     order(engine, SP_REC_ARM, &arm, sizeof(arm));
-    for (uint16_t i = 0; i < 3; i++) {
+    for (uint16_t i = 0; i < (uint16_t)sp_technique_count(); i++) {
         for (uint16_t v6 = 0; v6 < 2; v6++) {
-            const struct sp_rec_shot shot = {
-                .batch = 1, .block = (uint16_t)(i * 40 + 10 + v6 * 20), .port = 53, .sport = 40000};
+            const struct sp_rec_shot shot = {.batch = 1,
+                                             .block = (uint16_t)(i * 40 + 10 + v6 * 20),
+                                             .port = (uint16_t)(53 + i),
+                                             .sport = (uint16_t)(40000 + i)};
             order(engine, SP_REC_SHOT, &shot, sizeof(shot));
         }
     }

@@ -248,7 +248,7 @@ static void loopback_is_captured_once(void **state)
     assert_int_equal(sp_capture_open(1U << 20, &capture, NULL), SP_OK);
     struct sp_spec spec = udp_spec("127.0.0.1", "127.0.0.1", 7777);
     assert_int_equal(sp_inject_raw(in, &spec, 0), 0); /* the filter is off */
-    assert_int_equal(sp_capture_filter(capture, true, NULL), SP_OK);
+    assert_int_equal(sp_capture_filter(capture, true, 0, 0, NULL), SP_OK);
     spec.dport = 7778;
     assert_int_equal(sp_inject_raw(in, &spec, 0), 0);
     struct sp_spec six = udp_spec("::1", "::1", 7778);
@@ -282,7 +282,7 @@ static void directions(void **state)
     assert_true(sp_injector_has_link(in, left));
     assert_false(sp_injector_has_link(in, 1));
     assert_int_equal(sp_capture_open(1U << 20, &capture, NULL), SP_OK);
-    assert_int_equal(sp_capture_filter(capture, true, NULL), SP_OK);
+    assert_int_equal(sp_capture_filter(capture, true, 0, 0, NULL), SP_OK);
     static const uint8_t mine[6] = {2, 0, 0, 0, 0, 9};
     static const uint8_t other[6] = {2, 0, 0, 0, 0, 2};
     for (int v6 = 0; v6 < 2; v6++) {
@@ -347,7 +347,7 @@ static void filter_lets_syn_and_rst_through(void **state)
     struct sp_capture *capture = NULL;
     struct sp_injector *in = injector(false);
     assert_int_equal(sp_capture_open(1U << 20, &capture, NULL), SP_OK);
-    assert_int_equal(sp_capture_filter(capture, true, NULL), SP_OK);
+    assert_int_equal(sp_capture_filter(capture, true, 0, 0, NULL), SP_OK);
     const char *self[] = {"10.77.0.1", "fd77::1"};
     for (int v6 = 0; v6 < 2; v6++) {
         struct sp_spec spec = udp_spec(self[v6], self[v6], 7777);
@@ -401,7 +401,7 @@ static void unread_packets_are_counted_as_drops(void **state)
     struct sp_injector *in = injector(false);
     assert_int_equal(sp_capture_open(65536, &capture, NULL), SP_OK);
     assert_int_equal(sp_hostsocks_open(socks, NULL), SP_OK);
-    assert_int_equal(sp_capture_filter(capture, true, NULL), SP_OK);
+    assert_int_equal(sp_capture_filter(capture, true, 0, 0, NULL), SP_OK);
     struct sp_spec spec = udp_spec("127.0.0.1", "127.0.0.1", 7777);
     for (int i = 0; i < 3000; i++) {
         assert_int_equal(sp_inject_raw(in, &spec, 0), 0);

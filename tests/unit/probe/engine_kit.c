@@ -119,12 +119,29 @@ static enum sp_rc neighbour(void *arg, uint32_t iface, const struct sp_addr *add
     return ((struct kit *)arg)->no_neighbour ? SP_E_NOTFOUND : SP_OK;
 }
 
-static enum sp_rc set_listening(void *arg, bool on)
+static enum sp_rc set_listening(void *arg, bool on, uint16_t lo, uint16_t hi)
 {
     struct kit *kit = arg;
+    kit->lo = lo;
+    kit->hi = hi;
     kit->is_listening = on;
     kit->listens++;
     return kit->no_listen && on ? SP_E_SYSTEM : SP_OK;
+}
+
+static int hold(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+{
+    struct kit *kit = arg;
+    assert_true(addr->family != 0 && port != 0 && iface != 0);
+    kit->holds += kit->hold_errno == 0;
+    return kit->hold_errno;
+}
+
+static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
+{
+    struct kit *kit = arg;
+    assert_true(addr->family != 0 && port != 0 && kit->holds > 0);
+    kit->holds--;
 }
 
 static struct sp_counters counters(void *arg)
@@ -143,6 +160,8 @@ void kit_restart(struct kit *kit, uint32_t generation)
                                     .route = route,
                                     .neighbour = neighbour,
                                     .listen = set_listening,
+                                    .hold = hold,
+                                    .release = release_hold,
                                     .counters = counters};
     sp_engine_free(kit->engine);
     kit->engine = NULL;

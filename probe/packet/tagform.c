@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "probe/packet/tagform.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "probe/base/str.h"
+
+#define PROXY1_MAX 107U /* with its CRLF */
+
+static const uint8_t proxy2[12] = {13, 10, 13, 10, 0, 13, 10, 0x51, 0x55, 0x49, 0x54, 10};
+static const char header_name[] = "X-Segproof:";
+
+/* Does text begin with prefix? PART: so far yes, but text ends first. */
+static enum sp_form_state begins(const uint8_t *text, size_t len, const void *prefix, size_t n)
+{
+    if (memcmp(text, prefix, len < n ? len : n) != 0) {
+        return SP_FORM_NONE;
+    }
+    return len < n ? SP_FORM_PART : SP_FORM_TAG;
+}
+
+/* Steps over a PROXY header; *ret_skip is 0 when there is none. */
+static enum sp_form_state skip_proxy(const uint8_t *bytes, size_t len, size_t *ret_skip)
+{
+    *ret_skip = 0;
+    enum sp_form_state one = begins(bytes, len, "PROXY ", 6);
+    enum sp_form_state two = begins(bytes, len, proxy2, sizeof(proxy2));
+    if (one == SP_FORM_PART || two == SP_FORM_PART) {
+        return SP_FORM_PART;
+    }
+    if (one == SP_FORM_TAG) {
+        size_t most = len < PROXY1_MAX ? len : PROXY1_MAX;
+        const uint8_t *end = memchr(bytes, '\n', most);
+        if (!end) {
+            return len < PROXY1_MAX ? SP_FORM_PART : SP_FORM_NONE;
+        }
+        *ret_skip = (size_t)(end - bytes) + 1;
+        return end[-1] == '\r' ? SP_FORM_TAG : SP_FORM_NONE;
+    }
+    if (two == SP_FORM_TAG) {
+        if (len < 16) {
+            return SP_FORM_PART;
+        }
+        size_t whole = 16U + ((size_t)bytes[14] << 8 | bytes[15]);
+        if (bytes[12] >> 4 != 2 || whole > SP_FORM_HEAD) {
+            return SP_FORM_NONE;
+        }
+        *ret_skip = whole;
+        return len < whole ? SP_FORM_PART : SP_FORM_TAG;
+    }
+    return SP_FORM_TAG;
+}
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool read_hex(const uint8_t *text, size_t len, uint8_t out[static SP_TAG_BYTES])
+{
+    if (len < 2UL * SP_TAG_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < SP_TAG_BYTES; i++) {
+        int hi = hex_digit(text[2 * i]);
+        int lo = hex_digit(text[2 * i + 1]);
+        if (hi < 0 || lo < 0) {
+            return false;
+        }
+        out[i] = (uint8_t)(hi << 4 | lo);
+    }
+    return true;
+}
+
+/* One header line: a valid tag of ours? */
+static bool read_line(const struct sp_tag_keys *keys, const uint8_t *line, size_t len,
+                      struct sp_form *form)
+{
+    size_t name = sizeof(header_name) - 1;
+    uint8_t tag[SP_TAG_BYTES];
+    if (len < name || strncasecmp((const char *)line, header_name, name) != 0) {
+        return false;
+    }
+    while (name < len && (line[name] == ' ' || line[name] == '\t')) {
+        name++;
+    }
+    return read_hex(line + name, len - name, tag) &&
+           sp_tag_read(keys, tag, sizeof(tag), &form->kind, &form->block, &form->port);
+}
+
+static enum sp_form_state read_http(const struct sp_tag_keys *keys, const uint8_t *bytes,
+                                    size_t len, struct sp_form *form)
+{
+    bool found = false;
+    bool is_first = true;
+    size_t pos = 0;
+    while (pos < len) {
+        const uint8_t *end = memchr(bytes + pos, '\n', len - pos);
+        size_t stop = end ? (size_t)(end - bytes) : len;
+        size_t n = stop > pos && bytes[stop - 1] == '\r' ? stop - pos - 1 : stop - pos;
+        if (end && n == 0) {
+            form->is_whole = true;
+            return found ? SP_FORM_TAG : SP_FORM_NONE;
+        }
+        found = found || (!is_first && read_line(keys, bytes + pos, n, form));
+        is_first = false;
+        pos = stop + 1;
+    }
+    return found ? SP_FORM_TAG : SP_FORM_PART;
+}
+
+enum sp_form_state sp_form_read(const struct sp_tag_keys *keys, const uint8_t *bytes, size_t len,
+                                struct sp_form *ret_form)
+{
+    struct sp_form form = {.kind = SP_TAG_PROBE};
+    const uint8_t magic[] = {SP_TAG_MAGIC >> 24, SP_TAG_MAGIC >> 16 & 0xff,
+                             SP_TAG_MAGIC >> 8 & 0xff, SP_TAG_MAGIC & 0xff};
+    if (len == 0) {
+        return SP_FORM_PART;
+    }
+    bool is_cut = len >= SP_FORM_HEAD;
+    len = is_cut ? SP_FORM_HEAD : len;
+    size_t skip;
+    enum sp_form_state state = skip_proxy(bytes, len, &skip);
+    if (state == SP_FORM_TAG && skip > 0) {
+        bytes += skip;
+        len -= skip;
+        state = len == 0 ? SP_FORM_PART : SP_FORM_TAG;
+    }
+    if (state != SP_FORM_TAG) {
+        return is_cut ? SP_FORM_NONE : state;
+    }
+    enum sp_form_state raw = begins(bytes, len, magic, sizeof(magic));
+    enum sp_form_state get = begins(bytes, len, "GET ", 4);
+    enum sp_form_state response = begins(bytes, len, "HTTP/1.", 7);
+    if (raw == SP_FORM_TAG) {
+        form.is_whole = true;
+        state = len < SP_TAG_BYTES                                                   ? SP_FORM_PART
+                : sp_tag_read(keys, bytes, len, &form.kind, &form.block, &form.port) ? SP_FORM_TAG
+                                                                                     : SP_FORM_NONE;
+    } else if (get == SP_FORM_TAG || response == SP_FORM_TAG) {
+        form.is_http = true;
+        state = read_http(keys, bytes, len, &form);
+    } else {
+        bool may = raw == SP_FORM_PART || get == SP_FORM_PART || response == SP_FORM_PART;
+        state = may ? SP_FORM_PART : SP_FORM_NONE;
+    }
+    if (state == SP_FORM_TAG) {
+        *ret_form = form;
+    }
+    return state == SP_FORM_PART && is_cut ? SP_FORM_NONE : state;
+}
+
+static void tag_hex(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
+                    enum sp_tag_kind kind, uint64_t sent_us, char out[static 2 * SP_TAG_BYTES + 1])
+{
+    uint8_t tag[SP_TAG_BYTES];
+    sp_tag_write(keys, block, port, kind, sent_us, tag);
+    sp_hex(tag, sizeof(tag), out);
+}
+
+static size_t put(uint8_t out[static SP_FORM_MAX], const char *text, int len)
+{
+    size_t n = len < 0 ? 0 : (size_t)len >= SP_FORM_MAX ? SP_FORM_MAX - 1 : (size_t)len;
+    memcpy(out, text, n);
+    return n;
+}
+
+size_t sp_form_request(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
+                       uint64_t sent_us, const struct sp_addr *target,
+                       uint8_t out[static SP_FORM_MAX])
+{
+    char hex[2 * SP_TAG_BYTES + 1];
+    char host[SP_ADDR_STRLEN];
+    char text[SP_FORM_MAX];
+    bool v6 = target->family == SP_FAMILY_IPV6;
+    tag_hex(keys, block, port, SP_TAG_PROBE, sent_us, hex);
+    /* The tag's header first: what a proxy puts in front of it must not push it out of sight. */
+    int n = snprintf(text, sizeof(text),
+                     "GET / HTTP/1.1\r\nX-Segproof: %s\r\nHost: %s%s%s:%u\r\n"
+                     "Connection: close\r\n\r\n",
+                     hex, v6 ? "[" : "", sp_addr_str(target, host), v6 ? "]" : "", port);
+    return put(out, text, n);
+}
+
+size_t sp_form_reply(const struct sp_tag_keys *keys, const struct sp_form *form, uint64_t sent_us,
+                     uint8_t out[static SP_FORM_MAX])
+{
+    char hex[2 * SP_TAG_BYTES + 1];
+    char text[SP_FORM_MAX];
+    if (!form->is_http) {
+        sp_tag_write(keys, form->block, form->port, SP_TAG_REPLY, sent_us, out);
+        return SP_TAG_BYTES;
+    }
+    tag_hex(keys, form->block, form->port, SP_TAG_REPLY, sent_us, hex);
+    int n = snprintf(text, sizeof(text),
+                     "HTTP/1.1 200 OK\r\nX-Segproof: %s\r\nContent-Length: 0\r\n"
+                     "Connection: close\r\n\r\n",
+                     hex);
+    return put(out, text, n);
+}

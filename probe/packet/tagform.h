@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The forms in which a payload tag travels through a TCP conversation: raw, at its very start, or
+ * as 56 hexadecimal digits in the X-Segproof header of an HTTP/1 message (RFC 9112), which a proxy
+ * takes along. In front of either a balancer may have put a PROXY protocol header (version 1 or 2
+ * of haproxy's proxy-protocol.txt). Everything read here is hostile: nothing is trusted but the
+ * tag's MAC, at most SP_FORM_HEAD bytes are looked at, and what is cut short is never a tag. */
+#ifndef SP_PACKET_TAGFORM_H
+#define SP_PACKET_TAGFORM_H
+
+#include "probe/base/addr.h"
+#include "probe/packet/tag.h"
+
+#define SP_FORM_HEAD 2048U /* bytes looked at */
+#define SP_FORM_MAX  192U  /* the longest message that is written */
+
+enum sp_form_state {
+    SP_FORM_NONE, /* no tag, whatever follows */
+    SP_FORM_PART, /* more bytes could make it one */
+    SP_FORM_TAG,
+};
+
+struct sp_form {
+    enum sp_tag_kind kind;
+    uint16_t block, port;
+    bool is_http;
+    bool is_whole; /* the message is here to its end: the empty line, or all of a raw tag */
+};
+
+enum sp_form_state sp_form_read(const struct sp_tag_keys *keys, const uint8_t *bytes, size_t len,
+                                struct sp_form *ret_form);
+
+/* A request for the flow's target that carries the tag; returns its length. */
+size_t sp_form_request(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
+                       uint64_t sent_us, const struct sp_addr *target,
+                       uint8_t out[static SP_FORM_MAX]);
+/* What a stand-in answers to a form: raw to raw, HTTP to HTTP. */
+size_t sp_form_reply(const struct sp_tag_keys *keys, const struct sp_form *form, uint64_t sent_us,
+                     uint8_t out[static SP_FORM_MAX]);
+
+#endif
