@@ -124,11 +124,108 @@ static void check_one(const struct sp_balancer *balancer, struct sp_problems *pr
     }
 }
 
+static bool is_word(const char *text, const char *word)
+{
+    return text && strcmp(text, word) == 0;
+}
+
+/* Its own addresses must fit what it offers, and serve a purpose. */
+static void check_sources(const struct sp_balancer *balancer, struct sp_problems *problems)
+{
+    char addr[SP_ADDR_STRLEN];
+    bool rewrites = false;
+    for (size_t l = 0; l < balancer->nlisteners; l++) {
+        rewrites = rewrites || is_word(balancer->listeners[l].source, "rewritten");
+    }
+    if (balancer->nsources > 0 && !rewrites) {
+        sp_check_add(
+            problems, false, balancer->pos, "load_balancers", balancer->name,
+            "'%s' declares `sources`, but no listener says `source: rewritten`: they explain "
+            "its health checks only",
+            balancer->name);
+    }
+    for (size_t i = 0; i < balancer->nsources; i++) {
+        bool fits = false;
+        for (size_t a = 0; a < balancer->naddrs; a++) {
+            fits = fits || balancer->addrs[a].family == balancer->sources[i].family;
+        }
+        if (!fits) {
+            sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                         "%s of `sources` is of another family than every address of '%s': no flow "
+                         "will be expected from it",
+                         sp_addr_str(&balancer->sources[i], addr), balancer->name);
+        }
+    }
+}
+
+static void check_data(const struct sp_model *m, const struct sp_balancer *balancer,
+                       const struct sp_listener *listener, struct sp_problems *problems)
+{
+    char port[SP_PORTSPEC_STRLEN], backend[SP_PORTSPEC_STRLEN];
+    (void)sp_portspec_str(&listener->port, port);
+    struct sp_portspec at = listener->port;
+    at.lo = at.hi = listener->backend_port;
+    (void)sp_portspec_str(&at, backend);
+    const struct sp_host *blind = NULL;
+    const struct sp_host *meek = NULL;
+    for (size_t i = 0; i < listener->nbackends; i++) {
+        const struct sp_host *host = &m->hosts[listener->backends[i]];
+        if (!host->via) {
+            blind = blind ? blind : host;
+        } else if (!meek && sp_model_host_hazard(m, listener->backends[i]) < 'B') {
+            meek = host;
+        }
+    }
+    if (balancer->nreceivers == 0) {
+        sp_check_add(
+            problems, false, balancer->pos, "load_balancers", balancer->name,
+            "no backend of the listener %s of '%s' has a probe: it will be judged from the "
+            "client's side only",
+            port, balancer->name);
+    } else if (blind) {
+        sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                     "the backend '%s' of the listener %s of '%s' has no probe: allowed flows will "
+                     "not be tested, because they may reach a service there; give it a probe, or "
+                     "mark a service on %s with `data: ok`",
+                     blind->name, port, balancer->name, backend);
+    } else if (meek && listener->port.proto == SP_PROTO_TCP) {
+        sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                     "allowed flows of the listener %s of '%s' will not be tested: they need a "
+                     "stand-in listener on '%s' (`hazard: B` for its network), or a service on %s "
+                     "with `data: ok`",
+                     port, balancer->name, meek->name, backend);
+    }
+}
+
+static void check_listeners(const struct sp_model *m, const struct sp_balancer *balancer,
+                            struct sp_problems *problems)
+{
+    char port[SP_PORTSPEC_STRLEN];
+    for (size_t l = 0; l < balancer->nlisteners; l++) {
+        const struct sp_listener *listener = &balancer->listeners[l];
+        uint8_t proto = listener->port.proto;
+        (void)sp_portspec_str(&listener->port, port);
+        if (is_word(listener->mode, "l7") && listener->proxy_protocol &&
+            strcmp(listener->proxy_protocol, "none") != 0) {
+            sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                         "the listener %s of '%s' is l7 and sends proxy protocol %s: l7 tells the "
+                         "client's address in its own headers; was `mode: l4` meant?",
+                         port, balancer->name, listener->proxy_protocol);
+        }
+        if (listener->nbackends > 0 && !sp_model_data_ok(m, proto, listener->backend_port) &&
+            !sp_model_data_ok(m, proto, listener->port.lo)) {
+            check_data(m, balancer, listener, problems);
+        }
+    }
+}
+
 void sp_check_balancers(const struct sp_model *m, struct sp_problems *problems)
 {
     bool was_clean = problems->nerrors == 0;
     for (size_t i = 0; was_clean && i < m->nbalancers; i++) {
         check_one(&m->balancers[i], problems);
+        check_sources(&m->balancers[i], problems);
+        check_listeners(m, &m->balancers[i], problems);
     }
     size_t n = count_entries(m);
     if (m->nbalancers == 0) {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "controller/commands/cmd.h"
+#include "probe/base/mem.h"
 
 struct options {
     struct sp_common common;
@@ -27,7 +28,32 @@ static const struct sp_cmdline cmdline = {
                 "  segproof plan shop.yaml --depth quick --from web --to data -v\n",
 };
 
-static void print_json(const struct sp_plan *plan)
+/* Names are outside text, but a topology's names hold nothing that JSON would have to escape. */
+static bool print_listeners(const struct sp_plan *plan, const struct sp_model *model)
+{
+    struct sp_listener_plan *list = NULL;
+    size_t n = 0;
+    if (sp_plan_listeners(plan, model, &list, &n) != SP_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_balancer *balancer = &model->balancers[list[i].balancer];
+        char port[SP_PORTSPEC_STRLEN];
+        (void)printf("%s{\"name\":\"%s\",\"port\":\"%s\",\"tests\":%llu,\"flows_needed\":%u,",
+                     i ? "," : "", balancer->name,
+                     sp_portspec_str(&balancer->listeners[list[i].listener].port, port),
+                     (unsigned long long)list[i].tests, list[i].flows);
+        if (list[i].untested) {
+            (void)printf("\"not_tested\":\"%s\"}", list[i].untested);
+        } else {
+            (void)printf("\"not_tested\":null}");
+        }
+    }
+    sp_free(list);
+    return true;
+}
+
+static bool print_json(const struct sp_plan *plan, const struct sp_model *model)
 {
     const struct sp_coverage *c = &plan->coverage;
     (void)printf(
@@ -50,7 +76,10 @@ static void print_json(const struct sp_plan *plan)
         (void)printf("%s{\"reason\":\"%s\",\"points\":%llu}", i ? "," : "", plan->skips[i].reason,
                      (unsigned long long)plan->skips[i].points);
     }
+    (void)printf("],\"load_balancers\":[");
+    bool whole = print_listeners(plan, model);
     (void)puts("]}");
+    return whole;
 }
 
 static int plan_it(const char *file, const struct options *options)
@@ -61,8 +90,8 @@ static int plan_it(const char *file, const struct options *options)
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
         if (options->common.json) {
-            print_json(plan);
-            code = fflush(stdout) == 0 ? SP_EXIT_HOLDS : SP_EXIT_USAGE;
+            bool whole = print_json(plan, model);
+            code = whole && fflush(stdout) == 0 ? SP_EXIT_HOLDS : SP_EXIT_USAGE;
         } else {
             struct sp_buf out;
             sp_buf_init(&out, 256U << 20);

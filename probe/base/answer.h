@@ -21,9 +21,10 @@ enum sp_answer {
 /* What else was seen of a conversation that was answered with SYN_ACK or DATA (bit flags, carried
  * where UNREACHABLE has its ICMP code). */
 #define SP_ANSWER_WINDOW_ZERO 1U /* the SYN/ACK offered no window: the mark of a SYN proxy */
-#define SP_ANSWER_TTL_CHANGED 2U /* a later packet of the peer's had another TTL than its SYN/ACK  \
-                                  */
-#define SP_ANSWER_DATA_ACKED  4U /* the peer acknowledged our data */
+#define SP_ANSWER_TTL_CHANGED                                                                      \
+    2U                          /* a later packet of the peer's had another TTL than its SYN/ACK   \
+                                 */
+#define SP_ANSWER_DATA_ACKED 4U /* the peer acknowledged our data */
 
 const char *sp_answer_str(uint8_t answer); /* "syn_ack" */
 /* How much an answer tells of who gave it; of several, the strongest is kept. */
