@@ -86,8 +86,8 @@ static const struct {
          "take @ out of the pool, or declare it as a backend"},
     [SP_CAUSE_BACKEND_UNKNOWN] = {"answered by somebody who is no declared backend",
                                   "look for members of the pool of @ that are not declared"},
-    [SP_CAUSE_SOURCE_REWRITTEN] = {"the load balancer rewrites what the declaration says it "
-                                   "preserves",
+    [SP_CAUSE_SOURCE_REWRITTEN] = {"the load balancer rewrites the source that it should "
+                                   "preserve",
                                    "make @ keep the client's address, or declare `source: "
                                    "rewritten`"},
     [SP_CAUSE_SOURCE_OTHER] = {"it reaches the backend with other addresses or ports than the load "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lints of load balancers. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,42 +159,72 @@ static void check_sources(const struct sp_balancer *balancer, struct sp_problems
     }
 }
 
-static void check_data(const struct sp_model *m, const struct sp_balancer *balancer,
-                       const struct sp_listener *listener, struct sp_problems *problems)
+/* Why the allowed flows of a listener will not be tested in full. */
+enum gap { GAP_NONE, GAP_ONE_SIDED, GAP_BLIND, GAP_MEEK, GAP_COUNT };
+
+struct gaps {
+    const struct sp_listener *first[GAP_COUNT];
+    const struct sp_host *host[GAP_COUNT]; /* the backend at which it shows */
+    size_t n[GAP_COUNT];
+};
+
+static enum gap gap_of(const struct sp_model *m, const struct sp_balancer *balancer,
+                       const struct sp_listener *listener, const struct sp_host **ret_host)
 {
-    char port[SP_PORTSPEC_STRLEN], backend[SP_PORTSPEC_STRLEN];
-    (void)sp_portspec_str(&listener->port, port);
-    struct sp_portspec at = listener->port;
-    at.lo = at.hi = listener->backend_port;
-    (void)sp_portspec_str(&at, backend);
-    const struct sp_host *blind = NULL;
-    const struct sp_host *meek = NULL;
-    for (size_t i = 0; i < listener->nbackends; i++) {
+    uint8_t proto = listener->port.proto;
+    enum gap gap = GAP_NONE;
+    if (balancer->nreceivers == 0) {
+        return listener->nbackends > 0 ? GAP_ONE_SIDED : GAP_NONE;
+    }
+    if (sp_model_data_ok(m, proto, listener->backend_port) ||
+        sp_model_data_ok(m, proto, listener->port.lo)) {
+        return GAP_NONE;
+    }
+    for (size_t i = 0; gap != GAP_BLIND && i < listener->nbackends; i++) {
         const struct sp_host *host = &m->hosts[listener->backends[i]];
-        if (!host->via) {
-            blind = blind ? blind : host;
-        } else if (!meek && sp_model_host_hazard(m, listener->backends[i]) < 'B') {
-            meek = host;
+        bool meek = proto == SP_PROTO_TCP && sp_model_host_hazard(m, listener->backends[i]) < 'B';
+        enum gap here = !host->via ? GAP_BLIND : meek ? GAP_MEEK : GAP_NONE;
+        if (here == GAP_BLIND || (here == GAP_MEEK && gap == GAP_NONE)) {
+            gap = here;
+            *ret_host = host;
         }
     }
-    if (balancer->nreceivers == 0) {
-        sp_check_add(
-            problems, false, balancer->pos, "load_balancers", balancer->name,
-            "no backend of the listener %s of '%s' has a probe: it will be judged from the "
-            "client's side only",
-            port, balancer->name);
-    } else if (blind) {
+    return gap;
+}
+
+/* Once for all listeners of a balancer: the next one has the same remedy. */
+static void tell_gap(const struct sp_balancer *balancer, const struct gaps *gaps, enum gap gap,
+                     struct sp_problems *problems)
+{
+    char port[SP_PORTSPEC_STRLEN], backend[SP_PORTSPEC_STRLEN], more[48] = "";
+    const struct sp_listener *listener = gaps->first[gap];
+    if (!listener) {
+        return;
+    }
+    struct sp_portspec at = listener->port;
+    at.lo = at.hi = listener->backend_port;
+    (void)sp_portspec_str(&listener->port, port);
+    (void)sp_portspec_str(&at, backend);
+    if (gaps->n[gap] > 1) {
+        (void)snprintf(more, sizeof(more), " (and %zu more)", gaps->n[gap] - 1);
+    }
+    if (gap == GAP_ONE_SIDED) {
         sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
-                     "the backend '%s' of the listener %s of '%s' has no probe: allowed flows will "
-                     "not be tested, because they may reach a service there; give it a probe, or "
+                     "no backend of '%s' has a probe: its address will be judged from the client's "
+                     "side only",
+                     balancer->name);
+    } else if (gap == GAP_BLIND) {
+        sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                     "allowed flows of the listener %s%s of '%s' will not be tested: the backend "
+                     "'%s' has no probe, and they may reach a service there; give it a probe, or "
                      "mark a service on %s with `data: ok`",
-                     blind->name, port, balancer->name, backend);
-    } else if (meek && listener->port.proto == SP_PROTO_TCP) {
+                     port, more, balancer->name, gaps->host[gap]->name, backend);
+    } else {
         sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
-                     "allowed flows of the listener %s of '%s' will not be tested: they need a "
+                     "allowed flows of the listener %s%s of '%s' will not be tested: they need a "
                      "stand-in listener on '%s' (`hazard: B` for its network), or a service on %s "
                      "with `data: ok`",
-                     port, balancer->name, meek->name, backend);
+                     port, more, balancer->name, gaps->host[gap]->name, backend);
     }
 }
 
@@ -201,21 +232,26 @@ static void check_listeners(const struct sp_model *m, const struct sp_balancer *
                             struct sp_problems *problems)
 {
     char port[SP_PORTSPEC_STRLEN];
+    struct gaps gaps = {0};
     for (size_t l = 0; l < balancer->nlisteners; l++) {
         const struct sp_listener *listener = &balancer->listeners[l];
-        uint8_t proto = listener->port.proto;
-        (void)sp_portspec_str(&listener->port, port);
+        const struct sp_host *host = NULL;
         if (is_word(listener->mode, "l7") && listener->proxy_protocol &&
             strcmp(listener->proxy_protocol, "none") != 0) {
             sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
                          "the listener %s of '%s' is l7 and sends proxy protocol %s: l7 tells the "
                          "client's address in its own headers; was `mode: l4` meant?",
-                         port, balancer->name, listener->proxy_protocol);
+                         sp_portspec_str(&listener->port, port), balancer->name,
+                         listener->proxy_protocol);
         }
-        if (listener->nbackends > 0 && !sp_model_data_ok(m, proto, listener->backend_port) &&
-            !sp_model_data_ok(m, proto, listener->port.lo)) {
-            check_data(m, balancer, listener, problems);
+        enum gap gap = gap_of(m, balancer, listener, &host);
+        if (gaps.n[gap]++ == 0) {
+            gaps.first[gap] = listener;
+            gaps.host[gap] = host;
         }
+    }
+    for (int gap = GAP_ONE_SIDED; gap < GAP_COUNT; gap++) {
+        tell_gap(balancer, &gaps, (enum gap)gap, problems);
     }
 }
 

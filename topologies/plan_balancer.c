@@ -80,7 +80,7 @@ static void print_listener(const struct sp_model *model, const struct sp_listene
         sp_buf_fmt(&line, "%llu test%s, each of %u flows or more", (unsigned long long)plan->tests,
                    plan->tests == 1 ? "" : "s",
                    plan->flows > SP_PLAN_ALLOW_ATTEMPTS ? plan->flows : SP_PLAN_ALLOW_ATTEMPTS);
-        sp_buf_fmt(&line, " (%u meet all %zu backends with 95 %%)", plan->flows,
+        sp_buf_fmt(&line, " (%u meet all %zu backends with 95%%)", plan->flows,
                    listener->nbackends);
         if (blind > 0) {
             sp_buf_fmt(&line, "; %zu backend%s without a probe", blind, blind == 1 ? "" : "s");

@@ -53,6 +53,9 @@ static void add_piece(cJSON *pieces, const struct sp_model *model,
             (void)cJSON_AddItemToArray(others, other);
         }
     }
+    if (piece->untested) {
+        (void)cJSON_AddStringToObject(p, "not_tested", piece->untested);
+    }
     if (piece->listener) {
         const struct sp_listener *listener = piece->listener;
         cJSON *l = cJSON_AddObjectToObject(p, "listener");

@@ -146,8 +146,9 @@ static void add_missed(struct sp_text *text, uint32_t test)
     struct sp_buf names;
     sp_buf_init(&names, SP_PORTS_MAX_BYTES);
     if (sp_served_missed(text->summary->result, test, SP_NAMED_BACKENDS, &names)) {
-        sp_text_add(text, "; never reached: ");
+        sp_text_add(text, "; ");
         sp_text_add_outside(text, sp_buf_text(&names));
+        sp_text_add(text, " never reached");
     }
     sp_buf_release(&names);
 }
