@@ -25,6 +25,13 @@ struct sp_control {
     struct sp_control_flow flows[2]; /* pair: 1; split, self: the sender's, the receiver's */
 };
 
+/* What conversations with whoever answered a test's SYN have shown (unmask.c). */
+struct sp_unmasked {
+    uint16_t held, arrived, host,
+        elsewhere; /* conversations; that reached the receiver, or others */
+    uint8_t flags; /* SP_ANSWER_WINDOW_ZERO ... */
+};
+
 /* What the attempts of one test have shown so far. */
 struct sp_tally {
     uint16_t fired; /* attempts ordered */
@@ -36,10 +43,15 @@ struct sp_tally {
     struct sp_tuple captured; /* of the first arrival in another shape than declared */
     uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
     struct sp_addr answerer;
-    uint64_t last_us;     /* when the last attempt that counts was sent, by our clock */
-    uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
-    uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
+    uint64_t last_us;      /* when the last attempt that counts was sent, by our clock */
+    uint64_t last_pass;    /* the pass that it belongs to */
+    uint16_t passes;       /* of denied flows: passes with an attempt that counts */
+    uint16_t asked_passes; /* so many at least, see suspect.c */
+    uint16_t missed;       /* of denied flows: attempts that count and did not arrive */
+    uint8_t unsound;       /* enum sp_unsound: why the last attempt that does not count doesn't */
+    uint8_t lossy_rounds;  /* batches in which an allowed flow lost more than the limit */
     uint16_t round_sent, round_back, round_unknown; /* of the current batch */
+    struct sp_unmasked unmasked;
     bool is_sound;   /* denied: as many attempts count as the loss of its controls asks for */
     bool is_settled; /* nothing more to measure */
 };

@@ -19,6 +19,7 @@ struct sp_checkpoint {
 struct sp_attempt {
     uint32_t test, lane, shot;
     uint32_t before, after;
+    uint64_t pass; /* unique in the run; flows of one pass are sent together */
 };
 
 struct sp_round {
@@ -45,6 +46,10 @@ enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_ba
 uint32_t sp_round_add_control(struct sp_round *round, const struct sp_control_flow *flow,
                               uint16_t attempts);
 uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts);
+/* The same flow with another technique, a conversation for which no stand-in listens; mute: without
+ * data. */
+uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane *lane,
+                                   uint8_t technique, bool mute, uint16_t attempts);
 /* The shot with a source port of its own; SP_NONE when there is none left. */
 uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
                            double at_us);

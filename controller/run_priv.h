@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by the parts of a run: run.c (its phases), run_services.c (what must not be tested) and
- * run_judge.c (verdicts). */
+ * Shared by the parts of a run: run.c (its phases), run_services.c (what must not be tested),
+ * unmask.c (who answers for others) and run_judge.c (verdicts). */
 #ifndef SP_CONTROLLER_RUN_PRIV_H
 #define SP_CONTROLLER_RUN_PRIV_H
 
@@ -9,6 +9,13 @@
 
 /* Settles every test whose payload would reach a real service as not tested. */
 void sp_run_leave_services(struct sp_run_state *run);
+/* A SYN/ACK came back, and nothing arrived: holds a few conversations with whoever answers. */
+enum sp_rc sp_run_unmask(struct sp_run_state *run, struct sp_diag *diag) SP_MUST_CHECK;
+/* What a test's conversations have shown, put into what the judge is asked. */
+void sp_run_apply_unmasked(const struct sp_tally *tally, struct sp_seen *seen);
+/* Is there a real service on that port of the receiver that must not get data? */
+bool sp_run_is_service(const struct sp_run_state *run, const struct sp_pair *pair, uint8_t proto,
+                       uint16_t port);
 /* Judges one test of a lane into its outcome. */
 void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t index);
 

@@ -20,6 +20,17 @@ static bool is_served(const struct sp_run_state *run, const struct sp_pair *pair
     return served;
 }
 
+bool sp_run_is_service(const struct sp_run_state *run, const struct sp_pair *pair, uint8_t proto,
+                       uint16_t port)
+{
+    uint32_t host;
+    bool served = false;
+    for (size_t i = 0; (host = sp_model_receiver(run->model, pair->to, i)) != SP_NONE; i++) {
+        served = served || is_served(run, pair, host, proto, port);
+    }
+    return served && !sp_model_data_ok(run->model, proto, port);
+}
+
 /* Tagged payload never goes to a real service that is not marked for it, and a conversation needs
  * somebody who takes it (design section 6). NULL: the test may run. */
 static const char *why_not(const struct sp_run_state *run, const struct sp_test *test)

@@ -7,6 +7,7 @@
 
 #include "probe/batch.h"
 #include "probe/engine.h"
+#include "probe/keep.h"
 
 /* How long the receiver waits for the host's own answer before it crafts one: longer than the
  * capture takes to show it, short enough for the reply to be back before the drain ends. */
@@ -35,15 +36,19 @@ struct sp_engine {
     uint64_t expires_us, fired_us, last_tick_us;
     uint32_t longest_gap_us;
     size_t next_shot;
-    size_t replies_due;             /* arrivals with reply_pending */
-    struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
-    size_t ndialogs;                /* in use */
-    uint64_t dialogs_due_us;        /* nothing is due before */
+    size_t replies_due;              /* arrivals with reply_pending */
+    struct sp_dialog_slot *dialogs;  /* SP_ENGINE_MAX_DIALOGS, made with the first one */
+    size_t ndialogs;                 /* in use */
+    uint64_t dialogs_due_us;         /* nothing is due before */
+    struct sp_rec_standin *standins; /* ordered for this batch */
+    size_t nstandins, cap_standins;
     uint32_t sent, failed;
     double tokens; /* token bucket, packets; goes on from batch to batch */
     uint64_t tokens_us;
     bool is_done_told;
-    unsigned neighbour_waits; /* bounded waiting for link-layer addresses at ARM */
+    struct sp_keep keep;               /* packets of the batch that may be asked for */
+    const struct sp_captured *at_hand; /* while it is looked at; else NULL */
+    unsigned neighbour_waits;          /* bounded waiting for link-layer addresses at ARM */
 };
 
 /* May packets go there at all? */
@@ -69,7 +74,19 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
 uint64_t sp_engine_dialogs(struct sp_engine *engine, uint64_t now_us);
 /* Ends all of them now; as far as rate and budget allow, each with the packet that cleans up. */
 void sp_engine_dialogs_end(struct sp_engine *engine);
+/* Why an address cannot be received on (enum sp_refusal), SP_REFUSED_NONE when it can. */
+uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr);
+/* Stand-in listeners: ordered before ARM, opened at ARM, closed with the batch. */
+void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *order);
+void sp_engine_stand(struct sp_engine *engine);
+void sp_engine_unstand(struct sp_engine *engine);
 /* Tells what the witnesses saw, one SEEN record each. */
 void sp_engine_tell_seen(struct sp_engine *engine);
+/* Keeps the packet at hand, as one of this shot's. */
+void sp_engine_keep(struct sp_engine *engine, uint8_t role, uint16_t block, uint16_t port);
+/* Answers a WANT. */
+void sp_engine_want(struct sp_engine *engine, const struct sp_rec_want *want);
+/* Forgets kept packets whose batch has expired; returns when to come again. */
+uint64_t sp_engine_forget_kept(struct sp_engine *engine, uint64_t now_us);
 
 #endif

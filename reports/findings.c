@@ -67,6 +67,8 @@ void sp_finding_release(struct sp_finding *finding)
     sp_free(finding->cause);
     sp_free(finding->remedy);
     sp_free(finding->repeat);
+    sp_free(finding->evidence);
+    sp_free(finding->proof);
 }
 
 static bool is_external(const struct sp_model *model, uint32_t target)
@@ -274,6 +276,9 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     rc = show_sample(result, finding, sample);
     if (rc == SP_OK) {
         rc = tell_cause(result, finding, sample);
+    }
+    if (rc == SP_OK) {
+        rc = sp_finding_proof(result, run, n, finding);
     }
     if (rc != SP_OK) {
         return rc;

@@ -5,6 +5,7 @@
 #ifndef SP_REPORTS_RESULT_H
 #define SP_REPORTS_RESULT_H
 
+#include "reports/evidence.h"
 #include "reports/verdict.h"
 #include "topologies/plan.h"
 
@@ -24,10 +25,12 @@ struct sp_outcome {
 
 struct sp_host_status {
     uint32_t host;
-    bool wanted;      /* the plan needs its probe */
-    bool ok;          /* came up and lasted to the end */
-    char reason[160]; /* why not */
-    char version[32]; /* of its probe */
+    bool wanted;           /* the plan needs its probe */
+    bool ok;               /* came up and lasted to the end */
+    char reason[480];      /* why not */
+    char version[32];      /* of its probe */
+    const char *privilege; /* where its probe has CAP_NET_RAW from: "root login", "sudo", ...; NULL:
+                              segproof's own; static */
     uint64_t packets_sent, packets_captured, capture_drops;
 };
 
@@ -43,6 +46,7 @@ struct sp_result {
     struct sp_outcome *outcomes;  /* plan->ntests */
     struct sp_host_status *hosts; /* model->nhosts */
     uint64_t packets_sent, packets_captured, capture_drops;
+    struct sp_evidence *evidence; /* owned; NULL = not asked for */
 };
 
 /* Every test starts as inconclusive (interrupted), so one that nobody judges is never a pass. */

@@ -64,7 +64,11 @@ struct sp_finding {
     uint8_t cause_kind;   /* enum sp_cause */
     char *cause;          /* a clause; names whoever it speaks of */
     char *remedy;
-    char *repeat; /* a command line */
+    char *repeat;            /* a command line */
+    char *evidence;          /* the name of its file, "leak-1.pcapng"; NULL = none */
+    const char *no_evidence; /* why there is none, though it was asked for; static */
+    uint32_t *proof;         /* of its tests, those of which there are packets */
+    size_t nproof;
 };
 
 /* Tests without a conclusion that share their reason and their pair, or the host at fault. */

@@ -302,6 +302,10 @@ enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
     }
     p.plan->depth = options->depth;
     p.plan->seed = options->seed;
+    for (size_t i = 0; i < sp_technique_count(); i++) {
+        bool wanted = !options->techniques || options->techniques[i];
+        p.plan->may_talk = p.plan->may_talk || (wanted && sp_technique_talks(i));
+    }
     enum sp_rc rc = make_plan(&p);
     planner_release(&p);
     if (rc != SP_OK) {

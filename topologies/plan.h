@@ -83,6 +83,7 @@ struct sp_plan {
     struct sp_cost cost;
     enum sp_depth depth;
     uint64_t seed;
+    bool may_talk; /* conversations were not left out: a SYN/ACK of nobody may be followed up */
     uint16_t sport_lo,
         sport_hi; /* source ports reserved for the run: none of them is ever tested */
 };

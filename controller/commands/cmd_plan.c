@@ -1,7 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `segproof plan`: what a verification would test. */
+#include <cjson/cJSON.h>
 #include <stdio.h>
 
 #include "controller/commands/cmd.h"
+#include "probe/base/buf.h"
 #include "probe/base/mem.h"
 
 struct options {
@@ -11,6 +15,10 @@ struct options {
 
 static const struct sp_opt opts[] = {SP_SELECTION_OPTS(struct options)};
 
+static const struct sp_opt common[] = {
+    SP_COMMON_OPTS("the plan as JSON, one line", "one line: tests, packets, time; no warnings",
+                   "also every test, and every host that is left out")};
+
 static const struct sp_cmdline cmdline = {
     .name = "segproof plan",
     .usage = "TOPOLOGY [OPTION]...",
@@ -19,8 +27,8 @@ static const struct sp_cmdline cmdline = {
         "covered, and what will not be tested and why. Sends nothing.",
     .opts = opts,
     .nopts = SP_ARRAY_LEN(opts),
-    .common = sp_common_opts,
-    .ncommon = SP_ARRAY_LEN(sp_common_opts),
+    .common = common,
+    .ncommon = SP_ARRAY_LEN(common),
     .positional = "TOPOLOGY",
     .min_positional = 1,
     .max_positional = 1,
@@ -28,77 +36,97 @@ static const struct sp_cmdline cmdline = {
                 "  segproof plan shop.yaml --depth quick --from web --to data -v\n",
 };
 
-/* Names are outside text, but a topology's names hold nothing that JSON would have to escape. */
-static bool print_listeners(const struct sp_plan *plan, const struct sp_model *model)
+static enum sp_rc add_listeners(cJSON *root, const struct sp_plan *plan,
+                                const struct sp_model *model)
 {
     struct sp_listener_plan *list = NULL;
     size_t n = 0;
-    if (sp_plan_listeners(plan, model, &list, &n) != SP_OK) {
-        return false;
-    }
-    for (size_t i = 0; i < n; i++) {
+    enum sp_rc rc = sp_plan_listeners(plan, model, &list, &n);
+    cJSON *balancers = cJSON_AddArrayToObject(root, "load_balancers");
+    for (size_t i = 0; rc == SP_OK && i < n; i++) {
         const struct sp_balancer *balancer = &model->balancers[list[i].balancer];
+        const struct sp_listener *listener = &balancer->listeners[list[i].listener];
         char port[SP_PORTSPEC_STRLEN];
-        (void)printf("%s{\"name\":\"%s\",\"port\":\"%s\",\"tests\":%llu,\"flows_needed\":%u,",
-                     i ? "," : "", balancer->name,
-                     sp_portspec_str(&balancer->listeners[list[i].listener].port, port),
-                     (unsigned long long)list[i].tests, list[i].flows);
+        cJSON *entry = cJSON_CreateObject();
+        (void)cJSON_AddStringToObject(entry, "name", balancer->name);
+        (void)cJSON_AddStringToObject(entry, "port", sp_portspec_str(&listener->port, port));
+        (void)cJSON_AddNumberToObject(entry, "tests", (double)list[i].tests);
+        (void)cJSON_AddNumberToObject(entry, "flows_needed", list[i].flows);
         if (list[i].untested) {
-            (void)printf("\"not_tested\":\"%s\"}", list[i].untested);
+            (void)cJSON_AddStringToObject(entry, "not_tested", list[i].untested);
         } else {
-            (void)printf("\"not_tested\":null}");
+            (void)cJSON_AddNullToObject(entry, "not_tested");
         }
+        (void)cJSON_AddItemToArray(balancers, entry);
     }
     sp_free(list);
-    return true;
+    return rc;
 }
 
-static bool print_json(const struct sp_plan *plan, const struct sp_model *model)
+static void add_ratio(cJSON *to, const char *name, uint64_t tested, uint64_t of)
+{
+    cJSON *ratio = cJSON_AddObjectToObject(to, name);
+    (void)cJSON_AddNumberToObject(ratio, "tested", (double)tested);
+    (void)cJSON_AddNumberToObject(ratio, "of", (double)of);
+}
+
+static int print_json(const struct sp_plan *plan, const struct sp_model *model)
 {
     const struct sp_coverage *c = &plan->coverage;
-    (void)printf(
-        "{\"depth\":\"%s\",\"seed\":\"%llu\",\"tests\":%llu,\"packets\":%llu,\"seconds\":%llu,",
-        sp_depth_str(plan->depth), (unsigned long long)plan->seed,
-        (unsigned long long)plan->cost.tests, (unsigned long long)plan->cost.packets,
-        (unsigned long long)plan->cost.seconds);
-    (void)printf(
-        "\"coverage\":{\"pairs\":{\"tested\":%llu,\"of\":%llu},\"intervals\":{\"tested\":%llu,\"of\":%llu},",
-        (unsigned long long)c->pairs_tested, (unsigned long long)c->pairs_of,
-        (unsigned long long)c->intervals_tested, (unsigned long long)c->intervals_of);
-    (void)printf("\"edges\":{\"tested\":%llu,\"of\":%llu},\"rules\":{\"tested\":%llu,\"of\":%llu},",
-                 (unsigned long long)c->edges_tested, (unsigned long long)c->edges_of,
-                 (unsigned long long)c->rules_tested, (unsigned long long)c->rules_of);
-    (void)printf(
-        "\"enforcements\":{\"tested\":%llu,\"of\":%llu},\"denied_ports_swept\":%.9f},\"not_tested\":[",
-        (unsigned long long)c->enforcements_tested, (unsigned long long)c->enforcements_of,
-        c->denied_ports_swept);
+    char seed[24];
+    cJSON *root = cJSON_CreateObject();
+    (void)snprintf(seed, sizeof(seed), "%llu", (unsigned long long)plan->seed);
+    (void)cJSON_AddStringToObject(root, "depth", sp_depth_str(plan->depth));
+    (void)cJSON_AddStringToObject(root, "seed", seed);
+    (void)cJSON_AddNumberToObject(root, "tests", (double)plan->cost.tests);
+    (void)cJSON_AddNumberToObject(root, "packets", (double)plan->cost.packets);
+    (void)cJSON_AddNumberToObject(root, "seconds", (double)plan->cost.seconds);
+    cJSON *coverage = cJSON_AddObjectToObject(root, "coverage");
+    add_ratio(coverage, "pairs", c->pairs_tested, c->pairs_of);
+    add_ratio(coverage, "intervals", c->intervals_tested, c->intervals_of);
+    add_ratio(coverage, "edges", c->edges_tested, c->edges_of);
+    add_ratio(coverage, "rules", c->rules_tested, c->rules_of);
+    add_ratio(coverage, "enforcements", c->enforcements_tested, c->enforcements_of);
+    (void)cJSON_AddNumberToObject(coverage, "denied_ports_swept", c->denied_ports_swept);
+    cJSON *skips = cJSON_AddArrayToObject(root, "not_tested");
     for (size_t i = 0; i < plan->nskips; i++) {
-        (void)printf("%s{\"reason\":\"%s\",\"points\":%llu}", i ? "," : "", plan->skips[i].reason,
-                     (unsigned long long)plan->skips[i].points);
+        cJSON *skip = cJSON_CreateObject();
+        (void)cJSON_AddStringToObject(skip, "reason", plan->skips[i].reason);
+        (void)cJSON_AddNumberToObject(skip, "points", (double)plan->skips[i].points);
+        (void)cJSON_AddItemToArray(skips, skip);
     }
-    (void)printf("],\"load_balancers\":[");
-    bool whole = print_listeners(plan, model);
-    (void)puts("]}");
-    return whole;
+    if (add_listeners(root, plan, model) != SP_OK) {
+        cJSON_Delete(root);
+        return sp_cmd_print_json(NULL, true);
+    }
+    return sp_cmd_print_json(root, true);
+}
+
+static int print_text(const struct sp_plan *plan, const struct sp_model *model,
+                      const struct sp_common *given)
+{
+    struct sp_buf out;
+    sp_buf_init(&out, 256U << 20);
+    if (given->quiet) {
+        sp_buf_fmt(&out, "%llu tests, %llu packets, %llu s\n", (unsigned long long)plan->cost.tests,
+                   (unsigned long long)plan->cost.packets, (unsigned long long)plan->cost.seconds);
+    } else {
+        sp_plan_print(plan, model, given->verbose > 0, &out);
+    }
+    int code = sp_cmd_print(&out);
+    sp_buf_release(&out);
+    return code;
 }
 
 static int plan_it(const char *file, const struct options *options)
 {
     struct sp_policy *policy = NULL;
     struct sp_plan *plan = NULL;
-    struct sp_model *model = sp_cmd_load(file, options->common.quiet > 0);
+    struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
-        if (options->common.json) {
-            bool whole = print_json(plan, model);
-            code = whole && fflush(stdout) == 0 ? SP_EXIT_HOLDS : SP_EXIT_USAGE;
-        } else {
-            struct sp_buf out;
-            sp_buf_init(&out, 256U << 20);
-            sp_plan_print(plan, model, options->common.verbose > 0, &out);
-            code = sp_cmd_print(&out);
-            sp_buf_release(&out);
-        }
+        code = options->common.json ? print_json(plan, model)
+                                    : print_text(plan, model, &options->common);
     }
     sp_plan_free(plan);
     sp_policy_free(policy);

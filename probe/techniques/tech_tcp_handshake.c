@@ -17,6 +17,7 @@
 #include "probe/techniques/technique.h"
 
 #define SP_DATA_AFTER 5000U
+#define SP_MUTE_FOR   50000U  /* how long a conversation without data stays open */
 #define SP_GIVE_UP    700000U /* after the SYN without an answer, after the SYN/ACK with one */
 #define SP_WINDOW     65536U  /* how far from its start the peer's sequence numbers may be */
 
@@ -231,6 +232,8 @@ static void on_timer(struct sp_dialog *d, const struct sp_flow *flow, struct sp_
         int err = send_segment(d, flow, io, false);
         if (err) {
             d->state = SP_DIALOG_OVER; /* this host's own policy: a RST would be refused too */
+        } else if (d->is_mute) {
+            go(d, RESET_DUE, io->now_us + SP_MUTE_FOR);
         } else {
             go(d, DATA_DUE, io->now_us + SP_DATA_AFTER);
         }

@@ -42,6 +42,7 @@ struct sp_dialog {
     uint8_t flags;  /* SP_ANSWER_WINDOW_ZERO ... */
     uint8_t ttl;    /* of the peer's first packet */
     bool is_http;   /* the block asks for the tag in an HTTP request */
+    bool is_mute;   /* the block asks for a conversation without data */
     bool has_timestamps;
     uint16_t data_len;           /* of our data, once sent */
     uint32_t acked, peer, tsecr; /* next byte the peer wants; its first byte; its timestamp */

@@ -149,7 +149,7 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         sp_json_u64(&json, "attempts", f->attempts);
         sp_json_u64(&json, "delivered", f->delivered);
         sp_json_str(&json, "where", f->where);
-        sp_json_str(&json, "evidence", NULL);
+        sp_json_str(&json, "evidence", f->evidence);
         sp_json_u64(&json, "tests", f->tests);
         sp_json_str(&json, "by", sp_by_str((uint8_t)judged->by));
         sp_json_u64(&json, "row", judged->row);
@@ -272,6 +272,7 @@ static void add_nodes(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_bool(&json, "ok", host->ok);
         sp_json_str(&json, "reason", host->ok ? NULL : host->reason);
         sp_json_str(&json, "version", host->version);
+        sp_json_str(&json, "privilege", host->privilege);
         sp_json_u64(&json, "packets_sent", host->packets_sent);
         sp_json_u64(&json, "packets_captured", host->packets_captured);
         sp_json_u64(&json, "capture_drops", host->capture_drops);
