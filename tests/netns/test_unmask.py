@@ -18,7 +18,7 @@ import time
 import unittest
 
 sys.dont_write_bytecode = True
-from harness import FAMILIES, FW, Case, World  # noqa: E402
+from harness import FAMILIES, FW, Case, World, has_port  # noqa: E402
 
 SERVICE = """
 import json, selectors, socket, sys
@@ -182,7 +182,7 @@ class Unmask(Case):
             found = self.run_._flows("findings", flow, port)
             pair = self.run_.pair(*flow)
             out.add(found[0]["observed"]["path"] if found else
-                    "syn_proxy" if str(port) in pair["syn_proxy"].split(",") else None)
+                    "syn_proxy" if has_port(pair["syn_proxy"], port) else None)
         return out.pop() if len(out) == 1 else out
 
     def words(self, to, port):
