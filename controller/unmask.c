@@ -197,7 +197,7 @@ void sp_run_apply_unmasked(const struct sp_tally *tally, const struct sp_case *w
     seen->proxy = proxy_of(unmasked, what->one_sided, tally->rewritten > 0);
     if (unmasked->held > 0 && (unmasked->flags & SP_ANSWER_WINDOW_ZERO) != 0) {
         seen->answerer = SP_ANSWERER_BEFORE;
-    } else if (seen->answerer == SP_ANSWERER_UNKNOWN && is_destination(unmasked)) {
-        seen->answerer = SP_ANSWERER_DESTINATION;
+    } else if (what->one_sided && unmasked->tried > 0 && seen->answerer != SP_ANSWERER_BEFORE) {
+        seen->answerer = is_destination(unmasked) ? SP_ANSWERER_DESTINATION : SP_ANSWERER_UNKNOWN;
     }
 }
