@@ -193,6 +193,10 @@ void sp_run_apply_unmasked(const struct sp_tally *tally, const struct sp_case *w
         seen->answer_left = unmasked->left;
         seen->answered = allow ? unmasked->back : unmasked->held;
         seen->loss_confirmed = false;
+    } else if (what->one_sided && unmasked->held > 0 && !unmasked->is_mute) {
+        seen->attempts = unmasked->tried; /* a handshake is no answer where data was offered */
+        seen->answered = unmasked->back;
+        seen->loss_confirmed = false;
     }
     seen->proxy = proxy_of(unmasked, what->one_sided, tally->rewritten > 0);
     if (unmasked->held > 0 && (unmasked->flags & SP_ANSWER_WINDOW_ZERO) != 0) {

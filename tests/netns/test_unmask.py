@@ -168,7 +168,7 @@ class Unmask(Case):
             told[port][1] += size
         return told
 
-    def each(self, to, port, verdict, row, **how):
+    def each(self, to, port, verdict, row=None, **how):
         for family in FAMILIES:
             with self.subTest(to=to, port=port, family=family):
                 fact = self.check(self.run_, ("a", to, family, "tcp", port), verdict, row, **how)
@@ -325,7 +325,7 @@ class UnmaskOneSided(Unmask):
     """r stands behind the firewall and n beside a; neither has a probe."""
 
     SERVED, SHUT, SILENT, ALLOWED, DATA_OK, TARPIT, REAL = range(2001, 2008)
-    ALLOW_TARPIT, ALLOW_SHUT, ALLOW_SILENT, ALLOW_OK = range(2008, 2012)
+    ALLOW_TARPIT, ALLOW_SHUT, ALLOW_SILENT, ALLOW_OK, ALLOW_DEAF = range(2008, 2013)
     DENIED = (SERVED, SHUT, SILENT, DATA_OK, TARPIT, REAL)
     PROXIED = (SHUT, REAL, ALLOW_SHUT)
 
@@ -339,9 +339,9 @@ class UnmaskOneSided(Unmask):
     def setUpClass(cls):
         super().setUpClass()
         lab = cls.world.lab
-        open_ = (cls.SERVED, cls.ALLOWED, cls.DATA_OK, cls.ALLOW_OK)
+        open_ = (cls.SERVED, cls.ALLOWED, cls.DATA_OK, cls.ALLOW_OK, cls.ALLOW_DEAF)
         synproxy(lab, cls.PROXIED, [cls.SHUT, cls.ALLOW_SHUT],
-                 f"tcp dport {ports(open_)} accept")
+                 f"tcp dport {cls.ALLOW_DEAF} tcp flags psh / psh drop\n  tcp dport {ports(open_)} accept")
         lab.nft(FW, "table inet nat {\n chain pre {\n  type nat hook prerouting priority dstnat;\n"
                 f"  iifname left tcp dport {ports((cls.TARPIT, cls.ALLOW_TARPIT))} redirect to "
                 ":9999\n }\n}\n")
@@ -352,14 +352,14 @@ class UnmaskOneSided(Unmask):
         cls.services = {host: cls.program(host, SERVICE, served) for host in ("r", "n")}
         policies = ["name: ok, from: a, to: b, allow: [tcp/80, udp/80, icmp/echo, icmp6/echo]",
                     "name: live, from: a, to: [r, n], allow: [icmp/echo, icmp6/echo]"]
-        for to, some in (("r", range(2001, 2012)),
+        for to, some in (("r", range(2001, 2013)),
                          ("n", (cls.SERVED, cls.SILENT, cls.ALLOWED, cls.DATA_OK, cls.ALLOW_SILENT,
                                 cls.ALLOW_OK))):
             policies += [f"name: {to}{p}, from: a, to: {to}, "
                          f"{'deny' if p in cls.DENIED else 'allow'}: [tcp/{p}]" for p in some]
         cls.topology = cls.world.topology(
             policies, more="services:\n  own: { ports: "
-            f"[tcp/{cls.DATA_OK}, tcp/{cls.ALLOW_OK}], data: ok }}\n")
+            f"[tcp/{cls.DATA_OK}, tcp/{cls.ALLOW_OK}, tcp/{cls.ALLOW_DEAF}], data: ok }}\n")
         cls.syn = cls.world.verify(cls.topology, "--from", "a", "--only", "tcp_syn")
         for service in cls.services.values():
             cls.log(service)
@@ -410,6 +410,11 @@ class UnmaskOneSided(Unmask):
             self.each(to, self.ALLOW_OK, "holds", 18)
             self.assertEqual(self.told[to][self.ALLOWED][1], 0, to)
             self.assertIsNone(self.path(to, self.ALLOWED))
+
+    def test_allowed_and_nobody_takes_the_data(self):
+        """A handshake is not enough where data may be offered."""
+        self.each("r", self.ALLOW_DEAF, "inconclusive")
+        self.assertEqual(self.told["r"][self.ALLOW_DEAF][1], 0)
 
     def test_19_allowed_and_silent(self):
         for to in ("r", "n"):

@@ -70,6 +70,10 @@ static const char *broken(const struct sp_case *what, const struct sp_unmasked *
         (u->flags & SP_ANSWER_WINDOW_ZERO) != 0) {
         return "a SYN proxy's answer holds";
     }
+    if (!deny && what->one_sided && holds && u->held > 0 && !u->is_mute &&
+        2U * u->back < u->tried) {
+        return "holds though nobody took the data";
+    }
     return NULL;
 }
 
@@ -207,6 +211,8 @@ static void one_sided_conversations_confirm(void **state)
     u = (struct sp_unmasked){.tried = 3, .held = 3}; /* data that nobody took */
     (void)applied(u, SP_EXPECT_DENY, true, &judged);
     assert_int_equal(judged.row, SP_ROW_ONE_SIDED_PROXIED);
+    (void)applied(u, SP_EXPECT_ALLOW, true, &judged);
+    assert_int_equal(judged.verdict, SP_VERDICT_INCONCLUSIVE);
     u.back = 3;
     (void)applied(u, SP_EXPECT_DENY, true, &judged);
     assert_int_equal(judged.row, SP_ROW_ONE_SIDED_LEAK);
