@@ -140,8 +140,10 @@ def synproxy(lab, numbers, closed, more=""):
  }}
 }}
 """)
-    if done.returncode != 0:
+    if "No such file" in done.stderr:
         raise unittest.SkipTest("no synproxy in this kernel: " + done.stderr.strip()[:200])
+    if done.returncode != 0:
+        raise AssertionError(done.stderr)
 
 
 class Unmask(Case):
@@ -341,7 +343,7 @@ class UnmaskOneSided(Unmask):
         lab = cls.world.lab
         open_ = (cls.SERVED, cls.ALLOWED, cls.DATA_OK, cls.ALLOW_OK, cls.ALLOW_DEAF)
         synproxy(lab, cls.PROXIED, [cls.SHUT, cls.ALLOW_SHUT],
-                 f"tcp dport {cls.ALLOW_DEAF} tcp flags psh / psh drop\n  tcp dport {ports(open_)} accept")
+                 f"tcp dport {cls.ALLOW_DEAF} tcp flags & psh == psh drop\n  tcp dport {ports(open_)} accept")
         lab.nft(FW, "table inet nat {\n chain pre {\n  type nat hook prerouting priority dstnat;\n"
                 f"  iifname left tcp dport {ports((cls.TARPIT, cls.ALLOW_TARPIT))} redirect to "
                 ":9999\n }\n}\n")
