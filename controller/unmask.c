@@ -80,14 +80,16 @@ static bool follow(struct sp_round *round, struct talks *talks, uint32_t index, 
     return fits;
 }
 
-/* Did an answer of the receiver's own come back? The handshake may be the proxy's. A SYN proxy
- * acknowledges no data before its back side does, and its RST is told from the receiver's by the
- * receiver's own capture. */
-static bool came_back(const struct sp_shot_seen *shot)
+/* Did an answer of the receiver's own come back? The handshake may be the proxy's, and so may the
+ * acknowledgement of data, but for a SYN proxy that offers no window until its back side is open.
+ * Its RST is told from the receiver's by the receiver's own capture. A target without a probe shows
+ * no more than that somebody took the data. */
+static bool came_back(const struct sp_shot_seen *shot, bool is_blind)
 {
-    bool talked = shot->answer == SP_ANSWER_DATA || (shot->answer_code & SP_ANSWER_DATA_ACKED) != 0;
+    bool acked = (shot->answer_code & SP_ANSWER_DATA_ACKED) != 0 &&
+                 (is_blind || (shot->answer_code & SP_ANSWER_WINDOW_ZERO) != 0);
     bool refused = shot->egress == SP_ANSWER_RST && (shot->answer_code & SP_ANSWER_RESET) != 0;
-    return talked || refused;
+    return shot->answer == SP_ANSWER_DATA || acked || refused;
 }
 
 static void count(struct sp_round *round, const struct sp_attempt *try)
@@ -98,12 +100,13 @@ static void count(struct sp_round *round, const struct sp_attempt *try)
     bool held = shot->answer == SP_ANSWER_SYN_ACK || shot->answer == SP_ANSWER_DATA;
     bool arrived = shot->at_nic || shot->at_host;
     bool elsewhere = shot->elsewhere != SP_NONE;
+    bool is_blind = round->batch->blocks[shot->block].to == SP_NONE;
     unmasked->tried = (uint16_t)(unmasked->tried + (shot->has_left || arrived || elsewhere));
     unmasked->held = (uint16_t)(unmasked->held + held);
     unmasked->nic = (uint16_t)(unmasked->nic + arrived);
     unmasked->host = (uint16_t)(unmasked->host + shot->at_host);
     unmasked->left = (uint16_t)(unmasked->left + (shot->egress != SP_ANSWER_NONE));
-    unmasked->back = (uint16_t)(unmasked->back + (held && came_back(shot)));
+    unmasked->back = (uint16_t)(unmasked->back + (held && came_back(shot, is_blind)));
     unmasked->elsewhere = (uint16_t)(unmasked->elsewhere + elsewhere);
     tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
     if (held) {
