@@ -166,6 +166,11 @@ uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, 
     block.flags |= (lane->is_http ? SP_BLOCK_HTTP : 0U) |
                    (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U);
     block.talks = sp_technique_talks(lane->technique);
+    /* Of several passes the first is repeated as TCP would: the next one begins no earlier. */
+    if (round->kind == SP_ROUND_DENY && lane->proto == SP_PROTO_TCP && !block.talks &&
+        attempts > 1) {
+        block.flags |= SP_BLOCK_AGAIN;
+    }
     return sp_batch_add_block(round->batch, &block);
 }
 

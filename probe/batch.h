@@ -22,6 +22,7 @@ struct sp_shot {
     uint32_t block_row;
     uint32_t at_us, sent_us, left_us; /* since FIRE */
     uint32_t answer_us;
+    uint32_t again_us; /* when it was sent once more, 0 = it was not */
     struct sp_addr answerer;
     uint16_t err;
     uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */

@@ -427,7 +427,9 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
         seen->ttl = shot->ttl;
         seen->src = shot->answerer;
         /* how long it took, so that the controller learns the round-trip time */
-        seen->at_us = shot->answer_us > shot->sent_us ? shot->answer_us - shot->sent_us : 0;
+        bool late = shot->again_us && shot->answer_us >= shot->again_us;
+        uint32_t from_us = late ? shot->again_us : shot->sent_us;
+        seen->at_us = shot->answer_us > from_us ? shot->answer_us - from_us : 0;
         engine->io.tell(engine->io.arg, &record);
     }
 }

@@ -86,6 +86,9 @@ enum sp_kept_role {
     32U /* dst is the sender's next hop towards dst; sender and receiver are the same probe */
 #define SP_BLOCK_HTTP 64U  /* the tag travels in an HTTP/1.1 request, which a proxy reads */
 #define SP_BLOCK_MUTE 128U /* a conversation without data: a handshake and a reset, no more */
+#define SP_BLOCK_AGAIN                                                                             \
+    256U /* what nobody has answered is sent once more a second later, the same packet, as TCP     \
+            retransmits (RFC 6298): the shots of the first attempt */
 
 /* SP_REC_REFUSED reasons */
 enum sp_refusal {
