@@ -87,6 +87,7 @@ static void note(struct sp_engine *engine, struct sp_shot *shot, uint8_t answer,
                  const struct sp_pkt *pkt, uint64_t now_us)
 {
     if (sp_answer_strength(answer) > sp_answer_strength(shot->answer)) {
+        sp_engine_keep(engine, SP_KEPT_ANSWER, shot->flow.block, shot->flow.port);
         if (sp_answer_strength(shot->answer) < sp_answer_strength(SP_ANSWER_SYN_ACK)) {
             shot->answer_us = sp_engine_since(engine, now_us);
         }

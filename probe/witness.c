@@ -100,6 +100,14 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     }
 }
 
+/* Of a conversation every packet is evidence, also those without a tag. */
+static void keep_talk(struct sp_engine *engine, const struct sp_shot *shot, uint8_t role)
+{
+    if (shot && shot->is_sent && engine->batch.blocks[shot->block_row].tech->on_packet) {
+        sp_engine_keep(engine, role, shot->flow.block, shot->flow.port);
+    }
+}
+
 static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
 {
     uint16_t block;
@@ -112,9 +120,15 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t 
             shot->has_left = 1;
             shot->left_us = now_us;
             sp_engine_keep(engine, SP_KEPT_SENT, block, port);
+        } else {
+            keep_talk(engine, shot, SP_KEPT_SENT);
         }
         return;
     }
+    keep_talk(
+        engine,
+        sp_batch_shot_by_tuple(&engine->batch, &pkt->dst, pkt->ip_proto, pkt->dport, pkt->sport),
+        SP_KEPT_SENT);
     on_egress(engine, pkt);
 }
 
@@ -149,6 +163,12 @@ static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
     engine->io.tell(engine->io.arg, &record);
 }
 
+/* A later segment of a conversation: no new arrival, and it is told apart from a second copy. */
+static bool is_later_segment(const struct sp_pkt *pkt)
+{
+    return pkt->ip_proto == SP_IPPROTO_TCP && (pkt->tcp_flags & SP_TCP_SYN) == 0;
+}
+
 static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech,
                        const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface,
                        uint32_t now_us)
@@ -159,6 +179,17 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
         engine->batch.untagged_overflow = true; /* out of memory: absence proves nothing any more */
         return;
     }
+    bool later = is_later_segment(pkt);
+    if (later && a->nic_count > 0) {
+        sp_engine_keep(engine, row == SP_NO_ROW ? SP_KEPT_STRAY : SP_KEPT_ARRIVED, id, port);
+        return;
+    }
+    if (later) {
+        /* The SYN of a full proxy's own connection carried no tag, and is this very arrival. */
+        const struct sp_untagged syn = {
+            .src = pkt->src, .dst = pkt->dst, .port = pkt->dport, .proto = SP_PROTO_TCP};
+        sp_batch_explain_untagged(&engine->batch, &syn);
+    }
     if (a->nic_count++ == 0) {
         a->nic_us = now_us;
         a->iface = iface;
@@ -167,6 +198,8 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
         if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_CONTROL) != 0) {
             tell_arrival(engine, a, SP_SEEN_NIC);
         }
+    } else if (row != SP_NO_ROW && tech->on_packet) {
+        sp_engine_keep(engine, SP_KEPT_ARRIVED, id, port);
     }
 }
 
@@ -190,6 +223,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
         if ((pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK)) == SP_TCP_SYN) {
             return false; /* a probe of somebody's, not an answer */
         }
+        keep_talk(engine, shot, SP_KEPT_ANSWER);
         sp_engine_dialog_packet(engine, shot, pkt, sp_mono_us());
         return true;
     }
@@ -300,6 +334,9 @@ void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t
         return;
     }
     uint32_t now_us = sp_engine_since(engine, sp_mono_us());
+    if (is_later_segment(pkt) && a->host_count > 0) {
+        return;
+    }
     if (a->host_count++ == 0) {
         a->host_us = now_us;
         if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_REPLY) != 0 &&
@@ -421,6 +458,9 @@ void sp_engine_tell_seen(struct sp_engine *engine)
     }
     for (size_t i = 0; i < batch->nuntagged; i++) {
         const struct sp_untagged *u = &batch->untagged[i];
+        if (u->count == 0) {
+            continue;
+        }
         struct sp_record record = {.type = SP_REC_SEEN};
         record.u.seen = (struct sp_rec_seen){.batch = engine->order.batch,
                                              .kind = SP_SEEN_UNTAGGED,
