@@ -49,7 +49,7 @@ int sp_engine_dialog_begin(struct sp_engine *engine, struct sp_shot *shot, uint6
     }
     int err = engine->io.hold(engine->io.arg, &shot->flow.src, shot->flow.sport, block->iface);
     if (err) {
-        return err;
+        return err == EPERM ? EACCES : err; /* EPERM of a shot is its host's own policy */
     }
     err = block->tech->start(&shot->flow, &io);
     if (err) {
@@ -87,7 +87,6 @@ static void note(struct sp_engine *engine, struct sp_shot *shot, uint8_t answer,
                  const struct sp_pkt *pkt, uint64_t now_us)
 {
     if (sp_answer_strength(answer) > sp_answer_strength(shot->answer)) {
-        sp_engine_keep(engine, SP_KEPT_ANSWER, shot->flow.block, shot->flow.port);
         if (sp_answer_strength(shot->answer) < sp_answer_strength(SP_ANSWER_SYN_ACK)) {
             shot->answer_us = sp_engine_since(engine, now_us);
         }
