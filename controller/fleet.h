@@ -13,6 +13,13 @@
 #include "probe/link/stream.h"
 #include "topologies/model.h"
 
+/* A jump host counts them all: sshd turns some away above 10 (MaxStartups). */
+#define SP_REMOTE_AT_ONCE 8U
+
+struct event;
+struct sp_deployer;
+struct sp_image;
+
 enum sp_probe_state {
     SP_PROBE_UNUSED, /* not needed by the plan */
     SP_PROBE_STARTING,
@@ -31,8 +38,10 @@ struct sp_session {
     uint32_t host;
     enum sp_probe_state state;
     uint32_t generation;
-    char reason[160]; /* why it is lost */
+    char reason[480]; /* why it is lost; final after sp_fleet_settle */
     char version[24];
+    const char *privilege; /* where its probe has CAP_NET_RAW from, as the deployer says; static;
+                              NULL: segproof's own */
     struct sp_rec_own *own;
     size_t nown, cap_own;
     struct sp_listening *listeners;
@@ -40,8 +49,22 @@ struct sp_session {
     /* private */
     struct sp_fleet *fleet;
     struct sp_stream *stream;
+    const struct sp_deployer *deployer;
     pid_t pid;
     int err_fd;
+    struct event *err_event;
+    char words[4096]; /* the last that came from err_fd */
+    size_t nwords;
+    struct sp_addr *targets; /* of a probe that waits for its turn to start */
+    size_t ntargets;
+    bool is_queued;
+    bool is_up;      /* the way to its host works */
+    bool is_through; /* records come */
+    bool is_dying;   /* its stream ended; what it says about that is still coming */
+    bool was_ready;
+    uint64_t deadline_us; /* STARTING: lost then; dying: not waited for any longer */
+    char broken[120];     /* how its stream ended */
+    char noise[82];       /* the last line that came in place of a probe */
 };
 
 /* Told about sessions while a batch runs; NULL members are skipped. */
@@ -56,6 +79,9 @@ struct sp_fleet_options {
     bool link_injection;
     uint64_t capture_buffer; /* 0 = the probe's default */
     char hazard;
+    const char *ssh_config; /* NULL: ssh's own files */
+    uint64_t timeout_ms;    /* for a probe to get ready */
+    const volatile bool *stop_flag;
 };
 
 struct sp_fleet {
@@ -66,6 +92,9 @@ struct sp_fleet {
     void *ops_arg;
     struct sp_fleet_options options;
     char probe_path[4096];
+    struct sp_image *image; /* of the probe, once a deployer has to carry it */
+    struct event *heartbeat;
+    uint32_t beats;
 };
 
 enum sp_rc sp_fleet_new(const struct sp_model *model, struct event_base *base,
@@ -75,12 +104,16 @@ enum sp_rc sp_fleet_new(const struct sp_model *model, struct event_base *base,
 void sp_fleet_free(struct sp_fleet *fleet);
 
 /* Starts the probe of a host; targets are the only addresses it may send to. A failure makes the
- * session LOST. */
+ * session LOST. Of probes that are carried to other machines, SP_REMOTE_AT_ONCE start at a time;
+ * the others wait for their turn in sp_fleet_wait. */
 void sp_fleet_start(struct sp_fleet *fleet, uint32_t host, const struct sp_addr *targets,
                     size_t ntargets);
 /* Runs the loop until every started probe is READY or LOST, at most timeout_ms; late ones become
- * LOST. */
+ * LOST. A probe that is carried to another machine has timeout_ms of the options from its own start
+ * to its connection, and then as long again and what the upload takes. */
 void sp_fleet_wait(struct sp_fleet *fleet, uint64_t timeout_ms);
+/* Runs the loop until the reason of every lost session is final: a moment at most. */
+void sp_fleet_settle(struct sp_fleet *fleet);
 void sp_fleet_send(struct sp_session *session, const struct sp_record *record);
 /* Gives a session up and kills its processes. */
 void sp_fleet_lose(struct sp_session *session, const char *fmt, ...) SP_PRINTF(2, 3);

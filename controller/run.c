@@ -283,12 +283,14 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
             sp_run_judge(run, lane, lane->tests[k]);
         }
     }
+    sp_fleet_settle(run->fleet);
     for (uint32_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_session *session = &run->fleet->sessions[h];
         struct sp_host_status *status = &run->hosts[h];
         status->host = h;
         status->ok = status->wanted && session->state == SP_PROBE_READY;
         (void)snprintf(status->version, sizeof(status->version), "%s", session->version);
+        status->privilege = session->privilege;
         (void)snprintf(status->reason, sizeof(status->reason), "%s",
                        status->ok ? "" : session->reason);
     }
@@ -340,7 +342,10 @@ static enum sp_rc prepare(struct sp_run_state *run, const struct sp_run_options 
     if (rc != SP_OK) {
         return sp_fail(diag, rc, "run", "%s", sp_rc_str(rc));
     }
-    return sp_fleet_new(run->model, base, &options->fleet, &run->fleet, diag);
+    struct sp_fleet_options fleet = options->fleet;
+    fleet.timeout_ms = options->timeout_ms;
+    fleet.stop_flag = options->stop_flag;
+    return sp_fleet_new(run->model, base, &fleet, &run->fleet, diag);
 }
 
 enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,

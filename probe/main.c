@@ -15,11 +15,11 @@
 static const char *const hazards[] = {"A", "B", "C", NULL};
 
 struct options {
-    unsigned is_stdio, is_version, is_list, link;
+    unsigned is_stdio, is_version, is_list, link, remove_self;
     const char *role;
     const char *interface;
     struct sp_args_list targets;
-    uint64_t max_pps, generation, capture_buffer;
+    uint64_t max_pps, generation, capture_buffer, silence_ms;
     unsigned hazard;
 };
 
@@ -62,6 +62,17 @@ static const struct sp_opt opts[] = {
      .max = 1073741824,
      .offset = offsetof(struct options, capture_buffer),
      .help = "size of the capture ring (default 4194304)"},
+    {.name = "silence-limit",
+     .kind = SP_OPT_DURATION,
+     .metavar = "T",
+     .min = 1000,
+     .offset = offsetof(struct options, silence_ms),
+     .help = "end when nothing is heard from the controller for that long (default: never)"},
+    {.name = "remove-self",
+     .kind = SP_OPT_FLAG,
+     .offset = offsetof(struct options, remove_self),
+     .help =
+         "first remove this program's own file and its folder, which must be called segproof.*"},
     {.name = "list",
      .kind = SP_OPT_FLAG,
      .offset = offsetof(struct options, is_list),
@@ -120,6 +131,8 @@ static int run(const struct options *options, char **argv)
     }
     const struct sp_probe_options probe = {
         .is_stdio = options->is_stdio > 0,
+        .remove_self = options->remove_self > 0,
+        .silence_limit_ms = options->silence_ms,
         .role = options->role,
         .generation = (unsigned)options->generation,
         .capture_buffer = (size_t)options->capture_buffer,

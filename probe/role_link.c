@@ -14,6 +14,8 @@ struct link {
     struct sp_stream *controller; /* NULL after its end */
     struct sp_stream *sensor;     /* NULL while the parent starts a new one */
     struct event *control;
+    struct event *silence; /* NULL without a limit */
+    struct timeval silence_limit;
 };
 
 static void complain(struct link *l, const char *text)
@@ -37,8 +39,13 @@ static void on_from_controller(struct sp_stream *stream, const struct sp_record 
 {
     struct link *l = arg;
     (void)stream;
+    if (l->silence) {
+        (void)event_add(l->silence, &l->silence_limit);
+    }
     if (record->type == SP_REC_STOP) {
         (void)event_base_loopbreak(l->base);
+    } else if (record->type == SP_REC_ALIVE) {
+        return; /* it is for us alone */
     } else if (!is_order(record->type)) {
         complain(l, "a record that is not an order came from the controller");
     } else if (l->sensor) {
@@ -132,6 +139,29 @@ static void on_control(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+/* A connection that was cut without a word closes nothing on this side: a controller that is silent
+ * for that long counts as gone. */
+static void on_silence(evutil_socket_t fd, short what, void *arg)
+{
+    struct link *l = arg;
+    (void)fd;
+    (void)what;
+    sp_stream_free(l->controller);
+    l->controller = NULL;
+    (void)event_base_loopbreak(l->base);
+}
+
+static bool watch_silence(struct link *l, uint64_t limit_ms)
+{
+    if (limit_ms == 0) {
+        return true;
+    }
+    l->silence_limit = (struct timeval){.tv_sec = (time_t)(limit_ms / 1000),
+                                        .tv_usec = (suseconds_t)(limit_ms % 1000 * 1000)};
+    l->silence = event_new(l->base, -1, 0, on_silence, l);
+    return l->silence && event_add(l->silence, &l->silence_limit) == 0;
+}
+
 static void flush(struct link *l)
 {
     for (int i = 0; i < 100 && l->controller && sp_stream_waiting(l->controller) > 0; i++) {
@@ -145,7 +175,6 @@ int sp_role_link(const struct sp_probe_options *options)
 {
     struct link l = {0};
     struct sp_diag diag;
-    (void)options;
     if (sp_drop_all(&diag) != SP_OK) {
         (void)fprintf(stderr, "segproof-probe: %s: %s\n", diag.where, diag.text);
         return SP_EXIT_HOPELESS;
@@ -156,12 +185,16 @@ int sp_role_link(const struct sp_probe_options *options)
         return SP_EXIT_HOPELESS;
     }
     l.control = event_new(l.base, SP_ROLE_FD, EV_READ | EV_PERSIST, on_control, &l);
-    if (l.control && event_add(l.control, NULL) == 0) {
+    if (l.control && event_add(l.control, NULL) == 0 &&
+        watch_silence(&l, options->silence_limit_ms)) {
         (void)event_base_dispatch(l.base);
         flush(&l);
     }
     if (l.control) {
         event_free(l.control);
+    }
+    if (l.silence) {
+        event_free(l.silence);
     }
     sp_stream_free(l.sensor);
     sp_stream_free(l.controller);

@@ -12,6 +12,7 @@
 
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
+#include "probe/remove_self.h"
 #include "probe/roles.h"
 
 /* A sensor that keeps dying is not started for ever. */
@@ -173,7 +174,11 @@ int sp_role_parent(const struct sp_probe_options *options, char **argv)
     struct parent p = {.argv = argv};
     int ends[2];
     sigset_t signals;
-    (void)options;
+    struct sp_diag diag;
+    if (options->remove_self && sp_remove_self("/proc/self/exe", &diag) != SP_OK) {
+        (void)fprintf(stderr, "segproof-probe: %s: %s\n", diag.where, diag.text);
+        return 1;
+    }
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGCHLD);
     (void)sigaddset(&signals, SIGTERM);

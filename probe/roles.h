@@ -21,9 +21,11 @@
 
 struct sp_probe_options {
     bool is_stdio;
-    const char *role;        /* NULL = parent */
-    unsigned generation;     /* of the sensor; 0 is the first */
-    struct sp_bounds bounds; /* targets etc. borrowed from the command line */
+    bool remove_self;
+    uint64_t silence_limit_ms; /* 0: the controller may be silent for ever */
+    const char *role;          /* NULL = parent */
+    unsigned generation;       /* of the sensor; 0 is the first */
+    struct sp_bounds bounds;   /* targets etc. borrowed from the command line */
     size_t capture_buffer;
 };
 

@@ -24,10 +24,12 @@ struct sp_outcome {
 
 struct sp_host_status {
     uint32_t host;
-    bool wanted;      /* the plan needs its probe */
-    bool ok;          /* came up and lasted to the end */
-    char reason[160]; /* why not */
-    char version[32]; /* of its probe */
+    bool wanted;           /* the plan needs its probe */
+    bool ok;               /* came up and lasted to the end */
+    char reason[480];      /* why not */
+    char version[32];      /* of its probe */
+    const char *privilege; /* where its probe has CAP_NET_RAW from: "root login", "sudo", ...; NULL:
+                              segproof's own; static */
     uint64_t packets_sent, packets_captured, capture_drops;
 };
 

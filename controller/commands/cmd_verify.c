@@ -21,7 +21,7 @@ struct options {
     struct sp_common common;
     struct sp_selection selection;
     struct sp_args_list reports;
-    const char *probe, *state;
+    const char *probe, *state, *ssh_config;
     uint64_t timeout_ms, capture_buffer;
     unsigned inject;
 };
@@ -52,6 +52,11 @@ static const struct sp_opt opts[] = {
      .metavar = "PATH",
      .offset = SP_AT(probe),
      .help = "the probe to start (default: segproof-probe beside segproof)"},
+    {.name = "ssh-config",
+     .kind = SP_OPT_STRING,
+     .metavar = "FILE",
+     .offset = SP_AT(ssh_config),
+     .help = "the configuration file of ssh (ssh -F; default: ssh's own)"},
     {.name = "state",
      .kind = SP_OPT_STRING,
      .metavar = "FILE",
@@ -248,7 +253,8 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
         .fleet = {.probe_path = options->probe,
                   .link_injection = options->inject == 1,
                   .capture_buffer = options->capture_buffer,
-                  .hazard = model->limits.hazard},
+                  .hazard = model->limits.hazard,
+                  .ssh_config = options->ssh_config},
         .timeout_ms = options->timeout_ms,
         .stop_flag = &stop_requested,
         .progress = sp_progress_step,

@@ -4,8 +4,10 @@
 #include "controller/spawn.h"
 
 static enum sp_rc start(const struct sp_host *host, char *const *argv,
-                        struct sp_deployed *ret_deployed, struct sp_diag *diag)
+                        const struct sp_deploy_help *help, struct sp_deployed *ret_deployed,
+                        struct sp_diag *diag)
 {
+    (void)help;
     (void)host;
     return sp_spawn(argv, -1, ret_deployed, diag);
 }

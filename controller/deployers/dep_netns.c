@@ -11,8 +11,10 @@
 #include "controller/spawn.h"
 
 static enum sp_rc start(const struct sp_host *host, char *const *argv,
-                        struct sp_deployed *ret_deployed, struct sp_diag *diag)
+                        const struct sp_deploy_help *help, struct sp_deployed *ret_deployed,
+                        struct sp_diag *diag)
 {
+    (void)help;
     char path[300];
     const char *name = host->via_name ? host->via_name : host->name;
     if (strchr(name, '/') || strcmp(name, "..") == 0 || strlen(name) > 255) {

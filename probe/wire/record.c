@@ -49,6 +49,7 @@ struct field {
 #define SP_FIELD_unstood(kind, m)   SP_FIELD_OF(unstood, kind, m)
 #define SP_FIELD_armed(kind, m)     SP_FIELD_OF(armed, kind, m)
 #define SP_FIELD_seen(kind, m)      SP_FIELD_OF(seen, kind, m)
+#define SP_FIELD_alive(kind, m)     SP_FIELD_OF(alive, kind, m)
 #define SP_FIELD_done(kind, m)      SP_FIELD_OF(done, kind, m)
 #define SP_FIELD_collected(kind, m) SP_FIELD_OF(collected, kind, m)
 SP_RECORD_KINDS(SP_RECORD_TABLE)

@@ -48,6 +48,7 @@ enum sp_record_type {
     SP_REC_COLLECTED,
     SP_REC_STANDIN, /* controller -> probe, before ARM */
     SP_REC_UNSTOOD, /* probe -> controller, before ARMED */
+    SP_REC_ALIVE,   /* controller -> probe: it is still there (see --silence-limit) */
     SP_REC_TYPE_END
 };
 
@@ -135,6 +136,7 @@ enum sp_error_code {
 #define SP_FIELDS_collect(F) F(u32, batch)
 #define SP_FIELDS_stop(F) F(u32, reason)
 #define SP_FIELDS_refused(F) F(u32, batch) F(u16, block) F(u8, reason) F(u16, err)
+#define SP_FIELDS_alive(F) F(u32, count)
 /* that stand-in could not be opened; err is errno, EADDRINUSE: a real service has the port */
 #define SP_FIELDS_unstood(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr) F(u16, err)
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
@@ -152,7 +154,8 @@ enum sp_error_code {
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
     R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen) \
-    R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood)
+    R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
+    R(ALIVE, alive)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

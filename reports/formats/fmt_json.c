@@ -310,6 +310,7 @@ static void add_nodes(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_bool(&json, "ok", host->ok);
         sp_json_str(&json, "reason", host->ok ? NULL : host->reason);
         sp_json_str(&json, "version", host->version);
+        sp_json_str(&json, "privilege", host->privilege);
         sp_json_u64(&json, "packets_sent", host->packets_sent);
         sp_json_u64(&json, "packets_captured", host->packets_captured);
         sp_json_u64(&json, "capture_drops", host->capture_drops);

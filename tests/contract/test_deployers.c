@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "controller/deployers/deployer.h"
+#include "probe/base/mem.h"
 #include "tests/support/sp_cmocka.h"
 
 static void entries(void **state)
@@ -31,8 +32,14 @@ static struct sp_host host_of(const char *name)
 {
     struct sp_host host = {0};
     host.name = (char *)(uintptr_t)name;
+    host.target = (char *)(uintptr_t) "nobody@192.0.2.1.invalid";
     return host;
 }
+
+static uint8_t elf[64] = {0x7f, 'E', 'L', 'F'};
+static const struct sp_image image = {
+    .bytes = elf, .len = sizeof(elf), .machine = "x86_64", .machines = "x86_64"};
+static const struct sp_deploy_help help = {.image = &image, .timeout_ms = 1000};
 
 static void a_missing_program_is_reported(void **state)
 {
@@ -44,8 +51,11 @@ static void a_missing_program_is_reported(void **state)
     for (size_t i = 0; (d = sp_deployer_at(i)) != NULL; i++) {
         struct sp_deployed deployed = {.pid = -1, .io_fd = -1, .err_fd = -1};
         struct sp_diag diag = {0};
-        enum sp_rc rc = d->start(&host, argv, &deployed, &diag);
+        enum sp_rc rc = d->start(&host, argv, &help, &deployed, &diag);
         if (rc == SP_OK) { /* a path to elsewhere may only find out later */
+            assert_true(d->is_remote && d->on_marker && d->explain && deployed.marker[0]);
+            assert_true(deployed.lead_len > 0);
+            sp_free(deployed.lead);
             (void)close(deployed.io_fd);
             (void)close(deployed.err_fd);
             assert_int_equal(waitpid(deployed.pid, NULL, 0), deployed.pid);
@@ -79,11 +89,11 @@ static void netns_names(void **state)
         struct sp_host host = host_of(rows[i].name);
         struct sp_deployed deployed;
         struct sp_diag diag = {0};
-        assert_int_equal(d->start(&host, argv, &deployed, &diag), rows[i].want);
+        assert_int_equal(d->start(&host, argv, &help, &deployed, &diag), rows[i].want);
         assert_string_equal(diag.where, rows[i].name);
         host.name = (char *)(uintptr_t) "web-1";
         host.via_name = (char *)(uintptr_t)rows[i].name; /* `name:` beside `via:` counts */
-        assert_int_equal(d->start(&host, argv, &deployed, &diag), rows[i].want);
+        assert_int_equal(d->start(&host, argv, &help, &deployed, &diag), rows[i].want);
         assert_string_equal(diag.where, "web-1");
     }
     char longest[300];
@@ -92,7 +102,7 @@ static void netns_names(void **state)
     struct sp_host host = host_of(longest);
     struct sp_deployed deployed;
     struct sp_diag diag = {0};
-    assert_int_equal(d->start(&host, argv, &deployed, &diag), SP_E_INVALID);
+    assert_int_equal(d->start(&host, argv, &help, &deployed, &diag), SP_E_INVALID);
 }
 
 int main(void)

@@ -340,7 +340,8 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_STOP, 13);
     assert_int_equal(SP_REC_COLLECTED, 18);
     assert_int_equal(SP_REC_STANDIN, 19);
-    assert_int_equal(SP_REC_TYPE_END, 21);
+    assert_int_equal(SP_REC_ALIVE, 21);
+    assert_int_equal(SP_REC_TYPE_END, 22);
 }
 
 static void names(void **state)
