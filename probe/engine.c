@@ -25,11 +25,19 @@ enum sp_rc sp_engine_new(const struct sp_engine_io *io, const struct sp_bounds *
     return SP_OK;
 }
 
+/* Nothing of a batch outlives it: no conversation, no stand-in. */
+static void end_batch(struct sp_engine *engine)
+{
+    sp_engine_dialogs_end(engine);
+    sp_engine_unstand(engine);
+}
+
 void sp_engine_free(struct sp_engine *engine)
 {
     if (engine) {
-        sp_engine_dialogs_end(engine);
+        end_batch(engine);
         sp_free(engine->dialogs);
+        sp_free(engine->standins);
         sp_batch_state_release(&engine->batch);
         sp_netinfo_release(&engine->net);
         sp_free(engine);
@@ -64,7 +72,7 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
         complain(engine, SP_ERR_IFACE, "the order was for an earlier sensor");
         return;
     }
-    sp_engine_dialogs_end(engine);
+    end_batch(engine);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
     sp_batch_state_clear(&engine->batch);
     engine->order = *order;
@@ -109,7 +117,7 @@ bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *a
     return false;
 }
 
-static uint8_t check_own(const struct sp_engine *engine, const struct sp_addr *addr)
+uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr)
 {
     const struct sp_own *own = sp_netinfo_find(&engine->net, addr);
     const struct sp_iface *iface = own ? sp_netinfo_iface(&engine->net, own->iface) : NULL;
@@ -183,7 +191,7 @@ static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
 static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
 {
     struct sp_route route = {0};
-    uint8_t refused = check_own(engine, &block->src);
+    uint8_t refused = sp_engine_check_own(engine, &block->src);
     if (refused == SP_REFUSED_XDP) {
         refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
     }
@@ -249,7 +257,7 @@ static void on_arm(struct sp_engine *engine)
             block->refused = check_sender(engine, block);
         }
         if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
-            block->refused = check_own(engine, &block->dst);
+            block->refused = sp_engine_check_own(engine, &block->dst);
         }
         if (block->refused != SP_REFUSED_NONE) {
             struct sp_record record = {.type = SP_REC_REFUSED};
@@ -260,6 +268,7 @@ static void on_arm(struct sp_engine *engine)
             refusals++;
         }
     }
+    sp_engine_stand(engine);
     engine->at_arm = engine->io.counters(engine->io.arg);
     engine->phase = SP_PHASE_ARMED;
     engine->last_tick_us = 0;
@@ -311,7 +320,7 @@ static uint64_t grown(uint64_t before, uint64_t now)
 
 static void on_collect(struct sp_engine *engine)
 {
-    sp_engine_dialogs_end(engine);
+    end_batch(engine);
     sp_engine_tell_seen(engine);
     const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
@@ -335,7 +344,7 @@ static void on_collect(struct sp_engine *engine)
 /* The phases in which an order makes sense, as a bit set. */
 static uint32_t phases_of(uint8_t type)
 {
-    if (type == SP_REC_BLOCK || type == SP_REC_ARM) {
+    if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_ARM) {
         return 1U << SP_PHASE_SETUP;
     }
     if (type == SP_REC_SHOT || type == SP_REC_FIRE) {
@@ -348,6 +357,7 @@ static uint32_t batch_of(const struct sp_record *record)
 {
     /* Every order but BATCH begins with the batch it belongs to. */
     return record->type == SP_REC_BLOCK     ? record->u.block.batch
+           : record->type == SP_REC_STANDIN ? record->u.standin.batch
            : record->type == SP_REC_ARM     ? record->u.arm.batch
            : record->type == SP_REC_SHOT    ? record->u.shot.batch
            : record->type == SP_REC_FIRE    ? record->u.fire.batch
@@ -371,6 +381,8 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
     }
     if (record->type == SP_REC_BLOCK) {
         on_block(engine, &record->u.block);
+    } else if (record->type == SP_REC_STANDIN) {
+        sp_engine_standin(engine, &record->u.standin);
     } else if (record->type == SP_REC_ARM) {
         on_arm(engine);
     } else if (record->type == SP_REC_SHOT) {
@@ -495,7 +507,7 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         return UINT64_MAX;
     }
     if (now >= engine->expires_us) {
-        sp_engine_dialogs_end(engine);
+        end_batch(engine);
         (void)engine->io.listen(engine->io.arg, false, 0, 0);
         sp_batch_state_clear(&engine->batch);
         engine->phase = SP_PHASE_IDLE;

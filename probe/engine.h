@@ -13,6 +13,7 @@
 #include "probe/packet/capture.h"
 #include "probe/packet/netlink.h"
 #include "probe/packet/packet.h"
+#include "probe/packet/tagform.h"
 #include "probe/techniques/technique.h"
 #include "probe/wire/record.h"
 
@@ -20,6 +21,7 @@
 #define SP_ENGINE_MAX_BLOCKS   65536U
 #define SP_ENGINE_MAX_UNTAGGED 2048U
 #define SP_ENGINE_MAX_DIALOGS  512U /* conversations at the same time */
+#define SP_ENGINE_MAX_STANDINS 128U
 
 /* What bounds the probe; set where it is deployed, the controller cannot raise it (design section
  * 10). */
@@ -57,6 +59,9 @@ struct sp_engine_io {
     int (*hold)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface);
     void (*release)(void *arg, const struct sp_addr *addr, uint16_t port);
     struct sp_counters (*counters)(void *arg);
+    /* Opens a stand-in listener; 0 or errno. unstand closes them all, and their connections. */
+    int (*stand)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface);
+    void (*unstand)(void *arg);
 };
 
 struct sp_engine;
@@ -70,6 +75,11 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record);
 /* The two inbound witnesses. */
 void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *captured);
 void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t iface);
+/* What a stand-in does with the first bytes of a connection. */
+enum sp_stand_act { SP_STAND_WAIT, SP_STAND_CLOSE, SP_STAND_REPLY };
+enum sp_stand_act sp_engine_stand_heard(const struct sp_engine *engine, const uint8_t *bytes,
+                                        size_t len, uint8_t reply[static SP_FORM_MAX],
+                                        size_t *ret_reply_len);
 /* Does what is due; returns microseconds until something is due again, UINT64_MAX when nothing is.
  */
 uint64_t sp_engine_tick(struct sp_engine *engine);

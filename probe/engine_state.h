@@ -39,6 +39,8 @@ struct sp_engine {
     struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
     size_t ndialogs;                /* in use */
     uint64_t dialogs_due_us;        /* nothing is due before */
+    struct sp_rec_standin *standins; /* ordered for this batch */
+    size_t nstandins, cap_standins;
     uint32_t sent, failed;
     double tokens; /* token bucket, packets; goes on from batch to batch */
     uint64_t tokens_us;
@@ -69,6 +71,12 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
 uint64_t sp_engine_dialogs(struct sp_engine *engine, uint64_t now_us);
 /* Ends all of them now; as far as rate and budget allow, each with the packet that cleans up. */
 void sp_engine_dialogs_end(struct sp_engine *engine);
+/* Why an address cannot be received on (enum sp_refusal), SP_REFUSED_NONE when it can. */
+uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr);
+/* Stand-in listeners: ordered before ARM, opened at ARM, closed with the batch. */
+void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *order);
+void sp_engine_stand(struct sp_engine *engine);
+void sp_engine_unstand(struct sp_engine *engine);
 /* Tells what the witnesses saw, one SEEN record each. */
 void sp_engine_tell_seen(struct sp_engine *engine);
 

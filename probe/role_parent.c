@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "probe/ask.h"
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
 #include "probe/remove_self.h"
@@ -22,15 +25,33 @@
 struct parent {
     char **argv;
     int control; /* to the link */
+    int asked;   /* from the sensor, -1 = closed */
+    bool may_stand;
+    struct sp_ask_limit limit;
     pid_t link, sensor;
     unsigned generation;
     unsigned restarts;
     uint64_t restarts_since_us;
 };
 
-/* In the child: its channel becomes descriptor 3, everything above is closed, and it dies with its
- * parent. */
-static void become(const struct parent *p, const char *role, int channel, pid_t parent_pid)
+/* Moves a child's channels to where it looks for them; asking < 0: it has only one. */
+static bool place(int channel, int asking)
+{
+    int fd = fcntl(channel, F_DUPFD, SP_ASK_FD + 1);
+    int fd2 = asking < 0 ? -1 : fcntl(asking, F_DUPFD, SP_ASK_FD + 1);
+    if (fd < 0 || dup2(fd, SP_ROLE_FD) < 0) {
+        return false;
+    }
+    if (asking >= 0 && (fd2 < 0 || dup2(fd2, SP_ASK_FD) < 0)) {
+        return false;
+    }
+    return close_range(asking < 0 ? SP_ASK_FD : SP_ASK_FD + 1, ~0U, 0) == 0;
+}
+
+/* In the child: its channels become descriptors 3 and 4, everything above is closed, and it dies
+ * with its parent. */
+static void become(const struct parent *p, const char *role, int channel, int asking,
+                   pid_t parent_pid)
 {
     char generation[16];
     size_t n = 0;
@@ -41,8 +62,7 @@ static void become(const struct parent *p, const char *role, int channel, pid_t 
     char role_arg[32];
     (void)snprintf(role_arg, sizeof(role_arg), "--role=%s", role);
     (void)snprintf(generation, sizeof(generation), "--generation=%u", p->generation);
-    if (!argv || dup2(channel, SP_ROLE_FD) < 0 || fcntl(SP_ROLE_FD, F_SETFD, 0) != 0 ||
-        close_range(SP_ROLE_FD + 1, ~0U, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+    if (!argv || !place(channel, asking) || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
         getppid() != parent_pid) {
         _exit(SP_EXIT_HOPELESS);
     }
@@ -57,12 +77,12 @@ static void become(const struct parent *p, const char *role, int channel, pid_t 
     _exit(SP_EXIT_HOPELESS);
 }
 
-static pid_t spawn(const struct parent *p, const char *role, int channel)
+static pid_t spawn(const struct parent *p, const char *role, int channel, int asking)
 {
     pid_t parent_pid = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        become(p, role, channel, parent_pid);
+        become(p, role, channel, asking, parent_pid);
     }
     return pid;
 }
@@ -84,16 +104,33 @@ static bool pass(int control, int fd)
     return sendmsg(control, &msg, MSG_NOSIGNAL) == 1;
 }
 
+static void stop_asking(struct parent *p)
+{
+    if (p->asked >= 0) {
+        (void)close(p->asked);
+        p->asked = -1;
+    }
+}
+
 static bool start_sensor(struct parent *p)
 {
     int ends[2];
+    int asking[2];
+    stop_asking(p);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         return false;
     }
-    p->sensor = spawn(p, "sensor", ends[1]);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, asking) != 0) {
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        return false;
+    }
+    p->sensor = spawn(p, "sensor", ends[1], asking[1]);
     bool ok = p->sensor > 0 && pass(p->control, ends[0]);
     (void)close(ends[0]);
     (void)close(ends[1]);
+    (void)close(asking[1]);
+    p->asked = asking[0];
     p->generation++;
     return ok;
 }
@@ -140,12 +177,26 @@ static void end_link(struct parent *p)
     reap(p->link);
 }
 
-static int supervise(struct parent *p, const sigset_t *signals)
+/* Waits until a child ended or the probe is told to, and serves the sensor meanwhile. False: told
+ * to end. */
+static bool wait_for_children(struct parent *p, int signals)
+{
+    struct signalfd_siginfo info;
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = p->asked, .events = POLLIN}};
+    if (poll(fds, 2, -1) < 0) {
+        return true;
+    }
+    if (fds[1].revents && !sp_ask_serve(p->asked, p->may_stand, &p->limit)) {
+        stop_asking(p);
+    }
+    return read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info) ||
+           info.ssi_signo == SIGCHLD;
+}
+
+static int supervise(struct parent *p, int signals)
 {
     for (;;) {
-        siginfo_t info;
-        int signo = sigwaitinfo(signals, &info);
-        if (signo != SIGCHLD && signo > 0) {
+        if (!wait_for_children(p, signals)) {
             reap(p->sensor);
             reap(p->link);
             return 0;
@@ -171,7 +222,8 @@ static int supervise(struct parent *p, const sigset_t *signals)
 
 int sp_role_parent(const struct sp_probe_options *options, char **argv)
 {
-    struct parent p = {.argv = argv};
+    struct parent p = {
+        .argv = argv, .asked = -1, .may_stand = options->bounds.hazard >= 'B'};
     int ends[2];
     sigset_t signals;
     struct sp_diag diag;
@@ -185,13 +237,14 @@ int sp_role_parent(const struct sp_probe_options *options, char **argv)
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        (void)fprintf(stderr, "segproof-probe: cannot make a socket pair: %s\n",
+    int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (signal_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        (void)fprintf(stderr, "segproof-probe: cannot set up its processes: %s\n",
                       strerrordesc_np(errno));
         return 1;
     }
     p.control = ends[0];
-    p.link = spawn(&p, "link", ends[1]);
+    p.link = spawn(&p, "link", ends[1], -1);
     (void)close(ends[1]);
     if (p.link < 0 || !start_sensor(&p)) {
         (void)fprintf(stderr, "segproof-probe: cannot start its processes: %s\n",
@@ -203,5 +256,5 @@ int sp_role_parent(const struct sp_probe_options *options, char **argv)
     /* Standard input and output are the link's alone. */
     (void)close(STDIN_FILENO);
     (void)close(STDOUT_FILENO);
-    return supervise(&p, &signals);
+    return supervise(&p, signal_fd);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The three processes of a probe.
- *   parent  starts and supervises the others, parses nothing from any network;
+ *   parent  starts and supervises the others, parses nothing from any network; opens the sockets of
+ *           stand-ins on low ports for the sensor, and never reads from them;
  *   sensor  opens its packet handles, drops every privilege, then crafts and captures;
  *   link    has no privilege and no raw socket; talks to the controller and passes checked records
  * on. Parent and link share a control socket over which the parent hands the link the stream to
@@ -14,6 +15,8 @@
 
 /* The descriptor number that a child finds its channel at. */
 #define SP_ROLE_FD 3
+/* The sensor's second one: to the parent, for stand-ins on ports that need a privilege (ask.h). */
+#define SP_ASK_FD 4
 
 /* Exit codes of a sensor. */
 #define SP_EXIT_RESTART  75 /* an interface or address changed: start me again */

@@ -16,6 +16,7 @@
 #include "probe/packet/hostsock.h"
 #include "probe/packet/inject.h"
 #include "probe/roles.h"
+#include "probe/standin.h"
 
 struct sensor {
     struct event_base *base;
@@ -27,6 +28,7 @@ struct sensor {
     struct sp_injector *injector;
     struct sp_engine *engine;
     struct sp_holds holds;
+    struct sp_standins *standins;
     struct sp_netinfo net; /* as told in HELLO */
     int netlink, monitor;
     unsigned generation;
@@ -101,6 +103,22 @@ static int hold(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t i
 static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
 {
     sp_hold_release(&((struct sensor *)arg)->holds, addr, port);
+}
+
+static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+{
+    return sp_standins_open(((struct sensor *)arg)->standins, addr, port, iface);
+}
+
+static void unstand(void *arg)
+{
+    sp_standins_close(((struct sensor *)arg)->standins);
+}
+
+static enum sp_stand_act on_heard(void *arg, const uint8_t *bytes, size_t len,
+                                  uint8_t reply[static SP_FORM_MAX], size_t *ret_reply_len)
+{
+    return sp_engine_stand_heard(((struct sensor *)arg)->engine, bytes, len, reply, ret_reply_len);
 }
 
 static struct sp_counters counters(void *arg)
@@ -341,6 +359,7 @@ static void release(struct sensor *s)
     }
     sp_engine_free(s->engine);
     sp_holds_close(&s->holds);
+    sp_standins_free(s->standins);
     sp_injector_free(s->injector);
     sp_hostsocks_close(s->hostsocks);
     sp_capture_free(s->capture);
@@ -382,6 +401,8 @@ int sp_role_sensor(const struct sp_probe_options *options)
         .hold = hold,
         .release = release_hold,
         .counters = counters,
+        .stand = stand,
+        .unstand = unstand,
     };
     s.base = event_base_new();
     if (!s.base ||
@@ -395,6 +416,9 @@ int sp_role_sensor(const struct sp_probe_options *options)
     }
     if (rc == SP_OK) {
         rc = sp_engine_new(&io, &options->bounds, options->generation, &s.engine);
+    }
+    if (rc == SP_OK) {
+        rc = sp_standins_new(s.base, SP_ASK_FD, on_heard, &s, &s.standins);
     }
     if (rc == SP_OK) {
         rc = add_events(&s, &diag);

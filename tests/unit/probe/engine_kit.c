@@ -144,6 +144,19 @@ static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
     kit->holds--;
 }
 
+static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+{
+    struct kit *kit = arg;
+    assert_true(addr->family != 0 && port != 0 && iface != 0);
+    kit->stands += kit->stand_errno == 0;
+    return kit->stand_errno;
+}
+
+static void unstand(void *arg)
+{
+    ((struct kit *)arg)->stands = 0;
+}
+
 static struct sp_counters counters(void *arg)
 {
     return ((struct kit *)arg)->counters;
@@ -162,7 +175,9 @@ void kit_restart(struct kit *kit, uint32_t generation)
                                     .listen = set_listening,
                                     .hold = hold,
                                     .release = release_hold,
-                                    .counters = counters};
+                                    .counters = counters,
+                                    .stand = stand,
+                                    .unstand = unstand};
     sp_engine_free(kit->engine);
     kit->engine = NULL;
     assert_int_equal(sp_engine_new(&io, &kit->bounds, generation, &kit->engine), SP_OK);

@@ -39,6 +39,8 @@ struct kit {
     uint16_t lo, hi; /* ports of conversations, as listened for */
     unsigned holds;  /* ports held now */
     int hold_errno;  /* what holding a port returns */
+    unsigned stands; /* stand-ins open now */
+    int stand_errno; /* what opening one returns */
     struct sp_counters counters;
     uint8_t key[32];
     uint32_t batch; /* of the orders */
