@@ -113,9 +113,9 @@ bool sp_ask_serve(int fd, bool is_permitted, struct sp_ask_limit *limit)
     int listener = -1;
     if (sp_ask_decode(bytes, (size_t)n, &ask)) {
         err = !is_permitted ? EPERM
-              : !may(limit) ? EAGAIN
-                            : sp_tcp_listen(&ask.addr, ask.port, ask.iface, SP_TCP_STANDIN,
-                                            &listener);
+              : !may(limit)
+                  ? EAGAIN
+                  : sp_tcp_listen(&ask.addr, ask.port, ask.iface, SP_TCP_STANDIN, &listener);
     }
     bool ok = answer(fd, (uint32_t)err, listener);
     if (listener >= 0) {

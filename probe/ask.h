@@ -15,7 +15,7 @@
 #include "probe/base/addr.h"
 
 #define SP_ASK_BYTES 32U
-#define SP_ASK_BURST 64U /* at once */
+#define SP_ASK_BURST 64U     /* at once */
 #define SP_ASK_EVERY 125000U /* microseconds until one more is allowed */
 
 struct sp_ask {

@@ -254,3 +254,11 @@ void sp_batch_count_untagged(struct sp_batch_state *batch, const struct sp_untag
     }
     batch->untagged_overflow = true;
 }
+
+void sp_batch_explain_untagged(struct sp_batch_state *batch, const struct sp_untagged *seen)
+{
+    uint32_t row = sp_table_get(&batch->untagged_by_flow, untagged_key(seen));
+    if (row < batch->nuntagged && batch->untagged[row].count > 0) {
+        batch->untagged[row].count--;
+    }
+}

@@ -87,5 +87,7 @@ struct sp_arrival *sp_batch_arrival_by_tuple(const struct sp_batch_state *batch,
                                              const struct sp_addr *peer, uint8_t ip_proto,
                                              uint16_t peer_port, uint16_t own_port);
 void sp_batch_count_untagged(struct sp_batch_state *batch, const struct sp_untagged *seen);
+/* One of these is explained now: a later packet of the same connection carried the tag. */
+void sp_batch_explain_untagged(struct sp_batch_state *batch, const struct sp_untagged *seen);
 
 #endif

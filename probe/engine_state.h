@@ -35,10 +35,10 @@ struct sp_engine {
     uint64_t expires_us, fired_us, last_tick_us;
     uint32_t longest_gap_us;
     size_t next_shot;
-    size_t replies_due;             /* arrivals with reply_pending */
-    struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
-    size_t ndialogs;                /* in use */
-    uint64_t dialogs_due_us;        /* nothing is due before */
+    size_t replies_due;              /* arrivals with reply_pending */
+    struct sp_dialog_slot *dialogs;  /* SP_ENGINE_MAX_DIALOGS, made with the first one */
+    size_t ndialogs;                 /* in use */
+    uint64_t dialogs_due_us;         /* nothing is due before */
     struct sp_rec_standin *standins; /* ordered for this batch */
     size_t nstandins, cap_standins;
     uint32_t sent, failed;

@@ -2,8 +2,8 @@
  *
  * Ports of this host that are held while a crafted TCP conversation uses them. The host's stack
  * knows nothing of the conversation and would answer the peer's SYN/ACK with a RST; a listening
- * socket whose filter drops everything (socket(7), SO_ATTACH_FILTER) takes the segment without a
- * word, and no firewall is touched. It also keeps everybody else off the port. Needs no privilege
+ * socket that drops everything (tcpsock.c) takes the segment without a word, and no firewall is
+ * touched. It also keeps everybody else off the port. Needs no privilege
  * above port 1023. */
 #ifndef SP_PROBE_HOLD_H
 #define SP_PROBE_HOLD_H

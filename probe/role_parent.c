@@ -189,8 +189,7 @@ static bool wait_for_children(struct parent *p, int signals)
     if (fds[1].revents && !sp_ask_serve(p->asked, p->may_stand, &p->limit)) {
         stop_asking(p);
     }
-    return read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info) ||
-           info.ssi_signo == SIGCHLD;
+    return read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info) || info.ssi_signo == SIGCHLD;
 }
 
 static int supervise(struct parent *p, int signals)
@@ -222,8 +221,7 @@ static int supervise(struct parent *p, int signals)
 
 int sp_role_parent(const struct sp_probe_options *options, char **argv)
 {
-    struct parent p = {
-        .argv = argv, .asked = -1, .may_stand = options->bounds.hazard >= 'B'};
+    struct parent p = {.argv = argv, .asked = -1, .may_stand = options->bounds.hazard >= 'B'};
     int ends[2];
     sigset_t signals;
     struct sp_diag diag;

@@ -16,7 +16,7 @@
 /* The descriptor number that a child finds its channel at. */
 #define SP_ROLE_FD 3
 /* The sensor's second one: to the parent, for stand-ins on ports that need a privilege (ask.h). */
-#define SP_ASK_FD 4
+#define SP_ASK_FD  4
 
 /* Exit codes of a sensor. */
 #define SP_EXIT_RESTART  75 /* an interface or address changed: start me again */

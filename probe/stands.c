@@ -30,13 +30,14 @@ void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *or
             return; /* ordered twice is wanted once */
         }
     }
-    int err = engine->bounds.hazard < 'B'                          ? EPERM
-              : order->proto != SP_PROTO_TCP                       ? EPROTONOSUPPORT
-              : order->port == 0                                   ? EINVAL
-              : engine->nstandins >= SP_ENGINE_MAX_STANDINS        ? ENOBUFS
+    int err = engine->bounds.hazard < 'B'                   ? EPERM
+              : order->proto != SP_PROTO_TCP                ? EPROTONOSUPPORT
+              : order->port == 0                            ? EINVAL
+              : engine->nstandins >= SP_ENGINE_MAX_STANDINS ? ENOBUFS
               : sp_grow((void **)&engine->standins, engine->nstandins, &engine->cap_standins,
-                        sizeof(*engine->standins)) != 0            ? ENOMEM
-                                                                   : 0;
+                        sizeof(*engine->standins)) != 0
+                  ? ENOMEM
+                  : 0;
     if (err) {
         refuse(engine, order, err);
         return;

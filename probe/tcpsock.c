@@ -29,18 +29,31 @@ static socklen_t name_of(const struct sp_addr *addr, uint16_t port, uint32_t ifa
     return sizeof(*sin6);
 }
 
-static bool set_up(int fd, sa_family_t family, enum sp_tcp_kind kind)
+/* Makes the stack drop without an answer what comes for this listener. Before Linux 6.18.y a filter
+ * does that without any privilege; later kernels want CAP_NET_ADMIN for one on a TCP socket, which
+ * the sensor has not. A minimal TTL of 255 (RFC 5082) does the same for whatever was routed, and for
+ * neighbours whose stack does not start at 255: nearly all. Either is enough, so both are tried. */
+static bool mute(int fd, sa_family_t family)
 {
     struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
     const struct sock_fprog program = {1, drop};
+    int most = 255;
+    bool v6 = family == AF_INET6;
+    bool filtered = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
+    bool limited = setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MINHOPCOUNT : IP_MINTTL,
+                              &most, sizeof(most)) == 0;
+    return filtered || limited;
+}
+
+static bool set_up(int fd, sa_family_t family, enum sp_tcp_kind kind)
+{
     int one = 1;
-    if (family == AF_INET6 &&
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) {
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0) {
         return false;
     }
-    /* The filter is there before the port is: there is no moment in which it could accept. */
+    /* Before the port is taken: there is no moment in which it could accept. */
     return kind == SP_TCP_HOLD
-               ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0
+               ? mute(fd, family)
                : setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0;
 }
 

@@ -145,6 +145,12 @@ static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
     engine->io.tell(engine->io.arg, &record);
 }
 
+/* A later segment of a conversation: no new arrival, and it is told apart from a second copy. */
+static bool is_later_segment(const struct sp_pkt *pkt)
+{
+    return pkt->ip_proto == SP_IPPROTO_TCP && (pkt->tcp_flags & SP_TCP_SYN) == 0;
+}
+
 static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech,
                        const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface,
                        uint32_t now_us)
@@ -154,6 +160,16 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
     if (!a) {
         engine->batch.untagged_overflow = true; /* out of memory: absence proves nothing any more */
         return;
+    }
+    bool later = is_later_segment(pkt);
+    if (later && a->nic_count > 0) {
+        return;
+    }
+    if (later) {
+        /* The SYN of a full proxy's own connection carried no tag, and is this very arrival. */
+        const struct sp_untagged syn = {
+            .src = pkt->src, .dst = pkt->dst, .port = pkt->dport, .proto = SP_PROTO_TCP};
+        sp_batch_explain_untagged(&engine->batch, &syn);
     }
     if (a->nic_count++ == 0) {
         a->nic_us = now_us;
@@ -285,6 +301,9 @@ void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t
         return;
     }
     uint32_t now_us = sp_engine_since(engine, sp_mono_us());
+    if (is_later_segment(pkt) && a->host_count > 0) {
+        return;
+    }
     if (a->host_count++ == 0) {
         a->host_us = now_us;
         if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_REPLY) != 0 &&
@@ -406,6 +425,9 @@ void sp_engine_tell_seen(struct sp_engine *engine)
     }
     for (size_t i = 0; i < batch->nuntagged; i++) {
         const struct sp_untagged *u = &batch->untagged[i];
+        if (u->count == 0) {
+            continue;
+        }
         struct sp_record record = {.type = SP_REC_SEEN};
         record.u.seen = (struct sp_rec_seen){.batch = engine->order.batch,
                                              .kind = SP_SEEN_UNTAGGED,

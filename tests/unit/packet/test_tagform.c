@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tags inside conversations: raw, in HTTP, behind PROXY headers; every truncation; and what is none.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/packet/tagform.h"
+#include "tests/support/sp_cmocka.h"
+#include "tests/unit/packet/packet_kit.h"
+
+static struct sp_tag_keys keys_of(uint8_t seed)
+{
+    uint8_t key[32];
+    struct sp_tag_keys keys;
+    memset(key, seed, sizeof(key));
+    sp_tag_keys_init(&keys, key);
+    return keys;
+}
+
+/* A buffer of exactly the given length, so that a sanitizer sees every byte read past it. */
+static enum sp_form_state read_exact(const struct sp_tag_keys *keys, const void *bytes, size_t len,
+                                     struct sp_form *form)
+{
+    uint8_t *copy = malloc(len ? len : 1);
+    assert_non_null(copy);
+    memcpy(copy, bytes, len);
+    enum sp_form_state state = sp_form_read(keys, copy, len, form);
+    free(copy);
+    return state;
+}
+
+static size_t with_front(const char *front, size_t nfront, const uint8_t *body, size_t n,
+                         uint8_t out[static SP_FORM_HEAD])
+{
+    memcpy(out, front, nfront);
+    memcpy(out + nfront, body, n);
+    return nfront + n;
+}
+
+static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"
+                         "\x0a\0\0\1\x0a\0\0\2\x9c\x40\x01\xbb";
+
+static const struct {
+    const char *text;
+    size_t len;
+} fronts[] = {
+    {"", 0},
+    {"PROXY TCP4 10.0.0.1 10.0.0.2 40000 443\r\n", 40},
+    {"PROXY UNKNOWN\r\n", 15},
+    {v2, sizeof(v2) - 1},
+    {"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16},
+};
+
+/* Whatever is cut off: PART until the tag is there, then TAG, never NONE and never another tag. */
+static void grows(const uint8_t *bytes, size_t len, size_t needed, bool http, enum sp_tag_kind kind)
+{
+    struct sp_tag_keys keys = keys_of(7);
+    struct sp_tag_keys other = keys_of(8);
+    for (size_t n = 0; n <= len; n++) {
+        struct sp_form form = {0};
+        enum sp_form_state state = read_exact(&keys, bytes, n, &form);
+        assert_int_equal(state, n < needed ? SP_FORM_PART : SP_FORM_TAG);
+        if (state == SP_FORM_TAG) {
+            assert_true(form.block == 300 && form.port == 8443 && form.is_http == http);
+            assert_int_equal(form.kind, kind);
+            assert_int_equal(form.is_whole, n == len);
+        }
+    }
+    struct sp_form form;
+    assert_int_equal(read_exact(&other, bytes, len, &form), SP_FORM_NONE);
+}
+
+static void every_form_is_read(void **state)
+{
+    (void)state;
+    struct sp_tag_keys keys = keys_of(7);
+    struct sp_addr targets[] = {kit_addr("10.0.0.2"), kit_addr("2001:db8:1:2:3:4:5:6")};
+    for (size_t i = 0; i < sizeof(fronts) / sizeof(fronts[0]); i++) {
+        uint8_t body[SP_FORM_MAX];
+        uint8_t all[SP_FORM_HEAD];
+        sp_tag_write(&keys, 300, 8443, SP_TAG_PROBE, 5, body);
+        size_t n = with_front(fronts[i].text, fronts[i].len, body, SP_TAG_BYTES, all);
+        grows(all, n, n, false, SP_TAG_PROBE);
+        for (size_t t = 0; t < 2; t++) {
+            size_t len = sp_form_request(&keys, 300, 8443, 5, &targets[t], body);
+            assert_true(len > 100 && len < SP_FORM_MAX);
+            n = with_front(fronts[i].text, fronts[i].len, body, len, all);
+            grows(all, n, fronts[i].len + 16 + 12 + 56, true, SP_TAG_PROBE);
+        }
+    }
+}
+
+static void replies_answer_in_kind(void **state)
+{
+    (void)state;
+    struct sp_tag_keys keys = keys_of(7);
+    for (int http = 0; http < 2; http++) {
+        struct sp_form form = {.block = 300, .port = 8443, .is_http = http};
+        uint8_t body[SP_FORM_MAX];
+        size_t len = sp_form_reply(&keys, &form, 5, body);
+        assert_int_equal(memcmp(body, http ? "HTTP/1.1 200 OK\r\n" : "SGpf", 4), 0);
+        grows(body, len, http ? 17 + 12 + 56 : len, http, SP_TAG_REPLY);
+    }
+}
+
+/* As a proxy rewrites it: other case, other white space, other headers in front. */
+static void proxies_may_rewrite_the_head(void **state)
+{
+    (void)state;
+    struct sp_tag_keys keys = keys_of(7);
+    uint8_t tag[SP_TAG_BYTES];
+    char hex[2 * SP_TAG_BYTES + 1];
+    static const char *const forms[] = {
+        "GET / HTTP/1.0\r\nHost: x\r\nConnection: close\r\nx-segproof:%s\r\n\r\n",
+        "GET /a?b HTTP/1.1\nX-SEGPROOF: \t %s \nA: b\n\n",
+        "GET / HTTP/1.1\r\nX-Segproof: zz\r\nx-segproof: %s\r\n\r\n",
+    };
+    static const char *const none[] = {
+        "GET / HTTP/1.1\r\nX-Segproo: %s\r\n\r\n",
+        "GET / HTTP/1.1\r\nY-X-Segproof: %s\r\n\r\n",
+        "GET X-Segproof: %s\r\n\r\n",
+        "GET / HTTP/1.1\r\nX-Segproof : %s\r\n\r\n",
+        "GET / HTTP/1.1\r\n\r\nX-Segproof: %s\r\n\r\n",
+        "POST / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
+        " GET / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
+        "PROXY TCP4\nGET / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
+        "PROXY TCP4\r\nPROXY TCP4\r\nGET / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
+    };
+    sp_tag_write(&keys, 300, 8443, SP_TAG_PROBE, 5, tag);
+    for (size_t i = 0; i < sizeof(tag); i++) {
+        (void)snprintf(hex + 2 * i, 3, i % 2 ? "%02x" : "%02X", tag[i]);
+    }
+    for (size_t i = 0; i < 3 + sizeof(none) / sizeof(none[0]); i++) {
+        char text[400];
+        struct sp_form form;
+        const char *form_text = i < 3 ? forms[i] : none[i - 3];
+        const char *place = strstr(form_text, "%s");
+        assert_non_null(place);
+        int n = snprintf(text, sizeof(text), "%.*s%s%s", (int)(place - form_text), form_text, hex,
+                         place + 2);
+        enum sp_form_state got = read_exact(&keys, text, (size_t)n, &form);
+        assert_int_equal(got, i < 3 ? SP_FORM_TAG : SP_FORM_NONE);
+        if (i >= 3) {
+            continue;
+        }
+        char *at = strstr(text, i == 0 ? hex : hex + 1);
+        assert_non_null(at);
+        at[20] = at[20] == '0' ? '1' : '0'; /* one digit */
+        assert_int_equal(read_exact(&keys, text, (size_t)n, &form), SP_FORM_NONE);
+        at[20] = 'g';
+        assert_int_equal(read_exact(&keys, text, (size_t)n, &form), SP_FORM_NONE);
+    }
+}
+
+static void what_is_too_long_is_none(void **state)
+{
+    (void)state;
+    struct sp_tag_keys keys = keys_of(7);
+    struct sp_form form;
+    uint8_t big[SP_FORM_HEAD + 100];
+    static const char *const heads[] = {"GET / HTTP/1.1\r\nA: ", "PROXY TCP4 ",
+                                        "\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff"};
+    static const size_t lens[] = {19, 11, 16};
+    for (size_t i = 0; i < 3; i++) {
+        memset(big, 'x', sizeof(big));
+        memcpy(big, heads[i], lens[i]);
+        assert_int_equal(read_exact(&keys, big, sizeof(big), &form), SP_FORM_NONE);
+        assert_int_equal(read_exact(&keys, big, SP_FORM_HEAD, &form), SP_FORM_NONE);
+        assert_int_equal(read_exact(&keys, big, 100, &form), i == 2 ? SP_FORM_NONE : SP_FORM_PART);
+    }
+    memset(big, 'x', sizeof(big));
+    memcpy(big, v2, 12);
+    big[12] = 0x11; /* version 1 */
+    big[14] = big[15] = 0;
+    assert_int_equal(read_exact(&keys, big, 100, &form), SP_FORM_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_form_is_read),
+        cmocka_unit_test(replies_answer_in_kind),
+        cmocka_unit_test(proxies_may_rewrite_the_head),
+        cmocka_unit_test(what_is_too_long_is_none),
+    };
+    return cmocka_run_group_tests_name("tagform", tests, NULL, NULL);
+}
