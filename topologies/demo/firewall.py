@@ -11,8 +11,8 @@ from company import HOST_LAYER, NAT, REJECTING, SEGMENTS, SELF_GUARDED
 TABLE = "company"
 FAMILIES = (4, 6)
 
-# Who gets to a listener of the balancer: a host, through that port of the address.
-Door = collections.namedtuple("Door", "source port listener family")
+# Where the balancer sends what comes to one of its ports.
+Pool = collections.namedtuple("Pool", "hosts port")
 
 
 def _ports(spans):
@@ -48,16 +48,18 @@ class Rules:
                     (flow.proto, flow.lo, flow.hi)
                     for flow in company.allowed(source.name, target.name) if flow.proto != skip]
         self.host = {key: list(flows) for key, flows in self.network.items()}
-        # Who may use the balancer, and where its flows go: {(listener's port, family): [hosts]}
-        listeners = company.balancer.listeners
-        self.doors = [Door(source, one.port, one, family) for source in company.clients()
-                      for one in listeners for family in FAMILIES]
-        self.pools = {(one.port, family): [company.hosts[name] for name in one.backends]
-                      for one in listeners for family in FAMILIES}
+        # Who may use the balancer, and where his flows go: {(source, port, family): Pool}
+        self.pools = {(source.name, one.port, family): self.pool_of(one)
+                      for source in company.clients() for one in company.balancer.listeners
+                      for family in FAMILIES}
         self.masquerade = []  # what is sent under the firewall's own address, undeclared
         self.first = []  # rules before the state is looked at
         self.refuse = {}  # {(source segment, target segment): [rules before the accepts]}
         self.host_first = {}  # {host: [rules before all others]}
+
+    def pool_of(self, listener):
+        return Pool([self.company.hosts[name] for name in listener.backends],
+                    listener.backend_port)
 
     def accepts(self, flows):
         """The match part of the accept rules for one pair and family."""
@@ -118,7 +120,7 @@ class Rules:
         return [
             "  chain prerouting {",
             "    type nat hook prerouting priority dstnat;",
-            *[f"    {self._balance(door)}" for door in self.doors],
+            *[f"    {self._balance(*door, pool)}" for door, pool in self.pools.items()],
             "  }",
             "  chain postrouting {",
             "    type nat hook postrouting priority srcnat;",
@@ -128,23 +130,23 @@ class Rules:
               for family in FAMILIES],
             "  }"]
 
-    def _balance(self, door):
-        pool = [address(host, door.family) for host in self.pools[door.listener.port, door.family]]
-        numbered = ", ".join(f"{number} : {addr}" for number, addr in enumerate(pool))
-        return (f"{match(door.source, self.company.balancer, door.family)} tcp dport {door.port} "
-                f"dnat {word(door.family)} to numgen random mod {len(pool)} "
-                f"map {{ {numbered} }} : {door.listener.backend_port}")
+    def _balance(self, source, port, family, pool):
+        numbered = ", ".join(f"{number} : {address(host, family)}"
+                             for number, host in enumerate(pool.hosts))
+        return (f"{match(self.company.hosts[source], self.company.balancer, family)} "
+                f"tcp dport {port} dnat {word(family)} to numgen random mod {len(pool.hosts)} "
+                f"map {{ {numbered} }} : {pool.port}")
 
     def _crossing(self, a, b):
         rules = list(self.refuse.get((a, b), []))
         if (a, b) in HOST_LAYER:
             return rules + ["accept"]
         hosts = self.company.hosts.values()
-        for door in (door for door in self.doors if door.source.segment == a):
-            rules += [f"{match(door.source, backend, door.family)} "
-                      f"tcp dport {door.listener.backend_port} ct status dnat accept"
-                      for backend in self.pools[door.listener.port, door.family]
-                      if backend.segment == b]
+        for (name, _, family), pool in self.pools.items():
+            source = self.company.hosts[name]
+            rules += [f"{match(source, backend, family)} tcp dport {pool.port} "
+                      "ct status dnat accept"
+                      for backend in pool.hosts if (source.segment, backend.segment) == (a, b)]
         for source in (host for host in hosts if host.segment == a):
             for target in (host for host in hosts if host.segment == b):
                 for family in FAMILIES:
