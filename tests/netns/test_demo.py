@@ -5,6 +5,7 @@ A stand-in program plays segproof and writes the reports that each case needs, s
 exit codes, its clean-up and what it gives away are tested apart from the real program.
 Run: python3 tests/netns/test_demo.py (root; says skipped where the machine cannot do it)."""
 import collections
+import contextlib
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from firewall import Rules  # noqa: E402
 from network import FIREWALL, Network  # noqa: E402
 from selfcheck import SelfCheck  # noqa: E402
 
+PROGRAM = os.environ.get("SEGPROOF") or os.path.join(ROOT, "build", "release", "bin", "segproof")
 WHY = labs.missing() or sshhost.missing()
 STAND_IN = """#!/usr/bin/env python3
 import json, os, sys, time
@@ -265,6 +267,54 @@ class NetworkTest(unittest.TestCase):
             self.assertEqual(labs._pids_in([lab.ns(SSH_HOST)]), [], "nothing runs there any more")
         self.assertEqual(outside(), before)
         self.assertFalse(os.path.exists(folder))
+
+    @unittest.skipUnless(os.access(PROGRAM, os.X_OK), f"there is no {PROGRAM}")
+    def test_nothing_is_left_however_it_ends(self):
+        """With segproof itself: what runs in the network, and the ssh that reaches it, ends."""
+        for how in ("alone", signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+            with self.subTest(how=how):
+                network = Network(Company(3), [])
+                with network.lab as lab:
+                    network.build()
+                    ours = self.processes(lab)
+                    topology = os.path.join(lab.dir, "topology.yaml")
+                    with open(topology, "w", encoding="utf-8") as file:
+                        file.write(network.topology())
+                    child = subprocess.Popen(
+                        [PROGRAM, "verify", topology, "--ssh-config", network.ssh_config,
+                         "--depth", "quick"], stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL)
+                    deadline, seen = time.monotonic() + 30, set()
+                    while time.monotonic() < deadline and child.poll() is None:
+                        seen |= self.processes(lab) - ours
+                        probes = [text for _, text in seen if "segproof-probe" in text]
+                        if how != "alone" and len(probes) > 20 and "sshd" in str(seen):
+                            child.send_signal(how)
+                            how = "alone"  # that is done
+                            break
+                        time.sleep(0.05)
+                    child.wait(timeout=30)
+                    self.assertEqual(how, "alone", "it ended before the signal")
+                    for word in ("ssh -F", "sshd: ", "segproof-probe"):
+                        self.assertTrue(any(word in text for _, text in seen), (word, seen))
+                    deadline = time.monotonic() + 10
+                    while self.processes(lab) - ours and time.monotonic() < deadline:
+                        time.sleep(0.05)
+                    self.assertEqual(self.processes(lab) - ours, set())
+                    folder = os.path.join(os.path.dirname(network.ssh_config), "run")
+                    self.assertEqual(os.listdir(folder), [], "the probe's copy is left")
+
+    @staticmethod
+    def processes(lab):
+        """{(pid, command line)} of what runs in a lab's namespaces, or was given its files."""
+        inside, found = labs._pids_in([lab.ns(name) for name in lab.namespaces]), set()
+        for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    text = file.read().replace(b"\0", b" ").decode(errors="replace")
+                if (pid in inside or lab.prefix in text) and labs.is_alive(labs.identity(pid)):
+                    found.add((pid, text))
+        return found
 
     def test_services_gateways_and_people_see_the_declared_network(self):
         network = Network(Company(2), [])

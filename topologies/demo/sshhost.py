@@ -39,6 +39,8 @@ PermitUserRC no
 UseDNS no
 PidFile none
 LogLevel ERROR
+# Where a probe is put while it starts: logins often have such a folder.
+SetEnv "XDG_RUNTIME_DIR={folder}/run"
 """
 # ip netns exec gives it a mount namespace of its own, so these mounts end with it. sshd wants
 # /run/sshd, and an account whose password is not locked.
@@ -64,7 +66,8 @@ def missing():
 def prepare(lab, name):
     """Keys and configurations for the host of that name. Returns the client's configuration."""
     folder = os.path.join(lab.dir, "ssh")
-    os.mkdir(folder, 0o700)
+    for path in (folder, os.path.join(folder, "run")):
+        os.mkdir(path, 0o700)
 
     def write(file, text, mode=0o600):
         path = os.path.join(folder, file)
