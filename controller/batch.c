@@ -250,7 +250,8 @@ static enum sp_rc carry_out(struct sp_batch *batch)
                                 .run = batch->run,
                                 .sport_lo = batch->sport_lo,
                                 .sport_hi = batch->sport_hi,
-                                .budget = budget_of(batch)};
+                                .budget = budget_of(batch),
+                                .keep_bytes = batch->keep_bytes};
     uint32_t last_us = last_shot_us(batch);
     head.lifetime_ms = last_us / 1000 * 2 + 60000;
     sp_random_bytes(head.key, sizeof(head.key));

@@ -16,6 +16,8 @@
 
 #define SP_BATCH_MAX_BLOCKS 65000U
 #define SP_BATCH_MAX_SHOTS  400000U
+/* A probe's memory for the packets of one batch; each takes some 80 bytes. */
+#define SP_BATCH_KEEP_BYTES (4U << 20)
 
 struct sp_block_plan {
     uint32_t from, to;       /* host and target; to == SP_NONE: no probe there, or a self control */
@@ -94,7 +96,8 @@ struct sp_batch {
     uint64_t fired_us;   /* when FIRE was sent, by our clock */
     size_t controls_out; /* control shots not yet seen arriving */
     uint64_t last_control_us;
-    bool is_stopped; /* interrupted */
+    uint32_t keep_bytes; /* in: memory for packets at each probe, for evidence; 0 = none */
+    bool is_stopped;     /* interrupted */
     const volatile bool *stop_flag;
     /* Told while it runs: how far it is on its timetable. May be NULL. */
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us);

@@ -35,6 +35,7 @@ static void on_hello(struct sp_session *session, const struct sp_rec_hello *hell
     session->generation = hello->generation;
     (void)snprintf(session->version, sizeof(session->version), "%s", hello->version);
     session->nown = 0;
+    session->nifaces = 0;
     session->nlisteners = 0;
 }
 
@@ -42,6 +43,14 @@ static void on_own(struct sp_session *session, const struct sp_rec_own *own)
 {
     if (sp_grow((void **)&session->own, session->nown, &session->cap_own, sizeof(*own)) == 0) {
         session->own[session->nown++] = *own;
+    }
+}
+
+static void on_iface(struct sp_session *session, const struct sp_rec_iface *iface)
+{
+    if (sp_grow((void **)&session->ifaces, session->nifaces, &session->cap_ifaces,
+                sizeof(*iface)) == 0) {
+        session->ifaces[session->nifaces++] = *iface;
     }
 }
 
@@ -88,6 +97,7 @@ static void on_record(struct sp_stream *stream, const struct sp_record *record, 
         on_listener(session, &record->u.listener);
         break;
     case SP_REC_IFACE:
+        on_iface(session, &record->u.iface);
         break;
     case SP_REC_READY:
         session->state = SP_PROBE_READY;

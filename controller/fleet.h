@@ -44,6 +44,8 @@ struct sp_session {
                               NULL: segproof's own */
     struct sp_rec_own *own;
     size_t nown, cap_own;
+    struct sp_rec_iface *ifaces;
+    size_t nifaces, cap_ifaces;
     struct sp_listening *listeners;
     size_t nlisteners, cap_listeners;
     /* private */

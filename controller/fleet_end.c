@@ -80,7 +80,8 @@ void sp_fleet_listen(struct sp_session *session)
 
 /* ---- losing ---- */
 
-int sp_fleet_kill(struct sp_session *session)
+/* Kills the group, reaps its leader; its status, -1 if it had not ended by itself. */
+static int kill_group(struct sp_session *session)
 {
     int status = -1;
     siginfo_t info = {0};
@@ -121,7 +122,7 @@ void sp_fleet_lose(struct sp_session *session, const char *fmt, ...)
     session->is_queued = false;
     sp_free(session->targets);
     session->targets = NULL;
-    (void)sp_fleet_kill(session);
+    (void)kill_group(session);
     sp_fleet_tell_state(session);
 }
 
@@ -180,7 +181,7 @@ bool sp_fleet_tend_ends(struct sp_fleet *fleet)
         bool ended = waitid(P_PID, (id_t)session->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
                      info.si_pid == session->pid;
         if (ended || sp_mono_us() >= session->deadline_us) {
-            explain(session, sp_fleet_kill(session));
+            explain(session, kill_group(session));
             session->is_dying = false;
         }
         pending = pending || session->is_dying;
@@ -251,8 +252,9 @@ void sp_fleet_free(struct sp_fleet *fleet)
     }
     stop_all(fleet);
     for (size_t i = 0; i < fleet->model->nhosts; i++) {
-        (void)sp_fleet_kill(&fleet->sessions[i]);
+        (void)kill_group(&fleet->sessions[i]);
         sp_free(fleet->sessions[i].own);
+        sp_free(fleet->sessions[i].ifaces);
         sp_free(fleet->sessions[i].listeners);
         sp_free(fleet->sessions[i].targets);
     }

@@ -11,10 +11,6 @@ extern const struct sp_stream_ops sp_fleet_stream_ops;
 void sp_fleet_tell_state(struct sp_session *session);
 
 /* ---- fleet_start.c ---- */
-/* Looks after sessions that start or start again; until_us is the time of the latter. True while
- * something is still to come. */
-bool sp_fleet_tend(struct sp_fleet *fleet, uint64_t until_us);
-
 /* The way to its host works: from now on it has the time that carrying the probe takes. */
 void sp_fleet_is_up(struct sp_session *session);
 
@@ -25,7 +21,5 @@ void sp_fleet_listen(struct sp_session *session);
 void sp_fleet_begin_end(struct sp_session *session, const char *reason);
 /* Finishes the ends that are known by now; true while one is not. */
 bool sp_fleet_tend_ends(struct sp_fleet *fleet);
-/* Kills the group, reaps its leader; its status, -1 if it had not ended by itself. */
-int sp_fleet_kill(struct sp_session *session);
 
 #endif

@@ -297,7 +297,9 @@ static void start_queued(struct sp_session *session)
     sp_free(targets);
 }
 
-bool sp_fleet_tend(struct sp_fleet *fleet, uint64_t until_us)
+/* Looks after sessions that start or start again; until_us is the time of the latter. True while
+ * something is still to come. */
+static bool tend(struct sp_fleet *fleet, uint64_t until_us)
 {
     bool pending = sp_fleet_tend_ends(fleet);
     size_t starting = count_starting_remotes(fleet);
@@ -329,7 +331,7 @@ static bool is_stopped(const struct sp_fleet *fleet)
 void sp_fleet_wait(struct sp_fleet *fleet, uint64_t timeout_ms)
 {
     uint64_t until = sp_mono_us() + timeout_ms * 1000;
-    while (sp_fleet_tend(fleet, until) && !is_stopped(fleet)) {
+    while (tend(fleet, until) && !is_stopped(fleet)) {
         struct timeval tv = {.tv_usec = 20000};
         (void)event_base_loopexit(fleet->base, &tv);
         (void)event_base_loop(fleet->base, EVLOOP_ONCE);

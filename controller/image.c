@@ -101,10 +101,20 @@ static enum sp_rc read_all(int fd, struct sp_image *image, const char *path, str
     return SP_OK;
 }
 
-enum sp_rc sp_image_read(const char *path, struct sp_image **ret_image, struct sp_diag *diag)
+enum sp_rc sp_image_sum(struct sp_image *image)
 {
     unsigned char md[32];
     unsigned int n = 0;
+    if (EVP_Digest(image->bytes, image->len, md, &n, EVP_sha256(), NULL) != 1 || n != sizeof(md)) {
+        return SP_E_NOMEM;
+    }
+    sp_hex(md, sizeof(md), image->sha256);
+    image->cksum = cksum(image->bytes, image->len);
+    return SP_OK;
+}
+
+enum sp_rc sp_image_read(const char *path, struct sp_image **ret_image, struct sp_diag *diag)
+{
     struct sp_image *image = sp_calloc(1, sizeof(*image));
     if (!image) {
         return sp_fail(diag, SP_E_NOMEM, path, "out of memory");
@@ -118,16 +128,13 @@ enum sp_rc sp_image_read(const char *path, struct sp_image **ret_image, struct s
     if (rc == SP_OK) {
         rc = find_machine(image, path, diag);
     }
-    if (rc == SP_OK && (EVP_Digest(image->bytes, image->len, md, &n, EVP_sha256(), NULL) != 1 ||
-                        n != sizeof(md))) {
+    if (rc == SP_OK && sp_image_sum(image) != SP_OK) {
         rc = sp_fail(diag, SP_E_NOMEM, path, "out of memory");
     }
     if (rc != SP_OK) {
         sp_image_free(image);
         return rc;
     }
-    sp_hex(md, sizeof(md), image->sha256);
-    image->cksum = cksum(image->bytes, image->len);
     *ret_image = image;
     return SP_OK;
 }

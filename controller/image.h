@@ -24,6 +24,8 @@ struct sp_image {
 /* Reads an ELF program. */
 enum sp_rc sp_image_read(const char *path, struct sp_image **ret_image,
                          struct sp_diag *diag) SP_MUST_CHECK;
+/* Fills sha256 and cksum from the bytes. */
+enum sp_rc sp_image_sum(struct sp_image *image) SP_MUST_CHECK;
 void sp_image_free(struct sp_image *image);
 
 #endif

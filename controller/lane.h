@@ -43,9 +43,13 @@ struct sp_tally {
     struct sp_tuple captured; /* of the first arrival in another shape than declared */
     uint8_t answer, answer_code, answer_ttl; /* the strongest answer */
     struct sp_addr answerer;
-    uint64_t last_us;     /* when the last attempt that counts was sent, by our clock */
-    uint8_t unsound;      /* enum sp_unsound: why the last attempt that does not count doesn't */
-    uint8_t lossy_rounds; /* batches in which an allowed flow lost more than the limit */
+    uint64_t last_us;      /* when the last attempt that counts was sent, by our clock */
+    uint64_t last_pass;    /* the pass that it belongs to */
+    uint16_t passes;       /* of denied flows: passes with an attempt that counts */
+    uint16_t asked_passes; /* so many at least, see suspect.c */
+    uint16_t missed;       /* of denied flows: attempts that count and did not arrive */
+    uint8_t unsound;       /* enum sp_unsound: why the last attempt that does not count doesn't */
+    uint8_t lossy_rounds;  /* batches in which an allowed flow lost more than the limit */
     uint16_t round_sent, round_back, round_unknown; /* of the current batch */
     struct sp_unmasked unmasked;
     bool is_sound;   /* denied: as many attempts count as the loss of its controls asks for */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/evidence.h"
 #include "controller/round_priv.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -27,7 +28,7 @@ struct slot {
     size_t ntests;
     uint32_t chunk; /* attempts between checkpoints */
     uint16_t tries;
-    uint16_t per_pass; /* attempts of a test in one pass: 1, or all for allowed flows */
+    uint16_t per_pass; /* attempts of a test in one pass: flows, or all for allowed flows */
     double start_us;   /* within a pass */
     bool placed;
 };
@@ -121,8 +122,11 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
         for (size_t i = 0; i < slot->ntests; i++) {
             uint32_t test = slot->tests[i];
             uint16_t nth = (uint16_t)(pass * slot->per_pass + turn);
-            struct sp_attempt a = {
-                .test = test, .lane = slot->lane, .before = before, .after = SP_NONE};
+            struct sp_attempt a = {.test = test,
+                                   .lane = slot->lane,
+                                   .before = before,
+                                   .after = SP_NONE,
+                                   .pass = (uint64_t)run->next_batch << 16 | (pass + 1)};
             a.shot = sp_round_add_shot(round, slot->block, nth, run->plan->tests[test].port, at_us);
             at_us += step;
             if (before == SP_NONE || !add_attempt(round, &a)) {
@@ -210,10 +214,11 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     struct sp_lane *lane = &run->lanes.at[lane_index];
     struct slot *slot = &t->slots[t->nslots];
     const struct sp_pair *pair = &run->plan->pairs[lane->pair];
-    *slot = (struct slot){.lane = lane_index, .tries = sp_round_tries(lane), .per_pass = 1};
-    if (round->kind == SP_ROUND_ALLOW) {
-        slot->per_pass = (uint16_t)sp_round_flows(run, lane, t->attempts);
-    }
+    *slot = (struct slot){.lane = lane_index,
+                          .tries = sp_round_tries(lane),
+                          .per_pass = round->kind == SP_ROUND_DENY
+                                          ? sp_flows_per_pass(run, lane)
+                                          : (uint16_t)sp_round_flows(run, lane, t->attempts)};
     slot->tests = sp_calloc(lane->ntests, sizeof(*slot->tests));
     if (!slot->tests) {
         return SP_E_NOMEM;
@@ -297,6 +302,7 @@ enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsig
         if (rc == SP_OK) {
             run->max_rtt_us = round.batch->max_rtt_us;
             rc = sp_round_count(&round);
+            sp_evidence_fetch(&round);
         }
     }
     release(&round, &t);

@@ -39,7 +39,8 @@ struct sp_run_state {
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us); /* of the batch that runs */
     void *progress_arg;
     uint64_t packets_sent, packets_captured, capture_drops;
-    struct sp_host_status *hosts; /* of the result: model->nhosts */
+    struct sp_host_status *hosts;     /* of the result: model->nhosts */
+    struct sp_evidence_run *evidence; /* see controller/evidence.h; NULL = none is wanted */
 };
 
 /* Sends each candidate control twice and notes what was delivered. */
@@ -48,8 +49,17 @@ enum sp_rc sp_round_scout(struct sp_run_state *run, struct sp_diag *diag) SP_MUS
  * had to be left for a further round because the batch was full. */
 enum sp_rc sp_round_run(struct sp_run_state *run, enum sp_round_kind kind, unsigned attempts,
                         bool *ret_left, struct sp_diag *diag) SP_MUST_CHECK;
-/* How many attempts a negative of this lane needs (design section 6). 0 = the path loses too much.
- */
-unsigned sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane);
+/* What a negative of this lane needs (design section 6): passes at least a second apart, against
+ * loss, and flows with a source port each, against parallel paths of which one may be open. */
+struct sp_need {
+    unsigned passes; /* 0 = the path loses too much */
+    unsigned flows;
+};
+struct sp_need sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane);
+/* Flows of one test in one pass. */
+uint16_t sp_flows_per_pass(const struct sp_run_state *run, const struct sp_lane *lane);
+/* Passes that this test still lacks. */
+unsigned sp_passes_lacking(const struct sp_run_state *run, const struct sp_lane *lane,
+                           const struct sp_tally *tally);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "controller/evidence.h"
 #include "controller/round_priv.h"
 #include "probe/base/mem.h"
 
@@ -331,6 +332,15 @@ static void count_backend(struct sp_round *round, const struct sp_attempt *a)
     }
 }
 
+/* Whether it arrived where it decides: at the witness of its layer, or at another probe. */
+static bool deciding_arrival(const struct sp_round *round, const struct sp_attempt *a)
+{
+    const struct sp_plan *plan = round->run->plan;
+    const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
+    bool host_layer = plan->pairs[plan->tests[a->test].pair].layer == SP_LAYER_HOST;
+    return shot->at_host || (shot->at_nic && !host_layer) || shot->elsewhere != SP_NONE;
+}
+
 static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
                           const struct sp_table *untagged)
 {
@@ -345,10 +355,13 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     enum sp_unsound why = doubt(round, a, untagged);
     /* What arrived is proof in itself, only absence needs a sound attempt. */
     uint64_t at_us = round->batch->fired_us + shot->sent_us;
-    if (deny && why == SP_SOUND && tally->counted > 0 && at_us < tally->last_us + SP_APART_US) {
+    bool is_new_pass = a->pass != tally->last_pass;
+    if (deny && why == SP_SOUND && tally->counted > 0 && is_new_pass &&
+        at_us < tally->last_us + SP_APART_US) {
         why = SP_UNSOUND_ATTEMPTS; /* a drop often takes the next packet, too */
     }
     bool counts = why == SP_SOUND || (whole && !deny);
+    sp_evidence_consider(round, a, counts);
     if (shot->elsewhere != SP_NONE) {
         tally->elsewhere++;
         tally->elsewhere_host = shot->elsewhere;
@@ -366,7 +379,10 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
         count_backend(round, a);
     }
     if (counts) {
-        tally->last_us = at_us;
+        tally->passes = (uint16_t)(tally->passes + is_new_pass);
+        tally->last_pass = a->pass;
+        tally->missed = (uint16_t)(tally->missed + !deciding_arrival(round, a));
+        tally->last_us = at_us > tally->last_us ? at_us : tally->last_us;
         tally->counted++;
         tally->round_sent++;
         tally->round_back = (uint16_t)(tally->round_back + whole);
@@ -385,8 +401,8 @@ static void settle_deny(const struct sp_round *round, const struct sp_attempt *a
     const struct sp_lane *lane = &run->lanes.at[a->lane];
     const struct sp_pair *pair = &run->plan->pairs[lane->pair];
     uint16_t arrived = pair->layer == SP_LAYER_HOST ? tally->host : tally->nic;
-    unsigned needed = sp_attempts_needed(run, lane);
-    bool enough = needed > 0 && tally->counted >= needed;
+    struct sp_need need = sp_attempts_needed(run, lane);
+    bool enough = need.passes > 0 && sp_passes_lacking(run, lane, tally) == 0;
     bool refused = tally->refused_policy >= SP_PLAN_DENY_ATTEMPTS;
     tally->is_sound = enough;
     tally->is_settled = arrived > 0 || tally->elsewhere > 0 || enough || refused;

@@ -10,6 +10,8 @@
 #define SP_TRIES_MIN    3U
 #define SP_TRIES_MAX    12U
 #define SP_ATTEMPTS_MAX 20U
+/* Source ports are not without end: enough for 289 paths. */
+#define SP_FLOWS_MAX    2000U
 
 /* ---- how many ---- */
 
@@ -36,11 +38,36 @@ static unsigned paths_of(const struct sp_run_state *run, const struct sp_lane *l
     return e && e->paths > 1 ? e->paths : 1;
 }
 
-unsigned sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane)
+/* Of k paths one may be open: a flow misses it with 1 - 1/k, and where it is hit a packet is lost
+ * with p. Loss comes in bursts, so passes alone must be enough against it. */
+struct sp_need sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane)
 {
-    unsigned n = enough(loss_of(lane));
+    double p = loss_of(lane);
+    unsigned n = enough(p);
     n = n < SP_PLAN_DENY_ATTEMPTS ? SP_PLAN_DENY_ATTEMPTS : n;
-    return n > SP_ATTEMPTS_MAX ? 0 : n * paths_of(run, lane);
+    unsigned flows = enough(1 - (1 - p) / paths_of(run, lane));
+    if (n > SP_ATTEMPTS_MAX || flows > SP_FLOWS_MAX) {
+        return (struct sp_need){0};
+    }
+    return (struct sp_need){.passes = n, .flows = flows < n ? n : flows};
+}
+
+uint16_t sp_flows_per_pass(const struct sp_run_state *run, const struct sp_lane *lane)
+{
+    struct sp_need need = sp_attempts_needed(run, lane);
+    return (uint16_t)(need.passes ? (need.flows + need.passes - 1) / need.passes : 1);
+}
+
+unsigned sp_passes_lacking(const struct sp_run_state *run, const struct sp_lane *lane,
+                           const struct sp_tally *tally)
+{
+    struct sp_need need = sp_attempts_needed(run, lane);
+    unsigned per_pass = sp_flows_per_pass(run, lane);
+    unsigned wanted = tally->asked_passes > need.passes ? tally->asked_passes : need.passes;
+    unsigned passes = wanted > tally->passes ? wanted - tally->passes : 0;
+    unsigned flows = need.flows > tally->counted ? need.flows - tally->counted : 0;
+    unsigned by_flows = (flows + per_pass - 1) / per_pass;
+    return need.passes == 0 ? 0 : by_flows > passes ? by_flows : passes;
 }
 
 unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *lane,
@@ -88,6 +115,7 @@ enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_ba
         (*ret_batch)->stop_flag = run->stop_flag;
         (*ret_batch)->on_progress = run->on_progress;
         (*ret_batch)->progress_arg = run->progress_arg;
+        (*ret_batch)->keep_bytes = run->evidence ? SP_BATCH_KEEP_BYTES : 0;
     }
     return rc;
 }

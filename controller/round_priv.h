@@ -19,6 +19,7 @@ struct sp_checkpoint {
 struct sp_attempt {
     uint32_t test, lane, shot;
     uint32_t before, after;
+    uint64_t pass; /* unique in the run; flows of one pass are sent together */
 };
 
 struct sp_round {

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controller/evidence.h"
 #include "controller/run_priv.h"
+#include "controller/suspect.h"
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -196,6 +198,7 @@ static void forget_attempts(struct sp_run_state *run, const struct sp_lane *lane
         struct sp_tally *tally = &run->tallies[lane->tests[k]];
         if (!tally->is_settled && run->plan->tests[lane->tests[k]].expect == SP_EXPECT_DENY) {
             tally->counted = 0;
+            tally->passes = 0;
         }
     }
 }
@@ -219,20 +222,17 @@ static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
     choose_controls(run, purpose);
 }
 
-/* Attempts that the lane with the greatest need still lacks, at least the minimum. */
+/* Passes that the lane with the greatest need still lacks, at least the minimum. */
 static unsigned attempts_for(const struct sp_run_state *run)
 {
     unsigned most = SP_PLAN_DENY_ATTEMPTS;
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
-        unsigned needed = sp_attempts_needed(run, lane);
         for (size_t k = 0; k < lane->ntests; k++) {
             const struct sp_tally *tally = &run->tallies[lane->tests[k]];
             bool deny = run->plan->tests[lane->tests[k]].expect == SP_EXPECT_DENY;
-            if (deny && !tally->is_settled && needed > tally->counted &&
-                needed - tally->counted > most) {
-                most = needed - tally->counted;
-            }
+            unsigned lacking = sp_passes_lacking(run, lane, tally);
+            most = deny && !tally->is_settled && lacking > most ? lacking : most;
         }
     }
     return most;
@@ -319,6 +319,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
         rc = rounds(run, options, SP_ROUND_DENY, diag);
     }
     if (rc == SP_OK) {
+        rc = sp_suspects_run(run, diag);
+    }
+    if (rc == SP_OK) {
         rc = rounds(run, options, SP_ROUND_ALLOW, diag);
     }
     if (rc == SP_OK && !stopped(options)) {
@@ -372,6 +375,9 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     result->started_s = sp_wall_s();
     enum sp_rc rc = prepare(&run, options, base, diag);
     if (rc == SP_OK) {
+        rc = sp_evidence_run_new(model, plan, result->evidence, &run.evidence);
+    }
+    if (rc == SP_OK) {
         rc = start_fleet(&run, options);
     }
     if (rc == SP_OK) {
@@ -387,6 +393,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     result->interrupted = stopped(options);
     result->finished_s = sp_wall_s();
     sp_fleet_free(run.fleet);
+    sp_evidence_run_free(run.evidence);
     sp_ledger_free(run.ledger);
     sp_scouts_release(&run.scouts);
     sp_lanes_release(&run.lanes);

@@ -21,6 +21,7 @@ enum sp_rc sp_engine_new(const struct sp_engine_io *io, const struct sp_bounds *
     engine->bounds = *bounds;
     engine->generation = generation;
     sp_batch_state_init(&engine->batch);
+    sp_keep_init(&engine->keep);
     *ret_engine = engine;
     return SP_OK;
 }
@@ -39,6 +40,7 @@ void sp_engine_free(struct sp_engine *engine)
         sp_free(engine->dialogs);
         sp_free(engine->standins);
         sp_batch_state_release(&engine->batch);
+        sp_keep_release(&engine->keep);
         sp_netinfo_release(&engine->net);
         sp_free(engine);
     }
@@ -75,6 +77,7 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     end_batch(engine);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
     sp_batch_state_clear(&engine->batch);
+    sp_keep_start(&engine->keep, order->keep_bytes);
     engine->order = *order;
     sp_tag_keys_init(&engine->keys, order->key);
     engine->phase = SP_PHASE_SETUP;
@@ -352,6 +355,9 @@ static uint32_t phases_of(uint8_t type)
     if (type == SP_REC_SHOT || type == SP_REC_FIRE) {
         return 1U << SP_PHASE_ARMED;
     }
+    if (type == SP_REC_WANT) {
+        return 1U << SP_PHASE_IDLE;
+    }
     return type == SP_REC_COLLECT ? 1U << SP_PHASE_ARMED | 1U << SP_PHASE_FIRED : ~0U;
 }
 
@@ -364,6 +370,7 @@ static uint32_t batch_of(const struct sp_record *record)
            : record->type == SP_REC_SHOT    ? record->u.shot.batch
            : record->type == SP_REC_FIRE    ? record->u.fire.batch
            : record->type == SP_REC_COLLECT ? record->u.collect.batch
+           : record->type == SP_REC_WANT    ? record->u.want.batch
                                             : 0;
 }
 
@@ -393,6 +400,8 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
         on_fire(engine);
     } else if (record->type == SP_REC_COLLECT) {
         on_collect(engine);
+    } else if (record->type == SP_REC_WANT) {
+        sp_engine_want(engine, &record->u.want);
     } else {
         complain(engine, SP_ERR_PROTOCOL, "not an order");
     }
@@ -506,12 +515,13 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
 {
     uint64_t now = sp_mono_us();
     if (engine->phase == SP_PHASE_IDLE) {
-        return UINT64_MAX;
+        return sp_engine_forget_kept(engine, now);
     }
     if (now >= engine->expires_us) {
         end_batch(engine);
         (void)engine->io.listen(engine->io.arg, false, 0, 0);
         sp_batch_state_clear(&engine->batch);
+        sp_keep_release(&engine->keep);
         engine->phase = SP_PHASE_IDLE;
         complain(engine, SP_ERR_PROTOCOL, "the batch expired");
         return UINT64_MAX;

@@ -5,7 +5,7 @@
  * through struct sp_engine_io, so the tests drive it with packets from memory.
  *
  * A batch: BATCH (keys), BLOCKs, ARM -> REFUSED*, ARMED; SHOTs, FIRE -> DONE; COLLECT -> SEEN*,
- * COLLECTED. */
+ * COLLECTED; then, for evidence, any number of WANT -> PACKET*, WANTED. */
 #ifndef SP_PROBE_ENGINE_H
 #define SP_PROBE_ENGINE_H
 

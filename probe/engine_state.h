@@ -7,6 +7,7 @@
 
 #include "probe/batch.h"
 #include "probe/engine.h"
+#include "probe/keep.h"
 
 /* How long the receiver waits for the host's own answer before it crafts one: longer than the
  * capture takes to show it, short enough for the reply to be back before the drain ends. */
@@ -45,7 +46,9 @@ struct sp_engine {
     double tokens; /* token bucket, packets; goes on from batch to batch */
     uint64_t tokens_us;
     bool is_done_told;
-    unsigned neighbour_waits; /* bounded waiting for link-layer addresses at ARM */
+    struct sp_keep keep;               /* packets of the batch that may be asked for */
+    const struct sp_captured *at_hand; /* while it is looked at; else NULL */
+    unsigned neighbour_waits;          /* bounded waiting for link-layer addresses at ARM */
 };
 
 /* May packets go there at all? */
@@ -79,5 +82,11 @@ void sp_engine_stand(struct sp_engine *engine);
 void sp_engine_unstand(struct sp_engine *engine);
 /* Tells what the witnesses saw, one SEEN record each. */
 void sp_engine_tell_seen(struct sp_engine *engine);
+/* Keeps the packet at hand, as one of this shot's. */
+void sp_engine_keep(struct sp_engine *engine, uint8_t role, uint16_t block, uint16_t port);
+/* Answers a WANT. */
+void sp_engine_want(struct sp_engine *engine, const struct sp_rec_want *want);
+/* Forgets kept packets whose batch has expired; returns when to come again. */
+uint64_t sp_engine_forget_kept(struct sp_engine *engine, uint64_t now_us);
 
 #endif

@@ -32,7 +32,8 @@ static void complain(struct link *l, const char *text)
  * around. */
 static bool is_order(uint8_t type)
 {
-    return (type >= SP_REC_BATCH && type <= SP_REC_STOP) || type == SP_REC_STANDIN;
+    return (type >= SP_REC_BATCH && type <= SP_REC_STOP) || type == SP_REC_STANDIN ||
+           type == SP_REC_WANT;
 }
 
 static void on_from_controller(struct sp_stream *stream, const struct sp_record *record, void *arg)

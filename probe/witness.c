@@ -91,6 +91,9 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     if (answer == SP_ANSWER_RST && a->is_crafted) {
         answer = SP_ANSWER_CRAFTED; /* it looks like the host's own: remember whose it is */
     }
+    if (answer != SP_ANSWER_NONE) {
+        sp_engine_keep(engine, SP_KEPT_REPLY, a->flow.block, a->flow.port);
+    }
     if (sp_answer_strength(answer) > sp_answer_strength(a->egress)) {
         a->egress = answer;
         a->egress_code = quoted ? pkt->icmp_code : 0;
@@ -108,6 +111,7 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t 
         if (!shot->has_left) {
             shot->has_left = 1;
             shot->left_us = now_us;
+            sp_engine_keep(engine, SP_KEPT_SENT, block, port);
         }
         return;
     }
@@ -175,6 +179,7 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
         a->nic_us = now_us;
         a->iface = iface;
         a->ttl = pkt->ttl;
+        sp_engine_keep(engine, row == SP_NO_ROW ? SP_KEPT_STRAY : SP_KEPT_ARRIVED, id, port);
         if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_CONTROL) != 0) {
             tell_arrival(engine, a, SP_SEEN_NIC);
         }
@@ -207,6 +212,9 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
     uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
                                                                              : SP_ANSWER_NONE)
                             : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
+    if (answer != SP_ANSWER_NONE) {
+        sp_engine_keep(engine, SP_KEPT_ANSWER, shot->flow.block, shot->flow.port);
+    }
     if (sp_answer_strength(answer) > sp_answer_strength(shot->answer)) {
         shot->answer = answer;
         shot->code = quoted ? pkt->icmp_code : 0;
@@ -249,7 +257,7 @@ static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt, uint
     sp_batch_count_untagged(&engine->batch, &seen);
 }
 
-void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *captured)
+static void look_at(struct sp_engine *engine, const struct sp_captured *captured)
 {
     struct sp_pkt pkt;
     if (!sp_engine_is_armed(engine) ||
@@ -280,6 +288,13 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
     } else {
         on_untagged(engine, &pkt, now_us);
     }
+}
+
+void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *captured)
+{
+    engine->at_hand = captured;
+    look_at(engine, captured);
+    engine->at_hand = NULL;
 }
 
 void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t iface)

@@ -65,6 +65,8 @@ void sp_finding_release(struct sp_finding *finding)
     sp_free(finding->where);
     sp_free(finding->line);
     sp_free(finding->repeat);
+    sp_free(finding->evidence);
+    sp_free(finding->proof);
 }
 
 static bool is_external(const struct sp_model *model, uint32_t target)
@@ -238,6 +240,9 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
         return rc != SP_OK ? rc : SP_E_NOMEM;
     }
     rc = show_sample(result, finding, best_sample(result, run, n));
+    if (rc == SP_OK) {
+        rc = sp_finding_proof(result, run, n, finding);
+    }
     if (rc != SP_OK) {
         return rc;
     }

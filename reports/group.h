@@ -22,6 +22,12 @@ enum sp_rc sp_group_findings(struct sp_summary *summary) SP_MUST_CHECK;
 enum sp_rc sp_group_causes(struct sp_summary *summary) SP_MUST_CHECK;
 void sp_finding_release(struct sp_finding *finding);
 
+/* proof.c: which packets speak for a finding made of n entries; and, when all are in order, the
+ * names of their files. */
+enum sp_rc sp_finding_proof(const struct sp_result *result, const struct sp_entry *entries,
+                            size_t n, struct sp_finding *finding) SP_MUST_CHECK;
+enum sp_rc sp_name_evidence(struct sp_summary *summary) SP_MUST_CHECK;
+
 /* opens.c: inconclusive and untested */
 enum sp_rc sp_group_open(struct sp_summary *summary) SP_MUST_CHECK;
 enum sp_rc sp_group_untested(struct sp_summary *summary) SP_MUST_CHECK;

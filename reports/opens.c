@@ -28,6 +28,7 @@ uint32_t sp_open_culprit(enum sp_unsound reason, uint32_t from, uint32_t to)
     case SP_UNSOUND_ATTEMPTS:
     case SP_UNSOUND_UNTAGGED:
     case SP_UNSOUND_INTERRUPTED:
+    case SP_UNSOUND_NOW_AND_THEN:
     case SP_UNSOUND_SENDER_POLICY:
     case SP_UNSOUND_ANSWERER:
     case SP_UNSOUND_CONTRADICTION:

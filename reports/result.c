@@ -70,5 +70,6 @@ void sp_result_free(struct sp_result *result)
     }
     sp_free(result->outcomes);
     sp_free(result->hosts);
+    sp_evidence_free(result->evidence);
     sp_free(result);
 }

@@ -5,6 +5,7 @@
 #ifndef SP_REPORTS_RESULT_H
 #define SP_REPORTS_RESULT_H
 
+#include "reports/evidence.h"
 #include "reports/verdict.h"
 #include "topologies/plan.h"
 
@@ -45,6 +46,7 @@ struct sp_result {
     struct sp_outcome *outcomes;  /* plan->ntests */
     struct sp_host_status *hosts; /* model->nhosts */
     uint64_t packets_sent, packets_captured, capture_drops;
+    struct sp_evidence *evidence; /* owned; NULL = not asked for */
 };
 
 /* Every test starts as inconclusive (interrupted), so one that nobody judges is never a pass. */

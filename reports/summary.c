@@ -110,8 +110,8 @@ static void conclude(struct sp_summary *summary)
 enum sp_rc sp_summary_new(const struct sp_result *result, struct sp_summary **ret_summary)
 {
     static enum sp_rc (*const parts[])(struct sp_summary *) = {
-        sp_group_findings, sp_group_causes, sp_group_open,     sp_group_untested,
-        sp_group_pairs,    sp_group_matrix, sp_group_coverage,
+        sp_group_findings, sp_name_evidence, sp_group_causes, sp_group_open,
+        sp_group_untested, sp_group_pairs,   sp_group_matrix, sp_group_coverage,
     };
     struct sp_summary *summary = sp_calloc(1, sizeof(*summary));
     if (!summary) {

@@ -63,6 +63,10 @@ struct sp_finding {
     const char *cause;    /* a clause, static */
     const char *remedy;   /* static */
     char *repeat;         /* a command line */
+    char *evidence;       /* the name of its file, "leak-1.pcapng"; NULL = none */
+    const char *no_evidence; /* why there is none, though it was asked for; static */
+    uint32_t *proof;         /* of its tests, those of which there are packets */
+    size_t nproof;
 };
 
 /* Tests without a conclusion that share their reason and their pair, or the host at fault. */

@@ -17,10 +17,28 @@
 #define SP_EXIT_INCOMPLETE  3
 #define SP_EXIT_INTERRUPTED 130
 
-/* Options that every command has; the first member of every command's own options. */
+/* Options that every command has; the first member of every command's own options. Giving one twice
+ * is the same as once; --quiet together with --verbose is refused by sp_cmd_parse. */
 struct sp_common {
     unsigned json, quiet, verbose;
+    unsigned color; /* enum sp_color */
 };
+enum sp_color { SP_COLOR_AUTO, SP_COLOR_ALWAYS, SP_COLOR_NEVER };
+extern const char *const sp_color_choices[];
+
+/* The lines of a command's table of common options. What each of the three does differs from
+ * command to command, so each command says it. */
+/* clang-format off */
+#define SP_COMMON_OPTS(json_help, quiet_help, verbose_help) \
+    {.name = "json", .kind = SP_OPT_FLAG, .offset = offsetof(struct sp_common, json), \
+     .help = json_help}, \
+    {.name = "quiet", .letter = 'q', .kind = SP_OPT_FLAG, \
+     .offset = offsetof(struct sp_common, quiet), .help = quiet_help}, \
+    {.name = "verbose", .letter = 'v', .kind = SP_OPT_FLAG, \
+     .offset = offsetof(struct sp_common, verbose), .help = verbose_help}, \
+    {.name = "color", .kind = SP_OPT_CHOICE, .metavar = "WHEN", .choices = sp_color_choices, \
+     .offset = offsetof(struct sp_common, color), .help = "colours (default auto)"}
+/* clang-format on */
 
 struct sp_command {
     const char *name;
@@ -37,29 +55,38 @@ struct sp_command {
 size_t sp_command_count(void);
 const struct sp_command *sp_command_at(size_t index); /* NULL past the end */
 const struct sp_command *sp_command_find(const char *name);
-
-extern const struct sp_opt sp_common_opts[3];
+/* For sp_args_suggest. */
+const char *sp_command_name_at(const void *unused, size_t index);
 
 /* ---- what commands share ---- */
 
 /* Parses; prints help or the error. Returns -1 to go on, else the exit code. *ret_args is released
- * by the caller with sp_args_release when -1 was returned. */
+ * by the caller with sp_args_release when -1 was returned. into begins with a struct sp_common. */
 int sp_cmd_parse(const struct sp_cmdline *cmdline, int argc, char **argv, void *into,
                  struct sp_args *ret_args);
-/* Loads and checks a topology, printing every problem to standard error. NULL: printed, exit
- * with 2. */
-struct sp_model *sp_cmd_load(const char *file, bool quiet);
-/* Colour on this stream? A terminal, and neither NO_COLOR nor TERM=dumb. */
-bool sp_cmd_color(int fd);
+/* "segproof verify: text" and where to find help, to standard error; always SP_EXIT_USAGE. */
+int sp_cmd_misuse(const struct sp_cmdline *cmdline, const char *fmt, ...) SP_PRINTF(2, 3);
+/* Loads and checks a topology. Every problem is printed to standard error, warnings not when quiet;
+ * or, when problems is a JSON array, added to it as an object. NULL: told, exit with 2. */
+struct cJSON;
+struct sp_model *sp_cmd_load(const char *file, const struct sp_common *common,
+                             struct cJSON *problems);
+/* Colour on this stream? As --color says; else NO_COLOR and CLICOLOR_FORCE decide; else it must be
+ * a terminal that is neither dumb nor that of a build server (CI=true). */
+bool sp_cmd_color(const struct sp_common *common, int fd);
 /* Does the user's locale speak UTF-8 (LC_ALL, LC_CTYPE, LANG)? */
 bool sp_cmd_utf8(void);
-/* Columns of the terminal on this stream, 0 when it is none. */
+/* COLUMNS when it is a number, else the columns of the terminal on this stream, 0 when it is none.
+ */
 unsigned sp_cmd_width(int fd);
 /* "segproof: where: text" to standard error. */
 void sp_cmd_complain(const struct sp_diag *diag);
-/* Writes a buffer to standard output; 0, or 2 when that failed. */
+/* Writes a buffer to standard output; 0, or 2 when that failed. A reader that has seen enough
+ * ("| head -1") is no failure. */
 struct sp_buf;
 int sp_cmd_print(const struct sp_buf *text);
+/* The same for a JSON value, which it frees; NULL is out of memory. is_line: on one line. */
+int sp_cmd_print_json(struct cJSON *json, bool is_line);
 
 /* What selects the part of the topology to be planned; shared by plan and verify. */
 struct sp_selection {
@@ -81,7 +108,7 @@ struct sp_selection {
      .offset = offsetof(options, selection.to), .help = "only flows that end there"}, \
     {.name = "only", .kind = SP_OPT_LIST, .metavar = "TECHNIQUE", \
      .offset = offsetof(options, selection.only), \
-     .help = "only this technique (icmp_echo, tcp_syn, udp); may be repeated"}, \
+     .help = "only this technique ('segproof version -v' lists them); may be repeated"}, \
     {.name = "skip", .kind = SP_OPT_LIST, .metavar = "TECHNIQUE", \
      .offset = offsetof(options, selection.skip), .help = "not this technique; may be repeated"}, \
     {.name = "seed", .kind = SP_OPT_UINT, .metavar = "N", .min = 1, \

@@ -1,7 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `segproof plan`: what a verification would test. */
+#include <cjson/cJSON.h>
 #include <stdio.h>
 
 #include "controller/commands/cmd.h"
+#include "probe/base/buf.h"
 
 struct options {
     struct sp_common common;
@@ -9,6 +13,10 @@ struct options {
 };
 
 static const struct sp_opt opts[] = {SP_SELECTION_OPTS(struct options)};
+
+static const struct sp_opt common[] = {
+    SP_COMMON_OPTS("the plan as JSON, one line", "one line: tests, packets, time; no warnings",
+                   "also every test, and every host that is left out")};
 
 static const struct sp_cmdline cmdline = {
     .name = "segproof plan",
@@ -18,8 +26,8 @@ static const struct sp_cmdline cmdline = {
         "covered, and what will not be tested and why. Sends nothing.",
     .opts = opts,
     .nopts = SP_ARRAY_LEN(opts),
-    .common = sp_common_opts,
-    .ncommon = SP_ARRAY_LEN(sp_common_opts),
+    .common = common,
+    .ncommon = SP_ARRAY_LEN(common),
     .positional = "TOPOLOGY",
     .min_positional = 1,
     .max_positional = 1,
@@ -27,49 +35,65 @@ static const struct sp_cmdline cmdline = {
                 "  segproof plan shop.yaml --depth quick --from web --to data -v\n",
 };
 
-static void print_json(const struct sp_plan *plan)
+static void add_ratio(cJSON *to, const char *name, uint64_t tested, uint64_t of)
+{
+    cJSON *ratio = cJSON_AddObjectToObject(to, name);
+    (void)cJSON_AddNumberToObject(ratio, "tested", (double)tested);
+    (void)cJSON_AddNumberToObject(ratio, "of", (double)of);
+}
+
+static int print_json(const struct sp_plan *plan)
 {
     const struct sp_coverage *c = &plan->coverage;
-    (void)printf(
-        "{\"depth\":\"%s\",\"seed\":\"%llu\",\"tests\":%llu,\"packets\":%llu,\"seconds\":%llu,",
-        sp_depth_str(plan->depth), (unsigned long long)plan->seed,
-        (unsigned long long)plan->cost.tests, (unsigned long long)plan->cost.packets,
-        (unsigned long long)plan->cost.seconds);
-    (void)printf(
-        "\"coverage\":{\"pairs\":{\"tested\":%llu,\"of\":%llu},\"intervals\":{\"tested\":%llu,\"of\":%llu},",
-        (unsigned long long)c->pairs_tested, (unsigned long long)c->pairs_of,
-        (unsigned long long)c->intervals_tested, (unsigned long long)c->intervals_of);
-    (void)printf("\"edges\":{\"tested\":%llu,\"of\":%llu},\"rules\":{\"tested\":%llu,\"of\":%llu},",
-                 (unsigned long long)c->edges_tested, (unsigned long long)c->edges_of,
-                 (unsigned long long)c->rules_tested, (unsigned long long)c->rules_of);
-    (void)printf(
-        "\"enforcements\":{\"tested\":%llu,\"of\":%llu},\"denied_ports_swept\":%.9f},\"not_tested\":[",
-        (unsigned long long)c->enforcements_tested, (unsigned long long)c->enforcements_of,
-        c->denied_ports_swept);
+    char seed[24];
+    cJSON *root = cJSON_CreateObject();
+    (void)snprintf(seed, sizeof(seed), "%llu", (unsigned long long)plan->seed);
+    (void)cJSON_AddStringToObject(root, "depth", sp_depth_str(plan->depth));
+    (void)cJSON_AddStringToObject(root, "seed", seed);
+    (void)cJSON_AddNumberToObject(root, "tests", (double)plan->cost.tests);
+    (void)cJSON_AddNumberToObject(root, "packets", (double)plan->cost.packets);
+    (void)cJSON_AddNumberToObject(root, "seconds", (double)plan->cost.seconds);
+    cJSON *coverage = cJSON_AddObjectToObject(root, "coverage");
+    add_ratio(coverage, "pairs", c->pairs_tested, c->pairs_of);
+    add_ratio(coverage, "intervals", c->intervals_tested, c->intervals_of);
+    add_ratio(coverage, "edges", c->edges_tested, c->edges_of);
+    add_ratio(coverage, "rules", c->rules_tested, c->rules_of);
+    add_ratio(coverage, "enforcements", c->enforcements_tested, c->enforcements_of);
+    (void)cJSON_AddNumberToObject(coverage, "denied_ports_swept", c->denied_ports_swept);
+    cJSON *skips = cJSON_AddArrayToObject(root, "not_tested");
     for (size_t i = 0; i < plan->nskips; i++) {
-        (void)printf("%s{\"reason\":\"%s\",\"points\":%llu}", i ? "," : "", plan->skips[i].reason,
-                     (unsigned long long)plan->skips[i].points);
+        cJSON *skip = cJSON_CreateObject();
+        (void)cJSON_AddStringToObject(skip, "reason", plan->skips[i].reason);
+        (void)cJSON_AddNumberToObject(skip, "points", (double)plan->skips[i].points);
+        (void)cJSON_AddItemToArray(skips, skip);
     }
-    (void)puts("]}");
+    return sp_cmd_print_json(root, true);
+}
+
+static int print_text(const struct sp_plan *plan, const struct sp_model *model,
+                      const struct sp_common *given)
+{
+    struct sp_buf out;
+    sp_buf_init(&out, 256U << 20);
+    if (given->quiet) {
+        sp_buf_fmt(&out, "%llu tests, %llu packets, %llu s\n", (unsigned long long)plan->cost.tests,
+                   (unsigned long long)plan->cost.packets, (unsigned long long)plan->cost.seconds);
+    } else {
+        sp_plan_print(plan, model, given->verbose > 0, &out);
+    }
+    int code = sp_cmd_print(&out);
+    sp_buf_release(&out);
+    return code;
 }
 
 static int plan_it(const char *file, const struct options *options)
 {
     struct sp_policy *policy = NULL;
     struct sp_plan *plan = NULL;
-    struct sp_model *model = sp_cmd_load(file, options->common.quiet > 0);
+    struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
-        if (options->common.json) {
-            print_json(plan);
-            code = fflush(stdout) == 0 ? SP_EXIT_HOLDS : SP_EXIT_USAGE;
-        } else {
-            struct sp_buf out;
-            sp_buf_init(&out, 256U << 20);
-            sp_plan_print(plan, model, options->common.verbose > 0, &out);
-            code = sp_cmd_print(&out);
-            sp_buf_release(&out);
-        }
+        code = options->common.json ? print_json(plan) : print_text(plan, model, &options->common);
     }
     sp_plan_free(plan);
     sp_policy_free(policy);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/evidence_dir.h"
 #include "controller/ledger.h"
 #include "controller/progress.h"
 #include "controller/run.h"
@@ -21,7 +22,7 @@ struct options {
     struct sp_common common;
     struct sp_selection selection;
     struct sp_args_list reports;
-    const char *probe, *state, *ssh_config;
+    const char *probe, *state, *evidence, *ssh_config;
     uint64_t timeout_ms, capture_buffer;
     unsigned inject;
 };
@@ -34,7 +35,12 @@ static const struct sp_opt opts[] = {
      .kind = SP_OPT_LIST,
      .metavar = "FORMAT=FILE",
      .offset = SP_AT(reports),
-     .help = "write a report; formats: json, junit, text; - is standard output"},
+     .help = "write a report ('segproof version -v' lists the formats); - is standard output"},
+    {.name = "evidence",
+     .kind = SP_OPT_STRING,
+     .metavar = "DIR",
+     .offset = SP_AT(evidence),
+     .help = "write the packets of each finding, as both ends saw them, to DIR (pcapng)"},
     {.name = "inject",
      .kind = SP_OPT_CHOICE,
      .metavar = "HOW",
@@ -72,6 +78,11 @@ static const struct sp_opt opts[] = {
      .help = "size of each probe's capture ring (default 4194304)"},
 };
 
+static const struct sp_opt common[] = {SP_COMMON_OPTS(
+    "the JSON report on standard output, in place of the text",
+    "no progress, no warnings; nothing when everything holds, else a line per finding",
+    "every stage with its time; every pair in the report, and what is behind each finding")};
+
 static const struct sp_cmdline cmdline = {
     .name = "segproof verify",
     .usage = "TOPOLOGY [OPTION]...",
@@ -80,14 +91,15 @@ static const struct sp_cmdline cmdline = {
         "Exit status: 0 everything holds, 1 findings, 2 usage or topology error, 3 incomplete, 130 interrupted.",
     .opts = opts,
     .nopts = SP_ARRAY_LEN(opts),
-    .common = sp_common_opts,
-    .ncommon = SP_ARRAY_LEN(sp_common_opts),
+    .common = common,
+    .ncommon = SP_ARRAY_LEN(common),
     .positional = "TOPOLOGY",
     .min_positional = 1,
     .max_positional = 1,
     .examples = "  segproof verify shop.yaml\n"
                 "  segproof verify shop.yaml --from web --to data --only tcp_syn\n"
-                "  segproof verify shop.yaml --report json=run.json --report junit=run.xml\n",
+                "  segproof verify shop.yaml --report json=run.json --report junit=run.xml\n"
+                "  segproof verify shop.yaml --report json=run.json --evidence evidence-2026-11\n",
 };
 
 static volatile bool stop_requested;
@@ -165,6 +177,7 @@ static bool check_state(const struct options *options)
 
 static bool check_reports(const struct options *options)
 {
+    unsigned to_stdout = options->common.json > 0;
     for (size_t i = 0; i < options->reports.count; i++) {
         const char *file = NULL;
         if (!parse_report(options->reports.items[i], &file)) {
@@ -180,8 +193,24 @@ static bool check_reports(const struct options *options)
         if (!can_write(file)) {
             return false;
         }
+        to_stdout += strcmp(file, "-") == 0;
     }
-    return true;
+    if (to_stdout > 1) {
+        (void)sp_cmd_misuse(&cmdline, "two reports want standard output: give one of them a file, "
+                                      "as in --report json=run.json");
+    }
+    return to_stdout <= 1;
+}
+
+static bool check_evidence(const struct options *options)
+{
+    struct sp_diag diag = {0};
+    if (!options->evidence || sp_evidence_dir_check(options->evidence, &diag) == SP_OK) {
+        return true;
+    }
+    (void)fprintf(stderr, "segproof verify: --evidence: %s%s%s\n", diag.where,
+                  diag.where[0] ? ": " : "", diag.text);
+    return false;
 }
 
 static enum sp_rc write_report(const struct sp_summary *summary, const struct sp_format *format,
@@ -193,6 +222,9 @@ static enum sp_rc write_report(const struct sp_summary *summary, const struct sp
     enum sp_rc rc = format->render(summary, how, &out);
     if (rc == SP_OK) {
         rc = sp_sink_write_file(file, &out, &diag);
+    }
+    if (strcmp(file, "-") == 0 && diag.saved_errno == EPIPE) {
+        rc = SP_OK; /* the reader has seen enough, and the exit code tells the verdict */
     }
     if (rc != SP_OK) {
         (void)fprintf(stderr, "segproof: the %s report could not be written: %s%s%s\n",
@@ -217,8 +249,10 @@ static bool write_reports(const struct sp_summary *summary, const struct options
         stdout_taken = stdout_taken || strcmp(file, "-") == 0;
         good = write_report(summary, format, &how, file) == SP_OK && good;
     }
-    if (!stdout_taken) {
-        how.color = sp_cmd_color(STDOUT_FILENO);
+    bool is_mute =
+        options->common.quiet && !options->common.json && summary->overall == SP_OVERALL_HOLDS;
+    if (!stdout_taken && !is_mute) {
+        how.color = sp_cmd_color(&options->common, STDOUT_FILENO);
         how.width = sp_cmd_width(STDOUT_FILENO);
         how.ascii = isatty(STDOUT_FILENO) == 1 && !sp_cmd_utf8();
         const struct sp_format *format = sp_format_find(options->common.json ? "json" : "text");
@@ -235,6 +269,12 @@ static int report(const struct sp_result *result, const struct options *options)
         return SP_EXIT_USAGE;
     }
     int code = result->interrupted ? SP_EXIT_INTERRUPTED : summary->exit_code;
+    struct sp_diag diag = {0};
+    if (options->evidence && sp_evidence_dir_write(options->evidence, summary, &diag) != SP_OK) {
+        (void)fprintf(stderr, "segproof: the evidence could not be written: %s: %s\n", diag.where,
+                      diag.text);
+        code = SP_EXIT_USAGE;
+    }
     if (!write_reports(summary, options)) {
         code = SP_EXIT_USAGE; /* a run whose report is lost must not look like one that holds */
     }
@@ -262,9 +302,15 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     run.ledger_path = options->state                                 ? options->state
                       : sp_ledger_default_path(state, sizeof(state)) ? state
                                                                      : NULL;
-    sp_progress_init(&progress, options->common.quiet > 0);
+    sp_progress_init(&progress, (int)options->common.verbose - (int)options->common.quiet);
     catch_signals();
-    enum sp_rc rc = sp_result_new(model, plan, &result);
+    enum sp_rc rc = options->evidence ? sp_evidence_dir_make(options->evidence, &diag) : SP_OK;
+    if (rc == SP_OK) {
+        rc = sp_result_new(model, plan, &result);
+    }
+    if (rc == SP_OK && options->evidence) {
+        rc = sp_evidence_new(plan->ntests, &result->evidence);
+    }
     if (rc == SP_OK) {
         result->policy = policy;
         rc = sp_run(model, policy, plan, &run, result, &diag);
@@ -286,7 +332,7 @@ static int verify(const char *file, const struct options *options)
 {
     struct sp_policy *policy = NULL;
     struct sp_plan *plan = NULL;
-    struct sp_model *model = sp_cmd_load(file, options->common.quiet > 0);
+    struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
         if (plan->ntests > 0) {
@@ -312,8 +358,9 @@ static int run(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    code = check_reports(&options) && check_state(&options) ? verify(args.items[0], &options)
-                                                            : SP_EXIT_USAGE;
+    code = check_reports(&options) && check_state(&options) && check_evidence(&options)
+               ? verify(args.items[0], &options)
+               : SP_EXIT_USAGE;
     sp_args_release(&cmdline, &options, &args);
     return code;
 }

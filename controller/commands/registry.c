@@ -28,3 +28,9 @@ const struct sp_command *sp_command_find(const char *name)
     }
     return NULL;
 }
+
+const char *sp_command_name_at(const void *unused, size_t index)
+{
+    (void)unused;
+    return table[index]->name;
+}

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <langinfo.h>
-#include <locale.h>
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "controller/commands/cmd.h"
@@ -18,22 +17,18 @@
 
 const char *const sp_depth_choices[] = {"quick", "standard", NULL};
 
-const struct sp_opt sp_common_opts[3] = {
-    {.name = "json",
-     .kind = SP_OPT_FLAG,
-     .offset = offsetof(struct sp_common, json),
-     .help = "machine-readable output on standard output"},
-    {.name = "quiet",
-     .letter = 'q',
-     .kind = SP_OPT_FLAG,
-     .offset = offsetof(struct sp_common, quiet),
-     .help = "only what matters: no progress, no warnings"},
-    {.name = "verbose",
-     .letter = 'v',
-     .kind = SP_OPT_FLAG,
-     .offset = offsetof(struct sp_common, verbose),
-     .help = "more detail"},
-};
+/* ---- parsing, loading, printing ---- */
+
+int sp_cmd_misuse(const struct sp_cmdline *cmdline, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)fprintf(stderr, "%s: ", cmdline->name);
+    (void)vfprintf(stderr, fmt, args);
+    (void)fprintf(stderr, "\nTry '%s --help'.\n", cmdline->name);
+    va_end(args);
+    return SP_EXIT_USAGE;
+}
 
 int sp_cmd_parse(const struct sp_cmdline *cmdline, int argc, char **argv, void *into,
                  struct sp_args *ret_args)
@@ -41,9 +36,12 @@ int sp_cmd_parse(const struct sp_cmdline *cmdline, int argc, char **argv, void *
     struct sp_diag diag;
     enum sp_rc rc = sp_args_parse(cmdline, argc, argv, into, ret_args, &diag);
     if (rc != SP_OK) {
-        (void)fprintf(stderr, "%s: %s\nTry '%s --help'.\n", cmdline->name, diag.text,
-                      cmdline->name);
-        return SP_EXIT_USAGE;
+        return sp_cmd_misuse(cmdline, "%s", diag.text);
+    }
+    const struct sp_common *common = into;
+    if (!ret_args->help && common->quiet && common->verbose) {
+        sp_args_release(cmdline, into, ret_args);
+        return sp_cmd_misuse(cmdline, "--quiet and --verbose contradict each other: give one");
     }
     if (!ret_args->help) {
         return -1;
@@ -57,76 +55,111 @@ int sp_cmd_parse(const struct sp_cmdline *cmdline, int argc, char **argv, void *
     return code;
 }
 
-/* What the topology asks for and this version cannot do: better said now than by verify. */
-static void warn_of_deployers(const struct sp_model *model, const char *file)
+/* Where what is wrong with a topology goes: to people or into a list. */
+struct told {
+    const char *file;
+    const struct sp_common *common;
+    struct cJSON *list;      /* or NULL */
+    const struct sp_buf *in; /* the topology's text */
+    struct sp_buf out;       /* for people, until it is printed */
+};
+
+static void tell(struct told *told, const struct sp_problem *problem)
 {
-    for (size_t h = 0; h < model->nhosts; h++) {
-        const struct sp_host *host = &model->hosts[h];
-        if (host->via && !sp_deployer_find(host->via)) {
-            (void)fprintf(
-                stderr, "%s:%u:%u: warning: this version cannot start probes via %s (it can:", file,
-                host->pos.line, host->pos.col, host->via);
-            for (size_t i = 0; i < sp_deployer_count(); i++) {
-                (void)fprintf(stderr, " %s", sp_deployer_at(i)->name);
-            }
-            (void)fprintf(stderr, "); %s will be named as failed\n", host->name);
+    if (told->list) {
+        cJSON *one = cJSON_CreateObject();
+        (void)cJSON_AddStringToObject(one, "severity", problem->is_error ? "error" : "warning");
+        if (problem->pos.line) {
+            (void)cJSON_AddNumberToObject(one, "line", problem->pos.line);
+            (void)cJSON_AddNumberToObject(one, "column", problem->pos.col);
         }
+        (void)cJSON_AddStringToObject(one, "pointer", problem->pointer ? problem->pointer : "");
+        (void)cJSON_AddStringToObject(one, "text", problem->text);
+        (void)cJSON_AddItemToArray(told->list, one);
+    } else if (problem->is_error || !told->common->quiet) {
+        sp_problem_print(problem, told->file, told->in->data, told->in->len,
+                         sp_cmd_color(told->common, STDERR_FILENO), &told->out);
     }
 }
 
-struct sp_model *sp_cmd_load(const char *file, bool quiet)
+/* What the topology asks for and this version cannot do: better said now than by verify. */
+static void warn_of_deployers(struct told *told, const struct sp_model *model)
+{
+    for (size_t h = 0; h < model->nhosts; h++) {
+        const struct sp_host *host = &model->hosts[h];
+        struct sp_buf text;
+        char pointer[320];
+        if (!host->via || sp_deployer_find(host->via)) {
+            continue;
+        }
+        sp_buf_init(&text, 4096);
+        sp_buf_fmt(&text, "this version cannot start probes via %s (it can:", host->via);
+        for (size_t i = 0; i < sp_deployer_count(); i++) {
+            sp_buf_fmt(&text, " %s", sp_deployer_at(i)->name);
+        }
+        sp_buf_fmt(&text, "); %s will be named as failed", host->name);
+        (void)snprintf(pointer, sizeof(pointer), "/hosts/%s/probe/via", host->name);
+        if (told->list && text.rc == SP_OK) {
+            struct sp_problem problem = {.pos = host->pos, .pointer = pointer, .text = text.data};
+            tell(told, &problem);
+        } else if (!told->common->quiet) {
+            (void)fprintf(stderr, "%s:%u:%u: warning: %s\n", told->file, host->pos.line,
+                          host->pos.col, sp_buf_text(&text));
+        }
+        sp_buf_release(&text);
+    }
+}
+
+/* Why there is no model, where no problem of the topology says it. */
+static void tell_failure(struct told *told, enum sp_rc rc, const struct sp_problems *problems,
+                         const struct sp_diag *diag)
+{
+    if (told->list && problems->nerrors == 0) {
+        char words[sizeof(diag->text)];
+        char nowhere[] = "";
+        (void)snprintf(words, sizeof(words), "%s", diag->text[0] ? diag->text : sp_rc_str(rc));
+        struct sp_problem problem = {.is_error = true, .pointer = nowhere, .text = words};
+        tell(told, &problem);
+    }
+    if (problems->nerrors > 0) {
+        if (!told->list) {
+            (void)fprintf(stderr, "segproof: %s: %zu error%s\n", told->file, problems->nerrors,
+                          problems->nerrors == 1 ? "" : "s");
+        }
+    } else if (diag->text[0]) {
+        sp_cmd_complain(diag);
+    } else {
+        (void)fprintf(stderr, "segproof: %s: %s\n", told->file, sp_rc_str(rc));
+    }
+}
+
+struct sp_model *sp_cmd_load(const char *file, const struct sp_common *common,
+                             struct cJSON *problems_json)
 {
     struct sp_problems problems = {0};
     struct sp_model *model = NULL;
     struct sp_diag diag = {0};
     struct sp_buf text;
-    struct sp_buf out;
+    struct told told = {.file = file, .common = common, .list = problems_json, .in = &text};
     sp_buf_init(&text, SP_TOPOLOGY_MAX_BYTES);
-    sp_buf_init(&out, 16U << 20);
+    sp_buf_init(&told.out, 16U << 20);
     enum sp_rc rc = sp_topology_read(file, &text, &problems, &diag);
     if (rc == SP_OK) {
         rc = sp_topology_load_text(file, sp_buf_text(&text), text.len, &model, &problems);
     }
-    bool color = sp_cmd_color(STDERR_FILENO);
     for (size_t i = 0; i < problems.n; i++) {
-        if (problems.at[i].is_error || !quiet) {
-            sp_problem_print(&problems.at[i], file, text.data, text.len, color, &out);
-        }
+        tell(&told, &problems.at[i]);
     }
-    (void)fputs(sp_buf_text(&out), stderr);
-    if (rc != SP_OK && problems.nerrors > 0) {
-        (void)fprintf(stderr, "segproof: %s: %zu error%s\n", file, problems.nerrors,
-                      problems.nerrors == 1 ? "" : "s");
-    } else if (rc != SP_OK && diag.text[0]) {
-        sp_cmd_complain(&diag);
-    } else if (rc != SP_OK) {
-        (void)fprintf(stderr, "segproof: %s: %s\n", file, sp_rc_str(rc));
+    (void)fputs(sp_buf_text(&told.out), stderr);
+    if (rc == SP_OK) {
+        warn_of_deployers(&told, model);
+    } else {
+        tell_failure(&told, rc, &problems, &diag);
     }
-    if (rc == SP_OK && !quiet) {
-        warn_of_deployers(model, file);
-    }
-    sp_buf_release(&out);
+    sp_buf_release(&told.out);
     sp_buf_release(&text);
     sp_problems_release(&problems);
     return rc == SP_OK ? model : NULL;
-}
-
-bool sp_cmd_color(int fd)
-{
-    const char *no = getenv("NO_COLOR");
-    const char *term = getenv("TERM");
-    return isatty(fd) == 1 && !(no && no[0]) && !(term && strcmp(term, "dumb") == 0);
-}
-
-bool sp_cmd_utf8(void)
-{
-    return setlocale(LC_CTYPE, "") && strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-}
-
-unsigned sp_cmd_width(int fd)
-{
-    struct winsize size;
-    return isatty(fd) == 1 && ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
 void sp_cmd_complain(const struct sp_diag *diag)
@@ -137,17 +170,37 @@ void sp_cmd_complain(const struct sp_diag *diag)
 
 int sp_cmd_print(const struct sp_buf *text)
 {
-    struct sp_diag diag;
+    struct sp_diag diag = {0};
     if (text->rc != SP_OK) {
         (void)fprintf(stderr, "segproof: %s\n", sp_rc_str(text->rc));
         return SP_EXIT_USAGE;
     }
-    if (sp_sink_write_file("-", text, &diag) != SP_OK) {
+    if (sp_sink_write_file("-", text, &diag) != SP_OK && diag.saved_errno != EPIPE) {
         sp_cmd_complain(&diag);
         return SP_EXIT_USAGE;
     }
     return 0;
 }
+
+int sp_cmd_print_json(struct cJSON *json, bool is_line)
+{
+    struct sp_buf out;
+    sp_buf_init(&out, 256U << 20);
+    char *text = is_line ? cJSON_PrintUnformatted(json) : cJSON_Print(json);
+    cJSON_Delete(json);
+    if (text) {
+        sp_buf_str(&out, text);
+        sp_buf_char(&out, '\n');
+        cJSON_free(text);
+    } else {
+        out.rc = SP_E_NOMEM;
+    }
+    int code = sp_cmd_print(&out);
+    sp_buf_release(&out);
+    return code;
+}
+
+/* ---- the selection ---- */
 
 static enum sp_rc pick_techniques(const struct sp_selection *s, bool *techniques)
 {

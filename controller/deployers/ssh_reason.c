@@ -113,8 +113,9 @@ static void put_target(const char *reason, const char *target, char *out, size_t
     out[n < size ? n : size - 1] = '\0';
 }
 
-static void explain_cut(const char *target, const char *words, char *out, size_t size)
+static void explain_cut(const char *target, const struct sp_ended *ended, char *out, size_t size)
 {
+    const char *words = ended->words;
     char line[300];
     for (size_t i = 0; i < SP_ARRAY_LEN(cuts); i++) {
         if (find_line(words, &cuts[i], line, sizeof(line))) {
@@ -124,8 +125,12 @@ static void explain_cut(const char *target, const char *words, char *out, size_t
         }
     }
     last_line(words, line, sizeof(line));
-    (void)snprintf(out, size, "the connection to %s was lost%s%s", target, line[0] ? ": " : "",
-                   line);
+    if (!line[0] && ended->status != -1 && WIFSIGNALED(ended->status)) {
+        (void)snprintf(line, sizeof(line), "ssh was killed (signal %d)", WTERMSIG(ended->status));
+    } else if (!line[0]) { /* ssh tells of its keepalives at a log level that we don't ask for */
+        (void)snprintf(line, sizeof(line), "%s", cuts[0].reason);
+    }
+    (void)snprintf(out, size, "the connection to %s was lost: %s", target, line);
 }
 
 /* Without any words. */
@@ -152,7 +157,7 @@ void sp_ssh_reason(const struct sp_host *host, const struct sp_ended *ended, cha
     bool cut = ended->status == -1 || WIFSIGNALED(ended->status) ||
                (WIFEXITED(ended->status) && WEXITSTATUS(ended->status) == SP_SSH_FAILED);
     if (ended->was_ready && cut) {
-        explain_cut(target, ended->words, out, size);
+        explain_cut(target, ended, out, size);
         return;
     }
     for (size_t i = 0; i < SP_ARRAY_LEN(rules); i++) {

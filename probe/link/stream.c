@@ -177,24 +177,37 @@ static void on_write(struct bufferevent *bev, void *arg)
     }
 }
 
+/* The rest of what came before a probe that never did; false when the stream was freed. */
+static bool skip_rest(struct sp_stream *stream)
+{
+    struct evbuffer *input = bufferevent_get_input(stream->in);
+    stream->is_dispatching = true; /* it may be told of the end, and free the stream */
+    skip(stream, input, evbuffer_get_length(input));
+    stream->is_dispatching = false;
+    if (stream->is_freed) {
+        destroy(stream);
+        return false;
+    }
+    return true;
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
     struct sp_stream *stream = arg;
+    int err = EVUTIL_SOCKET_ERROR();
     (void)bev;
+    if ((what & BEV_EVENT_WRITING) != 0 && stream->marker[0]) {
+        return; /* it takes no more: what it says about that can still be read, up to its end */
+    }
+    if (stream->marker[0] && !skip_rest(stream)) {
+        return;
+    }
     if (what & BEV_EVENT_ERROR) {
-        end(stream, evutil_socket_error_to_string(EVUTIL_SOCKET_ERROR()));
+        end(stream, evutil_socket_error_to_string(err));
     } else if (what & BEV_EVENT_EOF) {
-        struct evbuffer *input = bufferevent_get_input(stream->in);
-        if (stream->marker[0]) {
-            stream->is_dispatching = true; /* it may be told of the end, and free the stream */
-            skip(stream, input, evbuffer_get_length(input));
-            stream->is_dispatching = false;
-            if (stream->is_freed) {
-                destroy(stream);
-                return;
-            }
-        }
-        end(stream, evbuffer_get_length(input) ? "the stream ended inside a record" : NULL);
+        end(stream, evbuffer_get_length(bufferevent_get_input(stream->in))
+                        ? "the stream ended inside a record"
+                        : NULL);
     }
 }
 

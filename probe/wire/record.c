@@ -24,6 +24,7 @@ struct field {
 #define SP_KIND_text48 KIND_TEXT
 #define SP_KIND_text80 KIND_TEXT
 #define SP_KIND_key32  KIND_BYTES
+#define SP_KIND_raw64  KIND_BYTES
 
 /* One table per record, made from the same list as its struct. */
 #define SP_RECORD_TABLE(TYPE, name)                                                                \
@@ -52,6 +53,9 @@ struct field {
 #define SP_FIELD_alive(kind, m)     SP_FIELD_OF(alive, kind, m)
 #define SP_FIELD_done(kind, m)      SP_FIELD_OF(done, kind, m)
 #define SP_FIELD_collected(kind, m) SP_FIELD_OF(collected, kind, m)
+#define SP_FIELD_want(kind, m)      SP_FIELD_OF(want, kind, m)
+#define SP_FIELD_packet(kind, m)    SP_FIELD_OF(packet, kind, m)
+#define SP_FIELD_wanted(kind, m)    SP_FIELD_OF(wanted, kind, m)
 SP_RECORD_KINDS(SP_RECORD_TABLE)
 
 static const struct shape {

@@ -48,9 +48,26 @@ enum sp_record_type {
     SP_REC_COLLECTED,
     SP_REC_STANDIN, /* controller -> probe, before ARM */
     SP_REC_UNSTOOD, /* probe -> controller, before ARMED */
+    SP_REC_WANT,    /* controller -> probe, after COLLECTED: the packets kept of one shot */
+    SP_REC_PACKET,  /* probe -> controller: a part of one of them */
+    SP_REC_WANTED,  /* probe -> controller: these were all */
     SP_REC_ALIVE,   /* controller -> probe: it is still there (see --silence-limit) */
     SP_REC_TYPE_END
 };
+
+/* SP_REC_PACKET roles: where the capture saw the packet. */
+enum sp_kept_role {
+    SP_KEPT_SENT,    /* leaving the sender */
+    SP_KEPT_ARRIVED, /* at the receiver's interface */
+    SP_KEPT_ANSWER,  /* an answer, arriving at the sender */
+    SP_KEPT_REPLY,   /* an answer, leaving the receiver */
+    SP_KEPT_STRAY,   /* at a probe that the shot was not meant for, or in another shape */
+    SP_KEPT_END
+};
+
+/* A kept packet has at most this many bytes: what the capture takes of one. */
+#define SP_KEPT_MAX_BYTES  192U
+#define SP_KEPT_PART_BYTES 64U
 
 /* SP_REC_IFACE flags */
 #define SP_IFACE_UP       1U
@@ -109,7 +126,8 @@ enum sp_error_code {
     SP_ERR_IFACE,    /* an interface or address changed; the sensor restarts */
 };
 
-/* Field lists: F(kind, name). Kinds: u8 u16 u32 u64 addr text16 text24 text48 text80 key32. */
+/* Field lists: F(kind, name). Kinds: u8 u16 u32 u64 addr text16 text24 text48 text80 key32
+ * raw64. */
 /* clang-format off */
 #define SP_FIELDS_error(F) F(u16, code) F(u32, generation) F(text80, text)
 #define SP_FIELDS_hello(F) \
@@ -120,10 +138,10 @@ enum sp_error_code {
 #define SP_FIELDS_listener(F) F(u8, proto) F(u16, port) F(addr, addr)
 #define SP_FIELDS_ready(F) F(u32, generation)
 /* sport_lo..sport_hi: the source ports reserved for the run; budget: packets; lifetime_ms: the
- * batch ends by itself */
+ * batch ends by itself; keep_bytes: memory for packets that WANT may ask for, 0 = keep none */
 #define SP_FIELDS_batch(F) \
     F(u32, batch) F(u32, generation) F(u64, run) F(u16, sport_lo) F(u16, sport_hi) \
-    F(u32, max_pps) F(u32, budget) F(u32, lifetime_ms) F(key32, key)
+    F(u32, max_pps) F(u32, budget) F(u32, lifetime_ms) F(key32, key) F(u32, keep_bytes)
 /* one record names `attempts` block ids: block .. block + attempts - 1 */
 #define SP_FIELDS_block(F) \
     F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
@@ -149,13 +167,22 @@ enum sp_error_code {
 #define SP_FIELDS_collected(F) \
     F(u32, batch) F(u32, generation) F(u64, captured) F(u64, capture_drops) \
     F(u64, softnet_drops) F(u64, sent) F(u32, longest_gap_us) F(u8, untagged_overflow)
+#define SP_FIELDS_want(F) F(u32, batch) F(u16, block) F(u16, port)
+/* bytes `offset` to `offset` + 64 (at most to `len`, then zeros) of a packet of `len` captured and
+ * `wire_len` real bytes, from its IP header on; the parts of a packet come in order, without a gap.
+ * at_us: since FIRE */
+#define SP_FIELDS_packet(F) \
+    F(u32, batch) F(u16, block) F(u16, port) F(u8, role) F(u32, iface) F(u32, at_us) F(u16, len) \
+    F(u16, wire_len) F(u16, offset) F(raw64, bytes)
+/* packets: how many were told; lost: how many of the batch there was no room for */
+#define SP_FIELDS_wanted(F) F(u32, batch) F(u16, block) F(u16, port) F(u32, packets) F(u32, lost)
 
 #define SP_RECORD_KINDS(R) \
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
     R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen) \
     R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
-    R(ALIVE, alive)
+    R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;
@@ -168,6 +195,7 @@ enum sp_error_code {
 #define SP_DECL_text48(n) char n[48];
 #define SP_DECL_text80(n) char n[80];
 #define SP_DECL_key32(n)  uint8_t n[32];
+#define SP_DECL_raw64(n)  uint8_t n[64];
 #define SP_DECL(kind, n)  SP_DECL_##kind(n)
 
 #define SP_RECORD_STRUCT(TYPE, name)                                                               \

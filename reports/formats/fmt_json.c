@@ -187,7 +187,7 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         sp_json_u64(&json, "attempts", f->attempts);
         sp_json_u64(&json, "delivered", f->delivered);
         sp_json_str(&json, "where", f->where);
-        sp_json_str(&json, "evidence", NULL);
+        sp_json_str(&json, "evidence", f->evidence);
         sp_json_u64(&json, "tests", f->tests);
         sp_json_str(&json, "by", sp_by_str((uint8_t)judged->by));
         sp_json_u64(&json, "row", judged->row);

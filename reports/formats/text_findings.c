@@ -230,6 +230,17 @@ static void headline(struct sp_text *text, const struct sp_finding *finding,
     sp_text_wrap(text, 2 + strlen(word), 4);
 }
 
+/* The names of the files in the folder that the user named, or why there is none. */
+static void add_evidence(struct sp_text *text, const struct sp_finding *finding,
+                         const struct sp_finding *twin)
+{
+    sp_text_add(text, finding->evidence ? finding->evidence : finding->no_evidence);
+    if (twin && (finding->evidence || twin->evidence)) {
+        sp_text_add(text, ", ");
+        sp_text_add(text, twin->evidence ? twin->evidence : twin->no_evidence);
+    }
+}
+
 static void show(struct sp_text *text, const struct sp_finding *finding,
                  const struct sp_finding *twin, const char *tail)
 {
@@ -244,6 +255,10 @@ static void show(struct sp_text *text, const struct sp_finding *finding,
     sp_text_field(text, "likely");
     sp_text_add(text, finding->remedy);
     sp_text_field(text, "repair");
+    if (finding->evidence || finding->no_evidence) {
+        add_evidence(text, finding, twin);
+        sp_text_field(text, "evidence");
+    }
     /* A command must survive copy and paste: it is never wrapped. */
     sp_buf_str(text->out, "    ");
     sp_text_styled(text, SP_STYLE_DIM, "repeat");

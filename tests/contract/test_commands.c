@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/commands/complete.h"
 #include "tests/support/sp_cmocka.h"
 
 /* Runs a command with its streams in files; returns the exit code. */
@@ -78,6 +79,87 @@ static void common_options(void **state)
         assert_true(has_option(c->cmdline, "json"));
         assert_true(has_option(c->cmdline, "quiet"));
         assert_true(has_option(c->cmdline, "verbose"));
+        assert_true(has_option(c->cmdline, "color"));
+    }
+}
+
+/* A generated list of what an option takes must know every word for a value. */
+static void values_can_be_completed(void **state)
+{
+    (void)state;
+    const struct sp_command *c;
+    for (size_t i = 0; (c = sp_command_at(i)) != NULL; i++) {
+        const struct sp_opt *o;
+        for (size_t j = 0; (o = sp_args_opt_at(c->cmdline, j)) != NULL; j++) {
+            if (o->metavar && !o->choices && !sp_complete_knows(o->metavar)) {
+                fail_msg("%s --%s: complete.c does not know what %s is", c->name, o->name,
+                         o->metavar);
+            }
+        }
+        char words[128];
+        char *rest = NULL;
+        (void)snprintf(words, sizeof(words), "%s",
+                       c->cmdline->positional ? c->cmdline->positional : "");
+        for (char *w = strtok_r(words, " ", &rest); w; w = strtok_r(NULL, " ", &rest)) {
+            if (!sp_complete_knows(w)) {
+                fail_msg("%s: complete.c does not know what %s is", c->name, w);
+            }
+            assert_non_null(strstr(c->cmdline->usage, w));
+        }
+    }
+    assert_false(sp_complete_knows("NOSUCH"));
+}
+
+/* "  segproof plan shop.yaml -v > file": the words of the command, or 0. Written for lines without
+ * quotes; that there are none is checked. */
+static int words_of(char *line, const char *name, char *words[32])
+{
+    char *at = strstr(line, name);
+    char *rest = NULL;
+    int n = 0;
+    assert_null(strpbrk(line, "'\"\\"));
+    if (!at) {
+        return 0;
+    }
+    at += strlen("segproof ");
+    at[strcspn(at, ")>|&;#")] = '\0';
+    for (char *w = strtok_r(at, " ", &rest); w && n < 31; w = strtok_r(NULL, " ", &rest)) {
+        words[n++] = w;
+    }
+    words[n] = NULL;
+    return n;
+}
+
+/* Help that shows what is no longer accepted is worse than none. */
+static void examples_parse(void **state)
+{
+    (void)state;
+    const struct sp_command *c;
+    for (size_t i = 0; (c = sp_command_at(i)) != NULL; i++) {
+        char text[2048];
+        char *rest = NULL;
+        assert_true(strlen(c->cmdline->examples) < sizeof(text));
+        (void)snprintf(text, sizeof(text), "%s", c->cmdline->examples);
+        for (char *l = strtok_r(text, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
+            union {
+                max_align_t align;
+                unsigned char bytes[4096];
+            } into = {0};
+            struct sp_args args;
+            struct sp_diag diag = {0};
+            char *words[32];
+            char line[256];
+            (void)snprintf(line, sizeof(line), "%s", l);
+            int n = words_of(line, c->cmdline->name, words);
+            if (n == 0) {
+                fail_msg("%s: no example of it: %s", c->name, l);
+            }
+            if (sp_args_parse(c->cmdline, n, words, &into, &args, &diag) != SP_OK) {
+                fail_msg("%s: %s: %s", c->name, l, diag.text);
+            }
+            assert_false(args.help);
+            sp_args_release(c->cmdline, &into, &args);
+        }
     }
 }
 
@@ -139,8 +221,9 @@ static void a_missing_topology_is_a_usage_error(void **state)
         char port[] = "tcp/1";
         char *argv[] = {word, file, from, to, port, NULL};
         size_t least = c->cmdline->min_positional;
+        bool reads = c->cmdline->positional && strstr(c->cmdline->positional, "TOPOLOGY");
         (void)snprintf(word, sizeof(word), "%s", c->name);
-        if (least == 0) {
+        if (least == 0 || !reads) {
             continue;
         }
         assert_int_equal(run(c, 1, argv, out, err), SP_EXIT_USAGE); /* no topology at all */
@@ -156,6 +239,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries),
         cmocka_unit_test(common_options),
+        cmocka_unit_test(values_can_be_completed),
+        cmocka_unit_test(examples_parse),
         cmocka_unit_test(help_works),
         cmocka_unit_test(unknown_options_are_usage_errors),
         cmocka_unit_test(a_missing_topology_is_a_usage_error),

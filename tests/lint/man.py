@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The comparison behind man.sh: man.py FOLDER-OF-PROGRAMS, in the root of the tree. Prints
-"page:line: what is wrong"."""
+"page:line: what is wrong". What the program knows comes from its tables (segproof help --json)."""
 import json
+import pathlib
 import re
 import subprocess
 import sys
 
+README = "README.md"
 COMMANDS, PROBE, TOPOLOGY = ("controller/segproof.1", "probe/segproof-probe.8",
                              "topologies/segproof-topology.5")
 
@@ -18,11 +20,13 @@ def plain(line):
 
 
 class Page:
-    """terms[section] = {what a .TP defines: line number}; sections are (.SH, .SS) pairs."""
+    """terms[section] = {what a .TP defines: line number}; sections are (.SH, .SS) pairs. text[section]
+    is all of a section, bodies[section][term] what stands under one term."""
 
     def __init__(self, path):
         self.path, self.terms, self.header = path, {}, ""
-        section, wanted = ("", ""), False
+        self.text, self.bodies = {}, {}
+        section, wanted, term = ("", ""), False, ""
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 line = line.rstrip("\n")
@@ -33,8 +37,14 @@ class Page:
                                else (section[0], plain(line)))
                     self.terms.setdefault(section, {})
                 elif wanted:
-                    self.terms.setdefault(section, {})[plain(line)] = number
+                    term = plain(line)
+                    self.terms.setdefault(section, {})[term] = number
+                elif line != ".TP":
+                    bodies = self.bodies.setdefault(section, {})
+                    bodies[term] = f"{bodies.get(term, '')} {plain(line)}"
                 wanted = line == ".TP"
+                term = "" if line.startswith((".SH ", ".SS ")) else term
+                self.text[section] = f"{self.text.get(section, '')} {plain(line)}"
 
     def options(self, *section):
         found = {}
@@ -66,20 +76,101 @@ def compare(page, have, want, what):
         yield f"{page.path}:{have[name]}: {what}{name} does not exist"
 
 
-def check_commands(bin_dir):
+def default_of(option):
+    """What the help of an option says is its default, in words; None when it says nothing."""
+    named = re.search(r"(\w+): [^;]*\(default\)", option["help"])
+    if named:
+        return named[1]
+    found = re.search(r"\(default:? ([^)]*)\)", option["help"])
+    return found[1] if found else None
+
+
+def check_entry(page, section, command, option):
+    """One option in its section: how it is written, its choices and its default."""
+    where, name = f"{page.path}:{{}}: {command} --{option['name']}", f"--{option['name']}"
+    for term, number in page.terms.get(section, {}).items():
+        if not re.search(rf"(?:^|[ ,]){name}(?:$|[ ,=])", term):
+            continue
+        if option["value"] and not term.endswith(" " + option["value"]):
+            yield f"{where.format(number)}: the page does not call its value {option['value']}"
+        body = page.bodies.get(section, {}).get(term, "")
+        as_for = re.search(r"As for (\w+)", body)
+        if as_for:
+            other = page.bodies.get(("COMMANDS", as_for[1]), {})
+            body += " ".join(text for key, text in other.items() if name in key)
+        default = default_of(option)
+        for word in option.get("choices", []):
+            if not re.search(rf"\b{word}\b", body):
+                yield f"{where.format(number)}: the page does not name {word}"
+        if default and "default" not in body.lower():
+            yield f"{where.format(number)}: the page does not tell its default, {default}"
+        elif default and " " not in default and not re.search(rf"\b{default}\b", body):
+            yield f"{where.format(number)}: the default is {default}, which the page does not say"
+
+
+def check_commands(_bin_dir, told):
     page = Page(COMMANDS)
-    names = re.findall(r"^ {2}([a-z]+) ", told([f"{bin_dir}/segproof", "--help"]), re.MULTILINE)
     sections = {sub: 1 for head, sub in page.terms if head == "COMMANDS" and sub}
     sections.pop("Common options", None)
-    yield from compare(page, sections, set(names), "the command ")
+    yield from compare(page, sections, {one["name"] for one in told["commands"]}, "the command ")
     common = page.options("COMMANDS", "Common options")
-    for name in names:
-        want = options_of([f"{bin_dir}/segproof", name])
-        have = page.options("COMMANDS", name)
-        yield from compare(page, {**common, **have}, want, f"{name} ")
+    for one in told["commands"]:
+        name, words = one["name"], set()
+        usage = re.sub(r"([ .])+", " ", f"segproof {name} {one['usage']}".replace("...", ""))
+        synopsis = re.sub(r"([ .])+", " ", page.text.get(("SYNOPSIS", ""), "").replace("...", ""))
+        if usage.replace(" ", "") not in synopsis.replace(" ", ""):
+            yield f"{page.path}:1: SYNOPSIS does not have: segproof {name} {one['usage']}"
+        for option in one["options"]:
+            words |= {f"--{option['name']}", f"-{option['letter']}"} - {"-"}
+            section = ("COMMANDS", "Common options" if option["common"] else name)
+            yield from check_entry(page, section, name, option)
+        yield from compare(page, {**common, **page.options("COMMANDS", name)}, words, f"{name} ")
 
 
-def check_probe(bin_dir):
+def check_facts(_bin_dir, told):
+    """Exit codes, environment, files: the program's list against the page and the sources."""
+    page = Page(COMMANDS)
+    status = dict(page.terms.get(("EXIT STATUS", ""), {}))
+    yield from compare(page, status, set(told["exit_status"]), "exit status ")
+    have = {name: number for term, number in page.terms.get(("ENVIRONMENT", ""), {}).items()
+            for name in term.replace(",", " ").split()}
+    yield from compare(page, have, set(told["environment"]), "the variable ")
+    read = {}
+    for folder in ("controller", "probe", "reports", "topologies"):
+        for path in pathlib.Path(folder).rglob("*.c"):
+            for name in re.findall(r'\b(?:getenv|env_is|env_is_set)\("([A-Z_]+)"', path.read_text()):
+                read[name] = path
+    for name in sorted(read.keys() - told["environment"].keys()):
+        yield f"{read[name]}:1: reads the variable {name}, which 'segproof help' does not know"
+    for name in sorted(told["environment"].keys() - read.keys()):
+        yield f"{page.path}:1: 'segproof help' names the variable {name}, which nothing reads"
+    for name in told["files"]:
+        if name not in page.text.get(("FILES", ""), "").split():
+            yield f"{page.path}:1: FILES does not name {name}"
+
+
+def check_readme(_bin_dir, told):
+    """Every command stands in the README, and no command or option that does not exist."""
+    options = {one["name"]: {f"--{option['name']}" for option in one["options"]}
+               for one in told["commands"]}
+    with open(README, encoding="utf-8") as file:
+        text = file.read()
+    for name in sorted(options.keys() - set(re.findall(r"\bsegproof ([a-z]+)", text))):
+        yield f"{README}:1: does not name segproof {name}"
+    is_code = False
+    for number, line in enumerate(text.splitlines(), 1):
+        is_code ^= line.startswith("```")
+        start = r"(?:^|[`(])" if is_code else r"`"
+        for name, rest in re.findall(start + r"segproof ([a-z]+)([^`#)]*)", line):
+            if name not in options:
+                yield f"{README}:{number}: there is no segproof {name}"
+                continue
+            for option in re.findall(r"(?<=[ \[])--[a-z-]+", rest):
+                if option not in options[name]:
+                    yield f"{README}:{number}: segproof {name} has no {option}"
+
+
+def check_probe(bin_dir, _told):
     page = Page(PROBE)
     yield from compare(page, page.options("OPTIONS", ""), options_of([f"{bin_dir}/segproof-probe"]),
                        "")
@@ -107,7 +198,7 @@ def objects(schema, root, path=()):
         yield from objects(value, root, path)
 
 
-def check_topology(bin_dir):
+def check_topology(bin_dir, _told):
     page = Page(TOPOLOGY)
     schema = json.loads(told([f"{bin_dir}/segproof", "check", "--schema"]))
     sections = {sub for head, sub in page.terms if head == "KEYS" and sub}
@@ -125,7 +216,7 @@ def check_topology(bin_dir):
         yield f"{page.path}:1: the schema has no object '{section}'"
 
 
-def check_versions(bin_dir):
+def check_versions(bin_dir, _told):
     version = told([f"{bin_dir}/segproof", "version"]).split()[1]
     for path in (COMMANDS, PROBE, TOPOLOGY):
         if f'"segproof {version}"' not in Page(path).header:
@@ -134,8 +225,10 @@ def check_versions(bin_dir):
 
 def main():
     wrong = False
-    for check in (check_commands, check_probe, check_topology, check_versions):
-        for finding in check(sys.argv[1]):
+    knows = json.loads(told([f"{sys.argv[1]}/segproof", "help", "--json"]))
+    for check in (check_commands, check_facts, check_readme, check_probe, check_topology,
+                  check_versions):
+        for finding in check(sys.argv[1], knows):
             print(finding)
             wrong = True
     return 1 if wrong else 0

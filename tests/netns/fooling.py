@@ -2,11 +2,14 @@
 """What the attempts to fool a run share (test_fooled.py, test_fooled_network.py): a network whose
 firewall lets everything through, so that every "holds" of a denied port would be false. Then a port
 may leak or stay without a conclusion, and the exit code is not 0."""
+import errno
+import socket
 import sys
 import time
 
 sys.dont_write_bytecode = True
 from harness import FAMILIES, FW, Case, World, count  # noqa: E402
+from lab import inside  # noqa: E402 (harness found it)
 
 OPEN = "table inet fw { }\ndelete table inet fw\n"
 PORTS = (2001, 2002, 2003, 2004)
@@ -51,6 +54,24 @@ class Fooled(Case):
         time.sleep(MIDDLE)
         act()
         return running.finish()
+
+    def reaches(self, source, target, family, proto, port, patience=0.5):
+        """Whether an ordinary program gets through to a port on which nothing listens: the target's
+        own kernel refuses the connection, or the datagram. Proves that a hole is real."""
+        with inside(self.world.lab.ns(source)):
+            sock = socket.socket(socket.AF_INET if family == "ipv4" else socket.AF_INET6,
+                                 socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
+        with sock:
+            sock.settimeout(patience)
+            try:
+                sock.connect((self.world.address(target, family), port))
+                sock.send(b"real")
+                sock.recv(1)
+            except ConnectionRefusedError:
+                return True
+            except OSError as err:
+                assert isinstance(err, TimeoutError) or err.errno == errno.EHOSTUNREACH, err
+        return False
 
     def never_holds(self, run, may=("leak", "inconclusive"), protos=("tcp", "udp"), ports=PORTS,
                     reason=None):

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -354,6 +355,121 @@ static void without_privilege_it_says_so(void **state)
     all_end(&probe);
 }
 
+/* ---- carried to its host ---- */
+
+static void copy_program(const char *to)
+{
+    char command[600];
+    int status = -1;
+    (void)snprintf(command, sizeof(command), "cp '%s' '%s'", SP_PROBE_PROGRAM, to);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+        _exit(99);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+static struct probe start_with(const char *program, char *option)
+{
+    struct probe probe = {0};
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    (void)fflush(NULL);
+    probe.parent = fork();
+    if (probe.parent == 0) {
+        char name[] = "segproof-probe";
+        char stdio[] = "--stdio";
+        char leaks[] = "ASAN_OPTIONS=detect_leaks=0";
+        char *argv[] = {name, stdio, option, NULL};
+        char *envp[] = {leaks, NULL};
+        (void)dup2(ends[1], 0);
+        (void)dup2(ends[1], 1);
+        (void)execve(program, argv, envp);
+        _exit(98);
+    }
+    (void)close(ends[1]);
+    probe.fd = ends[0];
+    return probe;
+}
+
+/* The file and its folder are gone before the first record; the probe can still start its sensor
+ * anew. */
+static void it_removes_itself(void **state)
+{
+    NEED_NAMESPACE();
+    char above[] = "/tmp/sp-probe-XXXXXX";
+    char folder[64];
+    char program[96];
+    char option[] = "--remove-self";
+    assert_non_null(mkdtemp(above));
+    (void)snprintf(folder, sizeof(folder), "%s/segproof.abc", above);
+    (void)snprintf(program, sizeof(program), "%s/segproof-probe", folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    copy_program(program);
+    struct probe probe = start_with(program, option);
+    struct sp_record r;
+    wait_for(probe.fd, SP_REC_HELLO, &r);
+    assert_int_equal(rmdir(above), 0); /* empty */
+    wait_for(probe.fd, SP_REC_READY, &r);
+    find_roles(&probe);
+    (void)kill(probe.sensor, SIGKILL);
+    wait_for(probe.fd, SP_REC_HELLO, &r);
+    assert_int_equal(r.u.hello.generation, 1);
+    wait_for(probe.fd, SP_REC_READY, &r);
+    find_roles(&probe);
+    (void)close(probe.fd);
+    all_end(&probe);
+}
+
+/* A program that was not carried there is not removed, whoever asks. */
+static void it_removes_nothing_else(void **state)
+{
+    (void)state;
+    char above[] = "/tmp/sp-probe-XXXXXX";
+    char program[96];
+    char option[] = "--remove-self";
+    int status = -1;
+    struct sp_record r;
+    assert_non_null(mkdtemp(above));
+    (void)snprintf(program, sizeof(program), "%s/segproof-probe", above);
+    copy_program(program);
+    struct probe probe = start_with(program, option);
+    assert_false(next(probe.fd, &r));
+    assert_int_equal(waitpid(probe.parent, &status, 0), probe.parent);
+    assert_int_equal(status, 1 << 8);
+    (void)close(probe.fd);
+    assert_int_equal(unlink(program), 0);
+    assert_int_equal(rmdir(above), 0);
+}
+
+/* The stream stays open: a connection that was cut without a word. */
+static void silence_ends_it(void **state)
+{
+    NEED_NAMESPACE();
+    char option[] = "--silence-limit=1s";
+    const struct sp_record alive = {.type = SP_REC_ALIVE};
+    uint8_t bytes[SP_RECORD_BYTES];
+    struct probe probe = start_with(SP_PROBE_PROGRAM, option);
+    struct sp_record r;
+    wait_for(probe.fd, SP_REC_READY, &r);
+    find_roles(&probe);
+    sp_record_encode(&alive, bytes);
+    for (int i = 0; i < 8; i++) { /* two seconds in all */
+        assert_int_equal(write(probe.fd, bytes, sizeof(bytes)), sizeof(bytes));
+        struct timespec pause = {.tv_nsec = 250000000};
+        (void)nanosleep(&pause, NULL);
+        assert_int_equal(waitpid(probe.parent, NULL, WNOHANG), 0);
+    }
+    uint64_t from = sp_mono_us();
+    while (next(probe.fd, &r)) {
+        assert_int_not_equal(r.type, SP_REC_ERROR); /* it was not an order for the sensor */
+    }
+    assert_true(sp_mono_us() - from < 4000000);
+    all_end(&probe);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +480,9 @@ int main(void)
         cmocka_unit_test(a_dead_sensor_is_replaced),
         cmocka_unit_test(garbage_ends_it),
         cmocka_unit_test(without_privilege_it_says_so),
+        cmocka_unit_test(it_removes_itself),
+        cmocka_unit_test(it_removes_nothing_else),
+        cmocka_unit_test(silence_ends_it),
     };
     return cmocka_run_group_tests_name("processes", tests, enter, NULL);
 }

@@ -27,6 +27,7 @@ struct place {
 #define WHAT_text48 TEXT
 #define WHAT_text80 TEXT
 #define WHAT_key32  KEY
+#define WHAT_raw64  KEY
 
 static struct place places[20];
 static size_t nplaces;
@@ -340,8 +341,10 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_STOP, 13);
     assert_int_equal(SP_REC_COLLECTED, 18);
     assert_int_equal(SP_REC_STANDIN, 19);
-    assert_int_equal(SP_REC_ALIVE, 21);
-    assert_int_equal(SP_REC_TYPE_END, 22);
+    assert_int_equal(SP_REC_WANT, 21);
+    assert_int_equal(SP_REC_WANTED, 23);
+    assert_int_equal(SP_REC_ALIVE, 24);
+    assert_int_equal(SP_REC_TYPE_END, 25);
 }
 
 static void names(void **state)

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/evidence.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "probe/base/clock.h"
+#include "probe/base/mem.h"
+
+/* Attempts of one test whose packets are fetched, over the whole run. */
+#define SP_EVIDENCE_ATTEMPTS 4U
+/* Attempts of one flow and rule in a batch. */
+#define SP_EVIDENCE_PER_FLOW 64U
+/* How long probes may take to hand packets over; after an interrupt, somebody waits. */
+#define SP_EVIDENCE_WAIT_US  5000000ULL
+#define SP_EVIDENCE_HURRY_US 1000000ULL
+
+struct mark {
+    uint8_t told;     /* attempts asked for that speak for a finding */
+    bool has_good;    /* and one that shows what should have been */
+    bool has_control; /* and the controls around one attempt, for an absence */
+    uint32_t good;    /* shot of this batch that could be it, SP_NONE */
+    uint32_t good_batch;
+};
+
+/* An attempt worth asking for. */
+struct candidate {
+    uint32_t rank, attempt;
+};
+
+struct sp_evidence_run {
+    struct sp_gather gather;
+    struct mark *marks;   /* by test */
+    uint64_t wall_offset; /* microseconds to add to our monotonic clock: fixed once, so that times
+                             of one run never step */
+    struct candidate *candidates; /* of the current batch */
+    size_t ncandidates, cap_candidates;
+    struct sp_table ranks;
+};
+
+enum sp_rc sp_evidence_run_new(const struct sp_model *model, const struct sp_plan *plan,
+                               struct sp_evidence *into, struct sp_evidence_run **ret_evidence)
+{
+    struct timespec wall;
+    *ret_evidence = NULL;
+    if (!into) {
+        return SP_OK;
+    }
+    struct sp_evidence_run *evidence = sp_calloc(1, sizeof(*evidence));
+    if (!evidence) {
+        return SP_E_NOMEM;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    evidence->wall_offset =
+        (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000 - sp_mono_us();
+    sp_table_init(&evidence->ranks);
+    evidence->marks = sp_calloc(plan->ntests, sizeof(*evidence->marks));
+    if (!evidence->marks || sp_gather_init(&evidence->gather, model->nhosts, into) != SP_OK) {
+        sp_evidence_run_free(evidence);
+        return SP_E_NOMEM;
+    }
+    *ret_evidence = evidence;
+    return SP_OK;
+}
+
+void sp_evidence_run_free(struct sp_evidence_run *evidence)
+{
+    if (evidence) {
+        sp_gather_release(&evidence->gather);
+        sp_table_release(&evidence->ranks);
+        sp_free(evidence->candidates);
+        sp_free(evidence->marks);
+        sp_free(evidence);
+    }
+}
+
+/* ---- what to ask for ---- */
+
+static bool can_ask(const struct sp_round *round, uint32_t host)
+{
+    const struct sp_batch *batch = round->batch;
+    return host < round->run->model->nhosts && batch->hosts[host].is_used &&
+           !batch->hosts[host].is_lost && batch->hosts[host].is_collected;
+}
+
+/* Everybody who may have seen a shot: who sent it, who was to receive it (of a balancer, who got
+ * it), and who got it instead. */
+static void want_shot(struct sp_round *round, uint32_t test, uint32_t index, bool is_control)
+{
+    const struct sp_shot_seen *shot = &round->batch->shots[index];
+    const struct sp_block_plan *block = &round->batch->blocks[shot->block];
+    uint32_t to = shot->arrived_at != SP_NONE ? shot->arrived_at : block->to;
+    const uint32_t hosts[3] = {block->from, to, shot->elsewhere};
+    for (size_t i = 0; i < SP_ARRAY_LEN(hosts); i++) {
+        bool again = (i > 0 && hosts[i] == hosts[0]) || (i > 1 && hosts[i] == hosts[1]);
+        if (!again && can_ask(round, hosts[i])) {
+            const struct sp_want want = {.host = hosts[i],
+                                         .test = test,
+                                         .block = (uint16_t)(block->first + shot->attempt),
+                                         .port = shot->port,
+                                         .attempt = (uint16_t)(shot->attempt + 1),
+                                         .is_control = is_control};
+            sp_gather_add(&round->run->evidence->gather, &want);
+        }
+    }
+}
+
+/* Absence is proven by what did arrive: of each control flow one packet before and one behind. */
+static void want_controls(struct sp_round *round, const struct sp_attempt *attempt)
+{
+    const struct sp_lane *lane = &round->run->lanes.at[attempt->lane];
+    const uint32_t around[2] = {attempt->before, attempt->after};
+    for (size_t i = 0; i < SP_ARRAY_LEN(around); i++) {
+        const struct sp_checkpoint *c =
+            around[i] < round->ncheckpoints ? &round->checkpoints[around[i]] : NULL;
+        for (unsigned k = 0; c && k < lane->control.nflows; k++) {
+            for (uint32_t n = 0; n < c->tries; n++) {
+                if (sp_control_delivered(round->batch, c->first[k] + n)) {
+                    want_shot(round, attempt->test, c->first[k] + n, true);
+                    break;
+                }
+            }
+        }
+    }
+}
+
+static bool is_service(uint8_t answer)
+{
+    return answer == SP_ANSWER_SYN_ACK || answer == SP_ANSWER_DATA || answer == SP_ANSWER_ECHO;
+}
+
+static bool is_reply(uint8_t answer)
+{
+    return answer != SP_ANSWER_NONE && answer != SP_ANSWER_UNREACHABLE;
+}
+
+/* Does this attempt speak for a finding? */
+static bool speaks(const struct sp_round *round, const struct sp_attempt *attempt, bool counts)
+{
+    const struct sp_run_state *run = round->run;
+    const struct sp_shot_seen *shot = &round->batch->shots[attempt->shot];
+    const struct sp_test *test = &run->plan->tests[attempt->test];
+    if (shot->elsewhere != SP_NONE || shot->is_rewritten) {
+        return true;
+    }
+    if (test->expect == SP_EXPECT_DENY) {
+        bool arrived = run->plan->pairs[test->pair].layer == SP_LAYER_HOST
+                           ? shot->at_host
+                           : shot->at_nic || shot->at_host;
+        return arrived || is_service(shot->answer);
+    }
+    /* Of flows to a balancer all are worth showing: what is wrong may be who got none. */
+    bool balanced = run->plan->pairs[test->pair].is_balanced;
+    return counts && (balanced || !shot->at_host || !is_reply(shot->answer));
+}
+
+/* How many attempts of the same flow and rule were considered before this one: of each finding the
+ * first few are asked for before any gets more. */
+static uint32_t rank_of(struct sp_evidence_run *evidence, const struct sp_round *round,
+                        const struct sp_attempt *attempt)
+{
+    bool absent = !round->batch->shots[attempt->shot].at_host;
+    uint64_t key = (uint64_t)attempt->lane << 33 |
+                   (uint64_t)round->run->plan->tests[attempt->test].rule << 1 | absent;
+    uint32_t seen = sp_table_get(&evidence->ranks, key);
+    uint32_t rank = seen == SP_NO_ROW ? 0 : seen + 1;
+    return sp_table_put(&evidence->ranks, key, rank) == SP_OK ? rank : SP_EVIDENCE_PER_FLOW;
+}
+
+static void add_candidate(struct sp_round *round, const struct sp_attempt *attempt)
+{
+    struct sp_evidence_run *evidence = round->run->evidence;
+    uint32_t rank = rank_of(evidence, round, attempt);
+    if (rank >= SP_EVIDENCE_PER_FLOW) {
+        return; /* there is proof enough */
+    }
+    if (sp_grow((void **)&evidence->candidates, evidence->ncandidates, &evidence->cap_candidates,
+                sizeof(*evidence->candidates)) != 0) {
+        evidence->gather.into->lost++;
+        return;
+    }
+    evidence->candidates[evidence->ncandidates++] =
+        (struct candidate){rank, (uint32_t)(attempt - round->attempts)};
+}
+
+void sp_evidence_consider(struct sp_round *round, const struct sp_attempt *attempt, bool counts)
+{
+    struct sp_evidence_run *evidence = round->run->evidence;
+    uint8_t expect = round->run->plan->tests[attempt->test].expect;
+    if (!evidence || expect == SP_EXPECT_PERMIT) {
+        return; /* what is only permitted is never a finding */
+    }
+    struct mark *mark = &evidence->marks[attempt->test];
+    if (mark->good_batch != round->batch->id) {
+        mark->good_batch = round->batch->id;
+        mark->good = SP_NONE;
+    }
+    if (!speaks(round, attempt, counts)) {
+        bool good = expect != SP_EXPECT_DENY && counts;
+        mark->good = good && mark->good == SP_NONE ? attempt->shot : mark->good;
+    } else if (mark->told < SP_EVIDENCE_ATTEMPTS) {
+        mark->told++;
+        add_candidate(round, attempt);
+    }
+}
+
+static int by_rank(const void *pa, const void *pb)
+{
+    const struct candidate *a = pa;
+    const struct candidate *b = pb;
+    if (a->rank != b->rank) {
+        return a->rank < b->rank ? -1 : 1;
+    }
+    return a->attempt < b->attempt ? -1 : a->attempt > b->attempt;
+}
+
+static void want_candidates(struct sp_round *round)
+{
+    struct sp_evidence_run *evidence = round->run->evidence;
+    qsort(evidence->candidates, evidence->ncandidates, sizeof(*evidence->candidates), by_rank);
+    for (size_t i = 0; i < evidence->ncandidates; i++) {
+        const struct sp_attempt *attempt = &round->attempts[evidence->candidates[i].attempt];
+        struct mark *mark = &evidence->marks[attempt->test];
+        want_shot(round, attempt->test, attempt->shot, false);
+        if (!round->batch->shots[attempt->shot].at_host && !mark->has_control) {
+            mark->has_control = true;
+            want_controls(round, attempt);
+        }
+        if (!mark->has_good && mark->good != SP_NONE) {
+            mark->has_good = true;
+            want_shot(round, attempt->test, mark->good, false);
+        }
+    }
+    evidence->ncandidates = 0;
+    sp_table_release(&evidence->ranks);
+    sp_table_init(&evidence->ranks);
+}
+
+/* ---- fetching ---- */
+
+static const char *iface_name(const struct sp_session *session, uint32_t index)
+{
+    for (size_t i = 0; i < session->nifaces; i++) {
+        if (session->ifaces[i].index == index) {
+            return session->ifaces[i].name;
+        }
+    }
+    return "unknown";
+}
+
+static void on_record(struct sp_session *session, const struct sp_record *record, void *arg)
+{
+    const char *iface =
+        record->type == SP_REC_PACKET ? iface_name(session, record->u.packet.iface) : "";
+    sp_gather_take(arg, session->host, record, iface);
+}
+
+static void on_state(struct sp_session *session, void *arg)
+{
+    if (session->state != SP_PROBE_READY) {
+        sp_gather_give_up(arg, session->host);
+    }
+}
+
+void sp_evidence_fetch(struct sp_round *round)
+{
+    static const struct sp_fleet_ops ops = {.on_record = on_record, .on_state = on_state};
+    struct sp_evidence_run *evidence = round->run->evidence;
+    if (!evidence || evidence->ncandidates == 0) {
+        return;
+    }
+    struct sp_fleet *fleet = round->batch->fleet;
+    struct sp_gather *gather = &evidence->gather;
+    sp_gather_begin(gather, round->batch->id, evidence->wall_offset + round->batch->fired_us);
+    want_candidates(round);
+    sp_gather_ask(gather);
+    fleet->ops = ops;
+    fleet->ops_arg = gather;
+    for (size_t i = 0; i < gather->nwants; i++) {
+        const struct sp_want *want = &gather->wants[i];
+        struct sp_record record = {.type = SP_REC_WANT};
+        record.u.want =
+            (struct sp_rec_want){.batch = gather->batch, .block = want->block, .port = want->port};
+        if (fleet->sessions[want->host].state == SP_PROBE_READY) {
+            sp_fleet_send(&fleet->sessions[want->host], &record);
+        } else {
+            sp_gather_give_up(gather, want->host);
+        }
+    }
+    uint64_t start = sp_mono_us();
+    while (gather->open > 0) {
+        bool hurry = round->run->stop_flag && *round->run->stop_flag;
+        struct timeval tv = {.tv_usec = 20000};
+        if (sp_mono_us() - start > (hurry ? SP_EVIDENCE_HURRY_US : SP_EVIDENCE_WAIT_US)) {
+            gather->into->lost += gather->open;
+            break;
+        }
+        (void)event_base_loopexit(fleet->base, &tv);
+        (void)event_base_loop(fleet->base, EVLOOP_ONCE);
+    }
+    gather->open = 0;
+    fleet->ops = (struct sp_fleet_ops){0};
+}
