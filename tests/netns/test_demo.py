@@ -287,16 +287,16 @@ class NetworkTest(unittest.TestCase):
                     deadline, seen = time.monotonic() + 30, set()
                     while time.monotonic() < deadline and child.poll() is None:
                         seen |= self.processes(lab) - ours
-                        probes = [text for _, text in seen if "segproof-probe" in text]
-                        if how != "alone" and len(probes) > 20 and "sshd" in str(seen):
+                        over_ssh = any("--remove-self" in text for _, text in seen)
+                        if how != "alone" and over_ssh:
                             child.send_signal(how)
                             how = "alone"  # that is done
                             break
                         time.sleep(0.05)
                     child.wait(timeout=30)
                     self.assertEqual(how, "alone", "it ended before the signal")
-                    for word in ("ssh -F", "sshd: ", "segproof-probe"):
-                        self.assertTrue(any(word in text for _, text in seen), (word, seen))
+                    for word in ("ssh -F", "sshd: ", "segproof-probe", "--remove-self"):
+                        self.assertTrue(any(word in text for _, text in seen), word)
                     deadline = time.monotonic() + 10
                     while self.processes(lab) - ours and time.monotonic() < deadline:
                         time.sleep(0.05)
