@@ -283,3 +283,5 @@ if __name__ == "__main__":
     except BrokenPipeError:  # our reader has left; the network is gone already
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except KeyboardInterrupt:  # before there was a network
+        sys.exit(130)
