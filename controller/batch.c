@@ -200,8 +200,7 @@ static bool wait_hosts(struct sp_batch *batch, host_done_fn done, uint64_t timeo
     for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
         struct sp_host_batch *host = &batch->hosts[h];
         if (host->is_used && !host->is_lost && !done(host)) {
-            sp_fleet_lose(session_of(batch, h),
-                          "its probe stopped answering (%s): frozen or cut off", what);
+            sp_fleet_lose_silent(session_of(batch, h), what);
         }
     }
     return true;

@@ -26,7 +26,9 @@ struct mark {
 
 /* An attempt worth asking for. */
 struct candidate {
-    uint32_t rank, attempt;
+    uint32_t rank, order;
+    uint32_t test, shot;
+    uint32_t attempt; /* of the round, SP_NONE */
 };
 
 struct sp_evidence_run {
@@ -158,30 +160,41 @@ static bool speaks(const struct sp_round *round, const struct sp_attempt *attemp
 /* How many attempts of the same flow and rule were considered before this one: of each finding the
  * first few are asked for before any gets more. */
 static uint32_t rank_of(struct sp_evidence_run *evidence, const struct sp_round *round,
-                        const struct sp_attempt *attempt)
+                        const struct candidate *candidate)
 {
-    bool absent = !round->batch->shots[attempt->shot].at_host;
-    uint64_t key = (uint64_t)attempt->lane << 33 |
-                   (uint64_t)round->run->plan->tests[attempt->test].rule << 1 | absent;
+    const struct sp_shot_seen *shot = &round->batch->shots[candidate->shot];
+    const struct sp_test *test = &round->run->plan->tests[candidate->test];
+    /* What happened to it: tests of one rule that fail in other ways are other findings. */
+    uint64_t kind = (uint64_t)shot->at_nic | (uint64_t)shot->at_host << 1 |
+                    (uint64_t)shot->is_rewritten << 2 |
+                    (uint64_t)(shot->elsewhere != SP_NONE) << 3 |
+                    (uint64_t)is_reply(shot->answer) << 4 | (uint64_t)is_reply(shot->egress) << 5;
+    uint64_t flow = (uint64_t)test->pair * SP_PROTO_COUNT + test->proto;
+    uint64_t key = flow << 38 | (uint64_t)test->rule << 6 | kind;
     uint32_t seen = sp_table_get(&evidence->ranks, key);
     uint32_t rank = seen == SP_NO_ROW ? 0 : seen + 1;
     return sp_table_put(&evidence->ranks, key, rank) == SP_OK ? rank : SP_EVIDENCE_PER_FLOW;
 }
 
-static void add_candidate(struct sp_round *round, const struct sp_attempt *attempt)
+static void add_candidate(struct sp_round *round, struct candidate candidate)
 {
     struct sp_evidence_run *evidence = round->run->evidence;
-    uint32_t rank = rank_of(evidence, round, attempt);
-    if (rank >= SP_EVIDENCE_PER_FLOW) {
-        return; /* there is proof enough */
-    }
-    if (sp_grow((void **)&evidence->candidates, evidence->ncandidates, &evidence->cap_candidates,
+    candidate.rank = rank_of(evidence, round, &candidate);
+    candidate.order = (uint32_t)evidence->ncandidates;
+    if (candidate.rank >= SP_EVIDENCE_PER_FLOW ||
+        sp_grow((void **)&evidence->candidates, evidence->ncandidates, &evidence->cap_candidates,
                 sizeof(*evidence->candidates)) != 0) {
-        evidence->gather.into->lost++;
+        evidence->gather.into->lost++; /* others are proof enough */
         return;
     }
-    evidence->candidates[evidence->ncandidates++] =
-        (struct candidate){rank, (uint32_t)(attempt - round->attempts)};
+    evidence->candidates[evidence->ncandidates++] = candidate;
+}
+
+void sp_evidence_consider_shot(struct sp_round *round, uint32_t test, uint32_t shot)
+{
+    if (round->run->evidence) {
+        add_candidate(round, (struct candidate){.test = test, .shot = shot, .attempt = SP_NONE});
+    }
 }
 
 void sp_evidence_consider(struct sp_round *round, const struct sp_attempt *attempt, bool counts)
@@ -201,8 +214,18 @@ void sp_evidence_consider(struct sp_round *round, const struct sp_attempt *attem
         mark->good = good && mark->good == SP_NONE ? attempt->shot : mark->good;
     } else if (mark->told < SP_EVIDENCE_ATTEMPTS) {
         mark->told++;
-        add_candidate(round, attempt);
+        add_candidate(round, (struct candidate){.test = attempt->test,
+                                                .shot = attempt->shot,
+                                                .attempt = (uint32_t)(attempt - round->attempts)});
     }
+}
+
+/* Does the finding rest on something that did not arrive? */
+static bool is_absent(const struct sp_round *round, const struct sp_attempt *attempt)
+{
+    const struct sp_shot_seen *shot = &round->batch->shots[attempt->shot];
+    bool deny = round->run->plan->tests[attempt->test].expect == SP_EXPECT_DENY;
+    return !shot->at_host && !(deny && (shot->at_nic || shot->elsewhere != SP_NONE));
 }
 
 static int by_rank(const void *pa, const void *pb)
@@ -212,7 +235,7 @@ static int by_rank(const void *pa, const void *pb)
     if (a->rank != b->rank) {
         return a->rank < b->rank ? -1 : 1;
     }
-    return a->attempt < b->attempt ? -1 : a->attempt > b->attempt;
+    return a->order < b->order ? -1 : a->order > b->order;
 }
 
 static void want_candidates(struct sp_round *round)
@@ -220,10 +243,14 @@ static void want_candidates(struct sp_round *round)
     struct sp_evidence_run *evidence = round->run->evidence;
     qsort(evidence->candidates, evidence->ncandidates, sizeof(*evidence->candidates), by_rank);
     for (size_t i = 0; i < evidence->ncandidates; i++) {
-        const struct sp_attempt *attempt = &round->attempts[evidence->candidates[i].attempt];
-        struct mark *mark = &evidence->marks[attempt->test];
-        want_shot(round, attempt->test, attempt->shot, false);
-        if (!round->batch->shots[attempt->shot].at_host && !mark->has_control) {
+        const struct candidate *candidate = &evidence->candidates[i];
+        struct mark *mark = &evidence->marks[candidate->test];
+        want_shot(round, candidate->test, candidate->shot, false);
+        if (candidate->attempt == SP_NONE) {
+            continue;
+        }
+        const struct sp_attempt *attempt = &round->attempts[candidate->attempt];
+        if (is_absent(round, attempt) && !mark->has_control) {
             mark->has_control = true;
             want_controls(round, attempt);
         }

@@ -20,6 +20,8 @@ void sp_evidence_run_free(struct sp_evidence_run *evidence);
 /* After a batch: looks at an attempt that counts (its absence proves something), or that does not.
  */
 void sp_evidence_consider(struct sp_round *round, const struct sp_attempt *attempt, bool counts);
+/* A shot outside the attempts of a round (a conversation with whoever answers for a receiver). */
+void sp_evidence_consider_shot(struct sp_round *round, uint32_t test, uint32_t shot);
 /* Asks the probes for what was considered worth it; waits a bounded time. */
 void sp_evidence_fetch(struct sp_round *round);
 

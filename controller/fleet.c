@@ -46,10 +46,12 @@ static void on_own(struct sp_session *session, const struct sp_rec_own *own)
     }
 }
 
+#define SP_MAX_IFACES 4096U
+
 static void on_iface(struct sp_session *session, const struct sp_rec_iface *iface)
 {
-    if (sp_grow((void **)&session->ifaces, session->nifaces, &session->cap_ifaces,
-                sizeof(*iface)) == 0) {
+    if (session->nifaces < SP_MAX_IFACES && sp_grow((void **)&session->ifaces, session->nifaces,
+                                                    &session->cap_ifaces, sizeof(*iface)) == 0) {
         session->ifaces[session->nifaces++] = *iface;
     }
 }

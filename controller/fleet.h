@@ -118,6 +118,8 @@ void sp_fleet_settle(struct sp_fleet *fleet);
 void sp_fleet_send(struct sp_session *session, const struct sp_record *record);
 /* Gives a session up and kills its processes. */
 void sp_fleet_lose(struct sp_session *session, const char *fmt, ...) SP_PRINTF(2, 3);
+/* Gives up one that answers no more; what names the order. */
+void sp_fleet_lose_silent(struct sp_session *session, const char *what);
 bool sp_session_listens(const struct sp_session *session, uint8_t proto, uint16_t port,
                         const struct sp_addr *addr);
 /* On the same link as one of its addresses? */

@@ -126,6 +126,18 @@ void sp_fleet_lose(struct sp_session *session, const char *fmt, ...)
     sp_fleet_tell_state(session);
 }
 
+void sp_fleet_lose_silent(struct sp_session *session, const char *what)
+{
+    if (session->deployer && session->deployer->is_remote) {
+        sp_fleet_lose(session,
+                      "the connection to %s was lost, or its probe is frozen: it stopped answering "
+                      "(%s)",
+                      session->fleet->model->hosts[session->host].target, what);
+    } else {
+        sp_fleet_lose(session, "its probe stopped answering (%s): frozen or cut off", what);
+    }
+}
+
 /* ---- ending by itself ---- */
 
 void sp_fleet_begin_end(struct sp_session *session, const char *reason)

@@ -87,7 +87,7 @@ static void count(struct sp_round *round, const struct sp_attempt *try)
     if (shot->is_rewritten || shot->elsewhere != SP_NONE) {
         tally->captured = shot->captured;
     }
-    sp_evidence_consider(round, try, held || arrived);
+    sp_evidence_consider_shot(round, try->test, try->shot);
 }
 
 static enum sp_rc carry_out(struct sp_round *round, struct sp_diag *diag)

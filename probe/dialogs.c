@@ -49,7 +49,7 @@ int sp_engine_dialog_begin(struct sp_engine *engine, struct sp_shot *shot, uint6
     }
     int err = engine->io.hold(engine->io.arg, &shot->flow.src, shot->flow.sport, block->iface);
     if (err) {
-        return err;
+        return err == EPERM ? EACCES : err; /* EPERM of a shot is its host's own policy */
     }
     err = block->tech->start(&shot->flow, &io);
     if (err) {

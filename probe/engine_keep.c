@@ -7,7 +7,7 @@
 #include "probe/base/clock.h"
 #include "probe/engine_state.h"
 
-_Static_assert(SP_KEPT_MAX_BYTES == SP_CAPTURE_SNAPLEN, "a packet is kept as it was captured");
+_Static_assert(SP_KEPT_MAX_BYTES >= SP_CAPTURE_SNAPLEN, "packets are kept as they are captured");
 
 void sp_engine_keep(struct sp_engine *engine, uint8_t role, uint16_t block, uint16_t port)
 {

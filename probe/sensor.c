@@ -383,6 +383,7 @@ static void flush(struct sensor *s)
 int sp_role_sensor(const struct sp_probe_options *options)
 {
     static const struct sp_stream_ops stream_ops = {.on_record = on_order, .on_end = on_end};
+    static const struct sp_standin_ops standin_ops = {.heard = on_heard};
     struct sensor s = {.netlink = -1, .monitor = -1, .generation = options->generation};
     struct sp_diag diag = {0};
     for (int i = 0; i < SP_HOSTSOCKS; i++) {
@@ -418,7 +419,7 @@ int sp_role_sensor(const struct sp_probe_options *options)
         rc = sp_engine_new(&io, &options->bounds, options->generation, &s.engine);
     }
     if (rc == SP_OK) {
-        rc = sp_standins_new(s.base, SP_ASK_FD, on_heard, &s, &s.standins);
+        rc = sp_standins_new(s.base, SP_ASK_FD, &standin_ops, &s, &s.standins);
     }
     if (rc == SP_OK) {
         rc = add_events(&s, &diag);

@@ -24,7 +24,7 @@ struct connection {
 struct sp_standins {
     struct event_base *base;
     int ask_fd;
-    sp_standin_fn fn;
+    const struct sp_standin_ops *ops;
     void *arg;
     struct {
         struct event *event;
@@ -34,8 +34,8 @@ struct sp_standins {
     struct connection connections[SP_STANDIN_CONNECTIONS];
 };
 
-enum sp_rc sp_standins_new(struct event_base *base, int ask_fd, sp_standin_fn fn, void *arg,
-                           struct sp_standins **ret_standins)
+enum sp_rc sp_standins_new(struct event_base *base, int ask_fd, const struct sp_standin_ops *ops,
+                           void *arg, struct sp_standins **ret_standins)
 {
     struct sp_standins *s = sp_calloc(1, sizeof(*s));
     if (!s) {
@@ -43,7 +43,7 @@ enum sp_rc sp_standins_new(struct event_base *base, int ask_fd, sp_standin_fn fn
     }
     s->base = base;
     s->ask_fd = ask_fd;
-    s->fn = fn;
+    s->ops = ops;
     s->arg = arg;
     *ret_standins = s;
     return SP_OK;
@@ -75,7 +75,7 @@ static bool go_on(struct connection *c)
         c->len = 0;
         return wait_on(c);
     }
-    enum sp_stand_act act = c->owner->fn(c->owner->arg, c->bytes, c->len, reply, &len);
+    enum sp_stand_act act = c->owner->ops->heard(c->owner->arg, c->bytes, c->len, reply, &len);
     if (act == SP_STAND_REPLY) {
         if (send(c->fd, reply, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len) {
             return false;

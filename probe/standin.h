@@ -15,14 +15,15 @@
 struct event_base;
 struct sp_standins;
 
-/* What to do with the first bytes of a connection, as sp_engine_stand_heard(). */
-typedef enum sp_stand_act (*sp_standin_fn)(void *arg, const uint8_t *bytes, size_t len,
-                                           uint8_t reply[static SP_FORM_MAX],
-                                           size_t *ret_reply_len);
+struct sp_standin_ops {
+    /* What to do with the first bytes of a connection, as sp_engine_stand_heard(). */
+    enum sp_stand_act (*heard)(void *arg, const uint8_t *bytes, size_t len,
+                               uint8_t reply[static SP_FORM_MAX], size_t *ret_reply_len);
+};
 
 /* ask_fd: to the parent, for ports this process has no privilege for; -1 = there is none. */
-enum sp_rc sp_standins_new(struct event_base *base, int ask_fd, sp_standin_fn fn, void *arg,
-                           struct sp_standins **ret_standins) SP_MUST_CHECK;
+enum sp_rc sp_standins_new(struct event_base *base, int ask_fd, const struct sp_standin_ops *ops,
+                           void *arg, struct sp_standins **ret_standins) SP_MUST_CHECK;
 /* 0 or errno. */
 int sp_standins_open(struct sp_standins *standins, const struct sp_addr *addr, uint16_t port,
                      uint32_t iface);

@@ -31,8 +31,9 @@ static socklen_t name_of(const struct sp_addr *addr, uint16_t port, uint32_t ifa
 
 /* Makes the stack drop without an answer what comes for this listener. Before Linux 6.18.y a filter
  * does that without any privilege; later kernels want CAP_NET_ADMIN for one on a TCP socket, which
- * the sensor has not. A minimal TTL of 255 (RFC 5082) does the same for whatever was routed, and for
- * neighbours whose stack does not start at 255: nearly all. Either is enough, so both are tried. */
+ * the sensor has not. A minimal TTL of 255 (RFC 5082) does the same for whatever was routed, and
+ * for neighbours whose stack does not start at 255: nearly all. Either is enough, so both are
+ * tried. */
 static bool mute(int fd, sa_family_t family)
 {
     struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
@@ -52,9 +53,8 @@ static bool set_up(int fd, sa_family_t family, enum sp_tcp_kind kind)
         return false;
     }
     /* Before the port is taken: there is no moment in which it could accept. */
-    return kind == SP_TCP_HOLD
-               ? mute(fd, family)
-               : setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0;
+    return kind == SP_TCP_HOLD ? mute(fd, family)
+                               : setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0;
 }
 
 int sp_tcp_listen(const struct sp_addr *addr, uint16_t port, uint32_t iface, enum sp_tcp_kind kind,

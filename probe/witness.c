@@ -100,6 +100,14 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     }
 }
 
+/* Of a conversation every packet is evidence, also those without a tag. */
+static void keep_talk(struct sp_engine *engine, const struct sp_shot *shot, uint8_t role)
+{
+    if (shot && shot->is_sent && engine->batch.blocks[shot->block_row].tech->on_packet) {
+        sp_engine_keep(engine, role, shot->flow.block, shot->flow.port);
+    }
+}
+
 static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
 {
     uint16_t block;
@@ -112,9 +120,15 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t 
             shot->has_left = 1;
             shot->left_us = now_us;
             sp_engine_keep(engine, SP_KEPT_SENT, block, port);
+        } else {
+            keep_talk(engine, shot, SP_KEPT_SENT);
         }
         return;
     }
+    keep_talk(
+        engine,
+        sp_batch_shot_by_tuple(&engine->batch, &pkt->dst, pkt->ip_proto, pkt->dport, pkt->sport),
+        SP_KEPT_SENT);
     on_egress(engine, pkt);
 }
 
@@ -167,6 +181,7 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
     }
     bool later = is_later_segment(pkt);
     if (later && a->nic_count > 0) {
+        sp_engine_keep(engine, row == SP_NO_ROW ? SP_KEPT_STRAY : SP_KEPT_ARRIVED, id, port);
         return;
     }
     if (later) {
@@ -183,6 +198,8 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
         if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_CONTROL) != 0) {
             tell_arrival(engine, a, SP_SEEN_NIC);
         }
+    } else if (row != SP_NO_ROW && tech->on_packet) {
+        sp_engine_keep(engine, SP_KEPT_ARRIVED, id, port);
     }
 }
 
@@ -206,6 +223,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
         if ((pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK)) == SP_TCP_SYN) {
             return false; /* a probe of somebody's, not an answer */
         }
+        keep_talk(engine, shot, SP_KEPT_ANSWER);
         sp_engine_dialog_packet(engine, shot, pkt, sp_mono_us());
         return true;
     }

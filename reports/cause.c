@@ -60,6 +60,40 @@ static const struct {
                        "compare the rules of the parallel paths, then look for rate limits"},
     [SP_CAUSE_PROXY] = {"something on the path answers in place of the receiver",
                         "find the proxy that answers and close the flow there, or declare it"},
+    [SP_CAUSE_AROUND] =
+        {"it goes around the load balancer @: its backend's port is open to clients",
+         "let only @ reach the backend's port"},
+    [SP_CAUSE_BALANCER_PORT] = {"the load balancer's address takes a port that it does not declare",
+                                "remove the listener of @ that takes it, or declare it"},
+    [SP_CAUSE_BALANCER_CLIENT] = {"the load balancer serves clients that its `from` does not name",
+                                  "limit the clients of @ in front of it or in its own rules"},
+    [SP_CAUSE_BALANCER_SILENT] =
+        {"nothing comes from the load balancer's address: it is down, does "
+         "not listen there, or the path to it is closed",
+         "check that @ runs and listens there, then the firewall before it"},
+    [SP_CAUSE_BACKENDS_DEAD] = {"the load balancer answers and no backend gets anything: it has "
+                                "nobody to pass it on to",
+                                "check that the backends of @ are in rotation and pass its health "
+                                "check, and that it may reach their port"},
+    [SP_CAUSE_BACKEND_MISSED] =
+        {"the load balancer never passes a flow to @: dead, out of rotation, "
+         "closed by its own firewall, or failing the health check",
+         "check that @ is in the pool and passes the health check, and that "
+         "its firewall lets the load balancer in"},
+    [SP_CAUSE_BACKEND_FOREIGN] =
+        {"the load balancer passes flows to @, which is no backend of this "
+         "listener",
+         "take @ out of the pool, or declare it as a backend"},
+    [SP_CAUSE_BACKEND_UNKNOWN] = {"answered by somebody who is no declared backend",
+                                  "look for members of the pool of @ that are not declared"},
+    [SP_CAUSE_SOURCE_REWRITTEN] = {"the load balancer rewrites the source that it should "
+                                   "preserve",
+                                   "make @ keep the client's address, or declare `source: "
+                                   "rewritten`"},
+    [SP_CAUSE_SOURCE_OTHER] = {"it reaches the backend with other addresses or ports than the load "
+                               "balancer's declaration says",
+                               "compare how it arrived with `sources`, `source` and `backend_port` "
+                               "of @"},
 };
 
 const char *sp_cause_str(enum sp_cause cause)
@@ -305,15 +339,19 @@ static bool others_may(const struct sp_lookup *lookup, const struct sp_entry *te
 
 /* ------------------------------------------------------------------ the guess */
 
-static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_pair *pair,
+static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_result *result,
                                 const struct sp_entry *tests, size_t n)
 {
+    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[tests[0].test].pair];
     struct tally flow = whole_flow(lookup, tests);
     if (all_give(lookup, tests, n, twin_holds)) {
         return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
     }
     if (flow.denied_leaks > 1 && flow.denied_holds == 0) {
         return SP_CAUSE_NO_FILTER;
+    }
+    if (sp_cause_around(result, tests, n)) {
+        return SP_CAUSE_AROUND;
     }
     if (all_give(lookup, tests, n, beside_opened)) {
         return SP_CAUSE_TOO_WIDE;
@@ -361,11 +399,14 @@ enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_res
                              const struct sp_entry *tests, size_t n)
 {
     const struct sp_outcome *outcome = &result->outcomes[tests[0].test];
-    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[tests[0].test].pair];
     bool stray = outcome->seen.elsewhere > 0 && outcome->seen.host == 0 && outcome->seen.nic == 0;
+    enum sp_cause balanced = sp_cause_balanced(result, tests, n);
+    if (balanced != SP_CAUSE_COUNT) {
+        return balanced;
+    }
     switch ((enum sp_verdict)tests[0].verdict) {
     case SP_VERDICT_LEAK:
-        return stray ? SP_CAUSE_ELSEWHERE : guess_leak(lookup, pair, tests, n);
+        return stray ? SP_CAUSE_ELSEWHERE : guess_leak(lookup, result, tests, n);
     case SP_VERDICT_MISDELIVERED:
         return outcome->seen.elsewhere > 0 ? SP_CAUSE_ELSEWHERE : SP_CAUSE_REWRITTEN;
     case SP_VERDICT_BLOCKED:

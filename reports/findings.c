@@ -64,6 +64,8 @@ void sp_finding_release(struct sp_finding *finding)
     sp_free(finding->ports);
     sp_free(finding->where);
     sp_free(finding->line);
+    sp_free(finding->cause);
+    sp_free(finding->remedy);
     sp_free(finding->repeat);
     sp_free(finding->evidence);
     sp_free(finding->proof);
@@ -86,7 +88,13 @@ static enum sp_severity severity_of(const struct sp_model *model, const struct s
     if (finding->verdict == SP_VERDICT_LEAK) {
         return is_external(model, finding->from) ? SP_SEVERITY_CRITICAL : SP_SEVERITY_HIGH;
     }
-    bool is_low = finding->verdict == SP_VERDICT_PARTIAL || finding->verdict == SP_VERDICT_PROXIED;
+    if (finding->cause_kind == SP_CAUSE_BACKEND_FOREIGN ||
+        finding->cause_kind == SP_CAUSE_BACKEND_UNKNOWN) {
+        return SP_SEVERITY_HIGH; /* clients talk to who was never meant to serve them */
+    }
+    bool is_low = (finding->verdict == SP_VERDICT_PARTIAL &&
+                   finding->cause_kind != SP_CAUSE_BACKEND_MISSED) ||
+                  finding->verdict == SP_VERDICT_PROXIED;
     return is_low ? SP_SEVERITY_LOW : SP_SEVERITY_MEDIUM;
 }
 
@@ -100,7 +108,11 @@ static uint16_t delivered_of(const struct sp_result *result, const struct sp_ent
     }
     bool at_host = entry->expect != SP_EXPECT_DENY || pair->layer == SP_LAYER_HOST;
     uint16_t arrived = at_host || seen->host > seen->nic ? seen->host : seen->nic;
-    return arrived > 0 || entry->expect != SP_EXPECT_DENY ? arrived : seen->elsewhere;
+    if (arrived > 0 || entry->expect != SP_EXPECT_DENY) {
+        return arrived;
+    }
+    /* Who serves at a balancer's address got it, though no probe saw him. */
+    return seen->elsewhere == 0 && pair->is_balanced ? seen->answered : seen->elsewhere;
 }
 
 static const char *receiver_of(const struct sp_seen *seen, bool one_sided)
@@ -110,6 +122,9 @@ static const char *receiver_of(const struct sp_seen *seen, bool one_sided)
     }
     if (seen->rewritten > 0) {
         return "rewritten";
+    }
+    if (seen->foreign > 0 && seen->backends_blind == 0) {
+        return "foreign";
     }
     if (seen->host > 0) {
         return "intact";
@@ -136,6 +151,14 @@ static enum sp_rc show_sample(const struct sp_result *result, struct sp_finding 
 
     char text[SP_ADDR_STRLEN];
     const char *where = NULL;
+    if (finding->cause_kind == SP_CAUSE_BACKEND_MISSED) {
+        struct sp_buf missed;
+        sp_buf_init(&missed, SP_PORTS_MAX_BYTES);
+        (void)sp_served_missed(result, sample->test, SIZE_MAX, &missed);
+        finding->where = sp_buf_take(&missed);
+        sp_buf_release(&missed);
+        return finding->where ? SP_OK : SP_E_NOMEM;
+    }
     if (seen->elsewhere > 0 && seen->elsewhere_host < result->model->nhosts) {
         where = sp_model_target_name(result->model, seen->elsewhere_host);
     } else if (seen->answerer_addr.family != SP_FAMILY_NONE &&
@@ -201,6 +224,19 @@ static char *repeat_of(const struct sp_result *result, const struct sp_finding *
     return text;
 }
 
+static enum sp_rc tell_cause(const struct sp_result *result, struct sp_finding *finding,
+                             const struct sp_entry *sample)
+{
+    enum sp_cause cause = (enum sp_cause)finding->cause_kind;
+    char *subject = sp_cause_subject(cause, result, sample);
+    if (subject) {
+        finding->cause = sp_cause_words(sp_cause_str(cause), subject);
+        finding->remedy = sp_cause_words(sp_cause_remedy(cause), subject);
+    }
+    sp_free(subject);
+    return finding->cause && finding->remedy ? SP_OK : SP_E_NOMEM;
+}
+
 static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_lookup *lookup,
                                const struct sp_entry *run, size_t n, bool is_second,
                                struct sp_finding *finding)
@@ -216,17 +252,14 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->expect = run[0].expect;
     finding->tests = (uint32_t)n;
     finding->policy = sp_rule_name(result->model, run[0].rule, run[0].expect);
-    finding->severity = severity_of(result->model, finding);
     finding->grade = SP_GRADE_PAIR;
     for (size_t i = 0; i < n; i++) {
         uint8_t grade = result->outcomes[run[i].test].grade;
         grade = grade > SP_GRADE_PAIR ? (uint8_t)SP_GRADE_NONE : grade;
         finding->grade = grade < finding->grade ? grade : finding->grade;
     }
-    enum sp_cause cause = sp_cause_guess(lookup, result, run, n);
-    finding->cause_kind = (uint8_t)cause;
-    finding->cause = sp_cause_str(cause);
-    finding->remedy = sp_cause_remedy(cause);
+    finding->cause_kind = (uint8_t)sp_cause_guess(lookup, result, run, n);
+    finding->severity = severity_of(result->model, finding);
 
     struct sp_buf ports;
     sp_buf_init(&ports, SP_PORTS_MAX_BYTES);
@@ -239,7 +272,11 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     if (rc != SP_OK || !finding->ports || !finding->line || !finding->repeat) {
         return rc != SP_OK ? rc : SP_E_NOMEM;
     }
-    rc = show_sample(result, finding, best_sample(result, run, n));
+    const struct sp_entry *sample = best_sample(result, run, n);
+    rc = show_sample(result, finding, sample);
+    if (rc == SP_OK) {
+        rc = tell_cause(result, finding, sample);
+    }
     if (rc == SP_OK) {
         rc = sp_finding_proof(result, run, n, finding);
     }
@@ -349,7 +386,13 @@ static int cmp_cause(const void *pa, const void *pb)
 struct ref {
     uint32_t rule, finding;
     uint8_t cause;
+    const char *remedy; /* names the host or balancer that one repair is about; borrowed */
 };
+
+static bool same_repair(const struct ref *a, const struct ref *b)
+{
+    return a->rule == b->rule && a->cause == b->cause && strcmp(a->remedy, b->remedy) == 0;
+}
 
 static int cmp_ref(const void *pa, const void *pb)
 {
@@ -357,6 +400,10 @@ static int cmp_ref(const void *pa, const void *pb)
     const struct ref *b = pb;
     SP_CMP(a->rule, b->rule);
     SP_CMP(a->cause, b->cause);
+    int order = strcmp(a->remedy, b->remedy);
+    if (order != 0) {
+        return order;
+    }
     SP_CMP(a->finding, b->finding);
     return 0;
 }
@@ -397,12 +444,12 @@ enum sp_rc sp_group_causes(struct sp_summary *summary)
     for (size_t i = 0; i < summary->nfindings; i++) {
         refs[i] = (struct ref){.rule = summary->findings[i].rule,
                                .finding = (uint32_t)i,
-                               .cause = summary->findings[i].cause_kind};
+                               .cause = summary->findings[i].cause_kind,
+                               .remedy = summary->findings[i].remedy};
     }
     qsort(refs, summary->nfindings, sizeof(*refs), cmp_ref);
     for (size_t i = 0, end; i < summary->nfindings && rc == SP_OK; i = end) {
-        for (end = i + 1; end < summary->nfindings && refs[end].rule == refs[i].rule &&
-                          refs[end].cause == refs[i].cause;) {
+        for (end = i + 1; end < summary->nfindings && same_repair(&refs[end], &refs[i]);) {
             end++;
         }
         rc = add_cause(summary, refs + i, end - i, &cap);

@@ -70,6 +70,16 @@ enum sp_cause {
     SP_CAUSE_WAY_BACK,
     SP_CAUSE_LOSS,
     SP_CAUSE_PROXY,
+    SP_CAUSE_AROUND, /* the rest is of load balancers: cause_balancer.c */
+    SP_CAUSE_BALANCER_PORT,
+    SP_CAUSE_BALANCER_CLIENT,
+    SP_CAUSE_BALANCER_SILENT,
+    SP_CAUSE_BACKENDS_DEAD,
+    SP_CAUSE_BACKEND_MISSED,
+    SP_CAUSE_BACKEND_FOREIGN,
+    SP_CAUSE_BACKEND_UNKNOWN,
+    SP_CAUSE_SOURCE_REWRITTEN, /* declared as preserved */
+    SP_CAUSE_SOURCE_OTHER,     /* declared as rewritten, and comes from no declared address */
     SP_CAUSE_COUNT
 };
 
@@ -86,8 +96,27 @@ void sp_lookup_release(struct sp_lookup *lookup);
 /* The likely cause of n tests of one finding, sorted by port; n > 0. */
 enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_result *result,
                              const struct sp_entry *tests, size_t n);
+/* "@" in them stands for whoever sp_cause_subject() names. */
 const char *sp_cause_str(enum sp_cause cause);
 const char *sp_cause_remedy(enum sp_cause cause);
+
+/* cause_balancer.c: the causes that only a load balancer's address, or its backend's, can have;
+ * SP_CAUSE_COUNT when none of them fits and the general ones are to be tried. */
+enum sp_cause sp_cause_balanced(const struct sp_result *result, const struct sp_entry *tests,
+                                size_t n);
+bool sp_cause_around(const struct sp_result *result, const struct sp_entry *tests, size_t n);
+/* The host or balancer that a cause speaks of, owned; "" when it names nobody. */
+char *sp_cause_subject(enum sp_cause cause, const struct sp_result *result,
+                       const struct sp_entry *test) SP_MUST_CHECK;
+/* The text with the subject in the place of every "@". */
+char *sp_cause_words(const char *text, const char *subject) SP_MUST_CHECK;
+
+/* served.c */
+enum sp_rc sp_group_served(struct sp_summary *summary) SP_MUST_CHECK;
+/* Names of the backends with a probe that no flow of an allowed test has reached, with commas; most
+ * of them, then "and 5 more". False when there is none. */
+bool sp_served_missed(const struct sp_result *result, uint32_t test, size_t most,
+                      struct sp_buf *out);
 
 /* ports.c: lists of ports, "22,8000-8100". Each call adds to what out already holds. */
 void sp_ports_range(struct sp_buf *out, uint8_t proto, uint16_t lo, uint16_t hi);

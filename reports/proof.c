@@ -31,7 +31,7 @@ static const char *why_none(const struct sp_result *result, const struct sp_find
         return "none: the sender's own firewall refused to send, so there is no packet";
     }
     return result->evidence->lost > 0
-               ? "none: a probe had no room to keep its packets, or no time to hand them over"
+               ? "none: its packets were not kept or not fetched: too many others came first"
                : "none: no probe has kept a packet of it, for its host was lost";
 }
 

@@ -110,8 +110,8 @@ static void conclude(struct sp_summary *summary)
 enum sp_rc sp_summary_new(const struct sp_result *result, struct sp_summary **ret_summary)
 {
     static enum sp_rc (*const parts[])(struct sp_summary *) = {
-        sp_group_findings, sp_name_evidence, sp_group_causes, sp_group_open,
-        sp_group_untested, sp_group_pairs,   sp_group_matrix, sp_group_coverage,
+        sp_group_findings, sp_name_evidence, sp_group_causes,   sp_group_open,   sp_group_untested,
+        sp_group_pairs,    sp_group_matrix,  sp_group_coverage, sp_group_served,
     };
     struct sp_summary *summary = sp_calloc(1, sizeof(*summary));
     if (!summary) {
@@ -172,6 +172,7 @@ void sp_summary_free(struct sp_summary *summary)
     sp_free(summary->segments);
     sp_free(summary->cells);
     sp_free(summary->causes);
+    sp_free(summary->served);
     sp_free(summary);
 }
 

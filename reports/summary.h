@@ -54,16 +54,18 @@ struct sp_finding {
     uint16_t attempts; /* that count */
     uint16_t delivered;
     const char *sender;   /* what the sender got back: sp_answer_str, static */
-    const char *receiver; /* "none", "nic_only", "intact", "rewritten", "elsewhere", "no_probe" */
+    const char *receiver; /* "none", "nic_only", "intact", "rewritten", "elsewhere", "foreign" (who
+                             is no backend served it), "no_probe" */
     const char *egress;   /* the answer that left the receiver, or "none" */
-    char *where;          /* who else got it, or who refused it; NULL = unknown */
+    char *where;          /* who else got it, who refused it, or which backends never got it; NULL =
+                             unknown */
     const char *policy;   /* the rule's name or "default deny"; borrowed */
     char *line;           /* "shop.yaml:41"; the file alone for default deny */
     uint8_t cause_kind;   /* enum sp_cause */
-    const char *cause;    /* a clause, static */
-    const char *remedy;   /* static */
-    char *repeat;         /* a command line */
-    char *evidence;       /* the name of its file, "leak-1.pcapng"; NULL = none */
+    char *cause;          /* a clause; names whoever it speaks of */
+    char *remedy;
+    char *repeat;            /* a command line */
+    char *evidence;          /* the name of its file, "leak-1.pcapng"; NULL = none */
     const char *no_evidence; /* why there is none, though it was asked for; static */
     uint32_t *proof;         /* of its tests, those of which there are packets */
     size_t nproof;
@@ -120,12 +122,22 @@ struct sp_cell {
 
 /* Findings that one repair would end: the same rule and the same likely cause. */
 struct sp_cause_group {
-    const char *cause, *remedy; /* static */
+    const char *cause, *remedy; /* borrowed from its first finding */
     const char *policy;         /* borrowed */
     uint32_t rule;
     enum sp_severity severity; /* the worst */
     uint32_t *findings;        /* indexes */
     size_t nfindings;
+};
+
+/* What one client saw of one listener of a load balancer, at one address of it: an allowed or
+ * permitted test. */
+struct sp_served {
+    uint32_t balancer; /* index into model->balancers */
+    uint32_t listener; /* index into its listeners */
+    struct sp_addr addr;
+    uint32_t from; /* host */
+    uint32_t test;
 };
 
 struct sp_summary {
@@ -152,6 +164,8 @@ struct sp_summary {
     size_t ncells;
     struct sp_cause_group *causes;
     size_t ncauses;
+    struct sp_served *served; /* by balancer, listener, address, client */
+    size_t nserved;
 };
 
 enum sp_rc sp_summary_new(const struct sp_result *result,

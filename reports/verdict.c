@@ -237,6 +237,11 @@ static struct sp_judgement judge_delivered(const struct sp_seen *seen, enum sp_u
     return judge_share(works, seen, 14, reason);
 }
 
+static uint16_t less(uint16_t from, uint16_t by)
+{
+    return (uint16_t)(from > by ? from - by : 0);
+}
+
 /* What the backends' probes received of the flows to a balancer (design section 7). */
 static struct sp_judgement judge_balanced_allow(const struct sp_seen *seen, enum sp_unsound reason)
 {
@@ -263,8 +268,8 @@ static struct sp_judgement judge_balanced_allow(const struct sp_seen *seen, enum
     }
     struct sp_seen of_probes = *seen; /* flows to backends without a probe were seen by nobody */
     if (seen->backends_blind > 0) {
-        of_probes.attempts = (uint16_t)(seen->attempts - seen->foreign);
-        of_probes.answered = (uint16_t)(seen->answered - seen->foreign);
+        of_probes.attempts = less(seen->attempts, seen->foreign);
+        of_probes.answered = less(seen->answered, seen->foreign);
     }
     struct sp_judgement judged = judge_delivered(&of_probes, reason);
     bool whole = judged.verdict == SP_VERDICT_HOLDS || judged.verdict == SP_VERDICT_PARTIAL;

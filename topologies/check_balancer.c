@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Lints of load balancers. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -124,11 +125,143 @@ static void check_one(const struct sp_balancer *balancer, struct sp_problems *pr
     }
 }
 
+static bool is_word(const char *text, const char *word)
+{
+    return text && strcmp(text, word) == 0;
+}
+
+/* Its own addresses must fit what it offers, and serve a purpose. */
+static void check_sources(const struct sp_balancer *balancer, struct sp_problems *problems)
+{
+    char addr[SP_ADDR_STRLEN];
+    bool rewrites = false;
+    for (size_t l = 0; l < balancer->nlisteners; l++) {
+        rewrites = rewrites || is_word(balancer->listeners[l].source, "rewritten");
+    }
+    if (balancer->nsources > 0 && !rewrites) {
+        sp_check_add(
+            problems, false, balancer->pos, "load_balancers", balancer->name,
+            "'%s' declares `sources`, but no listener says `source: rewritten`: they explain "
+            "its health checks only",
+            balancer->name);
+    }
+    for (size_t i = 0; i < balancer->nsources; i++) {
+        bool fits = false;
+        for (size_t a = 0; a < balancer->naddrs; a++) {
+            fits = fits || balancer->addrs[a].family == balancer->sources[i].family;
+        }
+        if (!fits) {
+            sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                         "%s of `sources` is of another family than every address of '%s': no flow "
+                         "will be expected from it",
+                         sp_addr_str(&balancer->sources[i], addr), balancer->name);
+        }
+    }
+}
+
+/* Why the allowed flows of a listener will not be tested in full. */
+enum gap { GAP_NONE, GAP_ONE_SIDED, GAP_BLIND, GAP_MEEK, GAP_COUNT };
+
+struct gaps {
+    const struct sp_listener *first[GAP_COUNT];
+    const struct sp_host *host[GAP_COUNT]; /* the backend at which it shows */
+    size_t n[GAP_COUNT];
+};
+
+static enum gap gap_of(const struct sp_model *m, const struct sp_balancer *balancer,
+                       const struct sp_listener *listener, const struct sp_host **ret_host)
+{
+    uint8_t proto = listener->port.proto;
+    enum gap gap = GAP_NONE;
+    if (balancer->nreceivers == 0) {
+        return listener->nbackends > 0 ? GAP_ONE_SIDED : GAP_NONE;
+    }
+    if (sp_model_data_ok(m, proto, listener->backend_port) ||
+        sp_model_data_ok(m, proto, listener->port.lo)) {
+        return GAP_NONE;
+    }
+    for (size_t i = 0; gap != GAP_BLIND && i < listener->nbackends; i++) {
+        const struct sp_host *host = &m->hosts[listener->backends[i]];
+        bool meek = proto == SP_PROTO_TCP && sp_model_host_hazard(m, listener->backends[i]) < 'B';
+        enum gap here = !host->via ? GAP_BLIND : meek ? GAP_MEEK : GAP_NONE;
+        if (here == GAP_BLIND || (here == GAP_MEEK && gap == GAP_NONE)) {
+            gap = here;
+            *ret_host = host;
+        }
+    }
+    return gap;
+}
+
+/* Once for all listeners of a balancer: the next one has the same remedy. */
+static void tell_gap(const struct sp_balancer *balancer, const struct gaps *gaps, enum gap gap,
+                     struct sp_problems *problems)
+{
+    char port[SP_PORTSPEC_STRLEN], backend[SP_PORTSPEC_STRLEN], more[48] = "";
+    const struct sp_listener *listener = gaps->first[gap];
+    if (!listener) {
+        return;
+    }
+    struct sp_portspec at = listener->port;
+    at.lo = at.hi = listener->backend_port;
+    (void)sp_portspec_str(&listener->port, port);
+    (void)sp_portspec_str(&at, backend);
+    if (gaps->n[gap] > 1) {
+        (void)snprintf(more, sizeof(more), " (and %zu more)", gaps->n[gap] - 1);
+    }
+    if (gap == GAP_ONE_SIDED) {
+        sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                     "no backend of '%s' has a probe: its address will be judged from the client's "
+                     "side only",
+                     balancer->name);
+    } else if (gap == GAP_BLIND) {
+        sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                     "allowed flows of the listener %s%s of '%s' will not be tested: the backend "
+                     "'%s' has no probe, and they may reach a service there; give it a probe, or "
+                     "mark a service on %s with `data: ok`",
+                     port, more, balancer->name, gaps->host[gap]->name, backend);
+    } else {
+        sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                     "allowed flows of the listener %s%s of '%s' will not be tested: they need a "
+                     "stand-in listener on '%s' (`hazard: B` for its network), or a service on %s "
+                     "with `data: ok`",
+                     port, more, balancer->name, gaps->host[gap]->name, backend);
+    }
+}
+
+static void check_listeners(const struct sp_model *m, const struct sp_balancer *balancer,
+                            struct sp_problems *problems)
+{
+    char port[SP_PORTSPEC_STRLEN];
+    struct gaps gaps = {0};
+    for (size_t l = 0; l < balancer->nlisteners; l++) {
+        const struct sp_listener *listener = &balancer->listeners[l];
+        const struct sp_host *host = NULL;
+        if (is_word(listener->mode, "l7") && listener->proxy_protocol &&
+            strcmp(listener->proxy_protocol, "none") != 0) {
+            sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                         "the listener %s of '%s' is l7 and sends proxy protocol %s: l7 tells the "
+                         "client's address in its own headers; was `mode: l4` meant?",
+                         sp_portspec_str(&listener->port, port), balancer->name,
+                         listener->proxy_protocol);
+        }
+        enum gap gap = gap_of(m, balancer, listener, &host);
+        if (gaps.n[gap]++ == 0) {
+            gaps.first[gap] = listener;
+            gaps.host[gap] = host;
+        }
+    }
+    for (int gap = GAP_ONE_SIDED; gap < GAP_COUNT; gap++) {
+        tell_gap(balancer, &gaps, (enum gap)gap, problems);
+    }
+}
+
 void sp_check_balancers(const struct sp_model *m, struct sp_problems *problems)
 {
     bool was_clean = problems->nerrors == 0;
     for (size_t i = 0; was_clean && i < m->nbalancers; i++) {
         check_one(&m->balancers[i], problems);
+        check_sources(&m->balancers[i], problems);
+        check_listeners(m, &m->balancers[i], problems);
     }
     size_t n = count_entries(m);
     if (m->nbalancers == 0) {

@@ -123,6 +123,23 @@ static void rank_matches(const struct sp_model *model, struct sp_explain_piece *
     }
 }
 
+/* How an allowed port of a balancer's address is tested: see sp_reason_ways and what the run leaves
+ * alone. */
+static void judge_listener(const struct sp_model *model, const struct sp_pair *pair,
+                           struct sp_explain_piece *piece)
+{
+    struct sp_ways ways;
+    enum sp_reason reason = sp_reason_ways(model, NULL, pair, piece->proto, &ways);
+    piece->talks =
+        reason == SP_REASON_NONE && ways.allow != SP_NO_TECHNIQUE && sp_technique_talks(ways.allow);
+    if (reason == SP_REASON_NONE && ways.allow == SP_NO_TECHNIQUE) {
+        reason = SP_REASON_HAZARD;
+    }
+    piece->untested = reason != SP_REASON_NONE ? sp_reason_str(reason)
+                      : pair->one_sided        ? NULL
+                                               : sp_listener_hindrance(model, piece->listener);
+}
+
 /* Whether a plan would test the piece over one of the paths, and its very port. */
 static void judge_tested(const struct sp_model *model, const struct sp_explain_answer *answer,
                          struct sp_explain_piece *piece)
@@ -138,6 +155,10 @@ static void judge_tested(const struct sp_model *model, const struct sp_explain_a
         piece->untested = answer->paths[i].untested;
         enum sp_reason reason =
             sp_reason_proto(model, NULL, m->from, m->to, piece->proto, family, &technique);
+        if (piece->listener && !piece->untested && reason == SP_REASON_NONE) {
+            judge_listener(model, &answer->paths[i].pair, piece);
+            continue;
+        }
         uint16_t echo = piece->proto == SP_PROTO_ICMP ? SP_PORT_ICMP_ECHO : SP_PORT_ICMP6_ECHO;
         bool icmp = piece->proto == SP_PROTO_ICMP || piece->proto == SP_PROTO_ICMP6;
         if (reason == SP_REASON_NONE && icmp && (echo < piece->lo || echo > piece->hi)) {
@@ -179,13 +200,19 @@ static enum sp_rc add_pieces(struct sp_policy *policy, const struct sp_model *mo
                     sizeof(*answer->pieces)) != 0) {
             return SP_E_NOMEM;
         }
+        const struct sp_listener *listener = iv->expect != SP_EXPECT_DENY && iv->lo == iv->hi
+                                                 ? sp_model_listener(model, m.to, proto, iv->lo)
+                                                 : NULL;
         struct sp_explain_piece *piece = &answer->pieces[answer->npieces++];
-        *piece = (struct sp_explain_piece){.proto = proto,
-                                           .lo = iv->lo < lo ? (uint16_t)lo : iv->lo,
-                                           .hi = iv->hi > hi ? (uint16_t)hi : iv->hi,
-                                           .expect = iv->expect,
-                                           .rule = iv->rule,
-                                           .interval = *iv};
+        *piece = (struct sp_explain_piece){
+            .proto = proto,
+            .lo = iv->lo < lo ? (uint16_t)lo : iv->lo,
+            .hi = iv->hi > hi ? (uint16_t)hi : iv->hi,
+            .expect = iv->expect,
+            .rule = iv->rule,
+            .listener = listener,
+            .flows = listener ? sp_plan_flows_for(listener->nbackends) : 0,
+            .interval = *iv};
         if (iv->rule == SP_NONE) {
             piece->by_default = iv->expect == SP_EXPECT_DENY
                                     ? "by default: no rule says anything about it"
@@ -240,7 +267,8 @@ static enum sp_rc add_member(struct sp_explain_answer *answer, struct sp_explain
 static bool same_piece(const struct sp_explain_piece *a, const struct sp_explain_piece *b)
 {
     if (a->proto != b->proto || a->lo != b->lo || a->hi != b->hi || a->expect != b->expect ||
-        a->rule != b->rule || a->untested != b->untested || a->tested_itself != b->tested_itself ||
+        a->rule != b->rule || a->untested != b->untested || a->listener != b->listener ||
+        a->talks != b->talks || a->tested_itself != b->tested_itself ||
         a->interval.lo != b->interval.lo || a->interval.hi != b->interval.hi ||
         a->nmatches != b->nmatches) {
         return false;

@@ -31,6 +31,11 @@ struct sp_explain_piece {
     size_t nmatches, matches_cap;
     const char *untested; /* borrowed, static: why a plan would leave it out; NULL = tested */
     struct sp_interval interval; /* the maximal interval that it lies in */
+    /* The balancer's listener that the piece is, allowed or permitted; NULL for all others. Then
+     * flows is how many it takes to meet every backend. */
+    const struct sp_listener *listener; /* borrowed from the model */
+    unsigned flows;
+    bool talks;         /* tested by conversations: the data shows which backend answered */
     bool tested_itself; /* a plan of standard depth has a test for this very port (lo == hi) */
 };
 

@@ -5,9 +5,11 @@
 
 #include "probe/base/buf.h"
 #include "topologies/explain.h"
+#include "topologies/plan_priv.h"
 
-#define SP_PIECE_STRLEN  48
-#define SP_NAMED_MEMBERS 4U
+#define SP_PIECE_STRLEN   48
+#define SP_NAMED_MEMBERS  4U
+#define SP_NAMED_BACKENDS 8U
 
 /* "tcp/22", "tcp/1-21", "icmp/echo", "icmp/0.0-7.255". */
 static const char *piece_str(uint8_t proto, uint16_t lo, uint16_t hi,
@@ -97,11 +99,69 @@ static void print_decision(const struct sp_explain_piece *piece, const struct sp
     }
 }
 
-static void print_tested(const struct sp_explain_piece *piece, struct sp_buf *out)
+/* Who has to receive what of the flows to a balancer. */
+static void print_listener(const struct sp_explain_piece *piece, const struct sp_model *model,
+                           struct sp_buf *out)
+{
+    const struct sp_listener *listener = piece->listener;
+    char port[SP_PIECE_STRLEN];
+    (void)piece_str(piece->proto, listener->backend_port, listener->backend_port, port);
+    size_t blind = 0;
+    sp_buf_str(out, "  a load balancer passes it on to ");
+    for (size_t i = 0; i < listener->nbackends; i++) {
+        const struct sp_host *host = &model->hosts[listener->backends[i]];
+        blind += host->via == NULL;
+        if (i < SP_NAMED_BACKENDS) {
+            sp_buf_fmt(out, "%s%s",
+                       i == 0                         ? ""
+                       : i + 1 == listener->nbackends ? " or "
+                                                      : ", ",
+                       host->name);
+        }
+    }
+    if (listener->nbackends > SP_NAMED_BACKENDS) {
+        sp_buf_fmt(out, " or %zu more", listener->nbackends - SP_NAMED_BACKENDS);
+    }
+    sp_buf_fmt(out, " at %s (mode %s, source %s)\n", port, listener->mode ? listener->mode : "l4",
+               listener->source ? listener->source : "preserved");
+    if (piece->untested) {
+        return;
+    }
+    if (blind == listener->nbackends) {
+        sp_buf_str(out, "  tested: the address must answer; no backend has a probe\n");
+        return;
+    }
+    sp_buf_fmt(out,
+               "  tested: by %s; with %u flows or more, every backend%s must receive at "
+               "least one,\n  and nobody else any\n",
+               piece->talks ? "conversations (a handshake, tagged data, a reset)"
+                            : "tagged packets",
+               piece->flows, blind > 0 ? " with a probe" : "");
+    if (sp_listener_data_ok(model, listener)) {
+        sp_buf_str(out, "  the data goes to the service behind it, which is marked `data: ok`, or "
+                        "to a stand-in\n  listener where nothing listens\n");
+    } else if (piece->talks) {
+        sp_buf_str(out, "  the data goes to stand-in listeners on the backends (hazard class B); "
+                        "where a real\n  service listens it is not tested, unless the service is "
+                        "marked `data: ok`\n");
+    } else {
+        sp_buf_str(out, "  where a real service listens it is not tested, unless the service is "
+                        "marked `data: ok`\n");
+    }
+}
+
+static void print_tested(const struct sp_explain_piece *piece, const struct sp_model *model,
+                         struct sp_buf *out)
 {
     char text[SP_PIECE_STRLEN];
+    if (piece->listener) {
+        print_listener(piece, model, out);
+    }
     if (piece->untested) {
         sp_buf_fmt(out, "  not tested: %s\n", piece->untested);
+        return;
+    }
+    if (piece->listener) {
         return;
     }
     bool icmp = piece->proto == SP_PROTO_ICMP || piece->proto == SP_PROTO_ICMP6;
@@ -184,7 +244,7 @@ void sp_explanation_print(const struct sp_explanation *explanation, const struct
             sp_buf_fmt(out, " %s: %s\n", piece_str(piece->proto, piece->lo, piece->hi, text),
                        expect_word(piece->expect));
             print_decision(piece, model, out);
-            print_tested(piece, out);
+            print_tested(piece, model, out);
         }
         print_paths(answer, model, out);
     }

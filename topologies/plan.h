@@ -114,6 +114,20 @@ struct sp_buf;
 #define SP_PERCENT_STRLEN 16
 const char *sp_percent_str(double share, char out[static SP_PERCENT_STRLEN]);
 
+/* What a plan does with one listener of a balancer. */
+struct sp_listener_plan {
+    uint32_t balancer;    /* index into model->balancers */
+    uint32_t listener;    /* index into its listeners */
+    uint64_t tests;       /* allowed and permitted: one per client and address */
+    unsigned flows;       /* that each takes to meet every backend */
+    const char *untested; /* why they will be settled without a packet; NULL = they run */
+};
+
+/* Counts the tests of every listener, in the order of the model. *ret_listeners is freed with
+ * sp_free(); one entry per listener. */
+enum sp_rc sp_plan_listeners(const struct sp_plan *plan, const struct sp_model *model,
+                             struct sp_listener_plan **ret_listeners, size_t *ret_n) SP_MUST_CHECK;
+
 /* The plan for people, in 80 columns where words allow it: tests, packets, time, coverage, and what
  * is not tested and why. verbose adds every pair with its ports, and every skip by host. */
 void sp_plan_print(const struct sp_plan *plan, const struct sp_model *model, bool verbose,

@@ -46,9 +46,25 @@ enum sp_reason sp_reason_ways(const struct sp_model *model, const bool *wanted,
 /* Whether a technique of this hazard class may run between two hosts: both networks must consent.
  */
 bool sp_hazard_allowed(const struct sp_model *model, uint32_t from, uint32_t to, char hazard);
+/* Why an allowed conversation with this listener would be settled without a packet, whatever runs
+ * on its backends: NULL when it depends on what listens there. A clause for people. */
+const char *sp_listener_hindrance(const struct sp_model *model, const struct sp_listener *listener);
+/* Whether the services behind a listener take tagged data by declaration. */
+bool sp_listener_data_ok(const struct sp_model *model, const struct sp_listener *listener);
 /* The protocols that a family has: tcp, udp, its ICMP, sctp, ip. */
 #define SP_FAMILY_PROTOS 5U
 uint8_t sp_family_proto(uint8_t family, size_t i);
+
+/* ---- Load balancers (plan_balancer.c) ---- */
+
+/* Which listeners are tested, by how many clients, and what their tests need. Nothing when the
+ * selection holds no balancer. */
+void sp_plan_print_balancers(const struct sp_plan *plan, const struct sp_model *model,
+                             struct sp_buf *out);
+/* Writes the line to out, wrapped for 80 columns at spaces (in lists after commas), and empties it;
+ * what follows a break starts at indent. */
+void sp_plan_end_line(struct sp_buf *out, struct sp_buf *line, size_t indent, bool is_list);
+#define SP_PLAN_LINE_MAX (4U << 20)
 
 /* ---- Addresses (plan_addr.c) ---- */
 

@@ -93,6 +93,32 @@ enum sp_reason sp_reason_ways(const struct sp_model *model, const bool *wanted,
     return any ? SP_REASON_NONE : reason;
 }
 
+bool sp_listener_data_ok(const struct sp_model *model, const struct sp_listener *listener)
+{
+    return sp_model_data_ok(model, listener->port.proto, listener->backend_port) ||
+           sp_model_data_ok(model, listener->port.proto, listener->port.lo);
+}
+
+const char *sp_listener_hindrance(const struct sp_model *model, const struct sp_listener *listener)
+{
+    if (sp_listener_data_ok(model, listener)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < listener->nbackends; i++) {
+        if (!model->hosts[listener->backends[i]].via) {
+            return "a backend without a probe may run a real service, which is not marked "
+                   "`data: ok`";
+        }
+    }
+    for (size_t i = 0; listener->port.proto == SP_PROTO_TCP && i < listener->nbackends; i++) {
+        if (sp_model_host_hazard(model, listener->backends[i]) < 'B') {
+            return "its data needs a service marked `data: ok`, or hazard class B for stand-in "
+                   "listeners on the backends";
+        }
+    }
+    return NULL;
+}
+
 uint8_t sp_family_proto(uint8_t family, size_t i)
 {
     static const uint8_t protos[SP_FAMILY_PROTOS] = {SP_PROTO_TCP, SP_PROTO_UDP, SP_PROTO_ICMP,

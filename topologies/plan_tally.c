@@ -125,6 +125,21 @@ static void add_cost(struct sp_tally *tally, const struct sp_pair *pair, uint64_
     }
 }
 
+/* Attempts of one allowed test: a balancer's backends all want to be met. */
+static uint64_t allow_attempts(const struct sp_model *model, const struct sp_pair *pair,
+                               uint8_t proto)
+{
+    uint64_t attempts = SP_PLAN_ALLOW_ATTEMPTS;
+    const struct sp_balancer *balancer =
+        pair->is_balanced && !pair->one_sided ? &model->balancers[pair->to - model->nhosts] : NULL;
+    for (size_t i = 0; balancer && i < balancer->nlisteners; i++) {
+        const struct sp_listener *listener = &balancer->listeners[i];
+        unsigned flows = listener->port.proto == proto ? sp_plan_flows_for(listener->nbackends) : 0;
+        attempts = flows > attempts ? flows : attempts;
+    }
+    return attempts;
+}
+
 void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
                      struct sp_intervals list, const struct sp_points *points,
                      const struct sp_ways *ways)
@@ -163,7 +178,7 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
         }
     }
     add_cost(tally, pair, denies, SP_PLAN_DENY_ATTEMPTS, ways->deny);
-    add_cost(tally, pair, allows, SP_PLAN_ALLOW_ATTEMPTS, ways->allow);
+    add_cost(tally, pair, allows, allow_attempts(tally->model, pair, proto), ways->allow);
     add_cost(tally, pair, talks, SP_PLAN_ALLOW_ATTEMPTS, ways->talk);
     tally->any_deny = tally->any_deny || denies > 0;
     tally->any_allow = tally->any_allow || allows + talks > 0;

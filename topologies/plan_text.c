@@ -10,7 +10,6 @@
 #define SP_NUMBER_STRLEN 32
 #define SP_NAMED_HOSTS   3U
 #define SP_PLAN_WIDTH    80U
-#define SP_PLAN_LINE_MAX (4U << 20)
 #define SP_COST_COLUMN   16U /* where the words of each part start */
 #define SP_SHARE_COLUMN  22U
 #define SP_SKIP_COLUMN   31U
@@ -28,7 +27,7 @@ static size_t columns_of(const char *bytes, size_t len)
 
 /* Writes the line to out and empties it. Breaks at spaces, and in lists after commas; what follows
  * a break starts at indent, and a longer word stays whole. */
-static void end_line(struct sp_buf *out, struct sp_buf *line, size_t indent, bool is_list)
+void sp_plan_end_line(struct sp_buf *out, struct sp_buf *line, size_t indent, bool is_list)
 {
     const char *rest = sp_buf_text(line);
     size_t column = 0;
@@ -93,23 +92,23 @@ static void print_cost(const struct sp_plan *plan, const struct sp_model *model,
     sp_buf_init(&line, SP_PLAN_LINE_MAX);
     sp_buf_fmt(&line, "Plan for %s: depth %s, seed %llu", model->name, sp_depth_str(plan->depth),
                (unsigned long long)plan->seed);
-    end_line(out, &line, 2, false);
+    sp_plan_end_line(out, &line, 2, false);
     sp_buf_fmt(&line, "  tests         %s", number(plan->cost.tests, n));
     sp_buf_fmt(&line, " (%s must be denied", number(count[SP_EXPECT_DENY], n));
     sp_buf_fmt(&line, ", %s must work", number(count[SP_EXPECT_ALLOW], n));
     sp_buf_fmt(&line, ", %s may work)", number(count[SP_EXPECT_PERMIT], n));
-    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
     sp_buf_fmt(&line,
                "  packets       %s (%u attempts per denied test, %u per other, and controls)",
                number(plan->cost.packets, n), SP_PLAN_DENY_ATTEMPTS, SP_PLAN_ALLOW_ATTEMPTS);
-    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
     sp_buf_str(&line, "  time          ");
     print_time(plan->cost.seconds, &line);
     sp_buf_str(&line, " at the allowed rates");
-    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
     sp_buf_fmt(&line, "  source ports  %u-%u are kept for the run and never tested",
                (unsigned)plan->sport_lo, (unsigned)plan->sport_hi);
-    end_line(out, &line, SP_COST_COLUMN, false);
+    sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
     sp_buf_release(&line);
 }
 
@@ -144,7 +143,7 @@ static void print_coverage(const struct sp_coverage *c, struct sp_buf *out)
     sp_buf_init(&line, SP_PLAN_LINE_MAX);
     sp_buf_fmt(&line, "  %-19s %s %% of the denied tcp and udp ports have a test of their own",
                "denied ports", sp_percent_str(c->denied_ports_swept, percent));
-    end_line(out, &line, SP_SHARE_COLUMN, false);
+    sp_plan_end_line(out, &line, SP_SHARE_COLUMN, false);
     sp_buf_release(&line);
 }
 
@@ -214,7 +213,7 @@ static void print_row(const struct sp_plan *plan, const struct sp_model *model, 
     skip_unit(row, points, unit, sizeof(unit));
     sp_buf_fmt(&line, "  %7s  %-18s  %s", number(points, n), unit, row->reason);
     add_names(plan, model, first, verbose, &line);
-    end_line(out, &line, SP_SKIP_COLUMN, false);
+    sp_plan_end_line(out, &line, SP_SKIP_COLUMN, false);
     sp_buf_release(&line);
 }
 
@@ -262,7 +261,7 @@ static size_t print_ports(const struct sp_plan *plan, size_t from, size_t end, s
         }
         i = last + 1;
     }
-    end_line(out, &line, SP_PORTS_COLUMN, true);
+    sp_plan_end_line(out, &line, SP_PORTS_COLUMN, true);
     sp_buf_release(&line);
     return i;
 }
@@ -280,7 +279,7 @@ static void print_tests(const struct sp_plan *plan, const struct sp_model *model
         sp_buf_fmt(&line, "  %s -> %s  %s -> %s%s", sp_model_target_name(model, pair->from),
                    sp_model_target_name(model, pair->to), sp_addr_str(&pair->src, a),
                    sp_addr_str(&pair->dst, b), pair->one_sided ? "  (target without a probe)" : "");
-        end_line(out, &line, 6, false);
+        sp_plan_end_line(out, &line, 6, false);
         size_t end = i;
         while (end < plan->ntests && plan->tests[end].pair == index) {
             end++;
@@ -297,6 +296,7 @@ void sp_plan_print(const struct sp_plan *plan, const struct sp_model *model, boo
 {
     print_cost(plan, model, out);
     print_coverage(&plan->coverage, out);
+    sp_plan_print_balancers(plan, model, out);
     print_skips(plan, model, verbose, out);
     if (verbose) {
         print_tests(plan, model, out);

@@ -31,11 +31,11 @@ extern const char *const sp_color_choices[];
 /* clang-format off */
 #define SP_COMMON_OPTS(json_help, quiet_help, verbose_help) \
     {.name = "json", .kind = SP_OPT_FLAG, .offset = offsetof(struct sp_common, json), \
-     .help = json_help}, \
+     .help = (json_help)}, \
     {.name = "quiet", .letter = 'q', .kind = SP_OPT_FLAG, \
-     .offset = offsetof(struct sp_common, quiet), .help = quiet_help}, \
+     .offset = offsetof(struct sp_common, quiet), .help = (quiet_help)}, \
     {.name = "verbose", .letter = 'v', .kind = SP_OPT_FLAG, \
-     .offset = offsetof(struct sp_common, verbose), .help = verbose_help}, \
+     .offset = offsetof(struct sp_common, verbose), .help = (verbose_help)}, \
     {.name = "color", .kind = SP_OPT_CHOICE, .metavar = "WHEN", .choices = sp_color_choices, \
      .offset = offsetof(struct sp_common, color), .help = "colours (default auto)"}
 /* clang-format on */

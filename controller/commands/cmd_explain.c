@@ -62,6 +62,23 @@ static void add_piece(cJSON *pieces, const struct sp_model *model,
             (void)cJSON_AddItemToArray(others, other);
         }
     }
+    if (piece->untested) {
+        (void)cJSON_AddStringToObject(p, "not_tested", piece->untested);
+    }
+    if (piece->listener) {
+        const struct sp_listener *listener = piece->listener;
+        cJSON *l = cJSON_AddObjectToObject(p, "listener");
+        cJSON *backends = cJSON_AddArrayToObject(l, "backends");
+        for (size_t i = 0; i < listener->nbackends; i++) {
+            (void)cJSON_AddItemToArray(
+                backends, cJSON_CreateString(model->hosts[listener->backends[i]].name));
+        }
+        (void)cJSON_AddNumberToObject(l, "backend_port", listener->backend_port);
+        (void)cJSON_AddStringToObject(l, "mode", listener->mode);
+        (void)cJSON_AddStringToObject(l, "source", listener->source);
+        (void)cJSON_AddNumberToObject(l, "flows_needed", piece->flows);
+        (void)cJSON_AddBoolToObject(l, "conversation", piece->talks);
+    }
     (void)cJSON_AddItemToArray(pieces, p);
 }
 

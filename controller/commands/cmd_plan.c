@@ -6,6 +6,7 @@
 
 #include "controller/commands/cmd.h"
 #include "probe/base/buf.h"
+#include "probe/base/mem.h"
 
 struct options {
     struct sp_common common;
@@ -35,6 +36,33 @@ static const struct sp_cmdline cmdline = {
                 "  segproof plan shop.yaml --depth quick --from web --to data -v\n",
 };
 
+static enum sp_rc add_listeners(cJSON *root, const struct sp_plan *plan,
+                                const struct sp_model *model)
+{
+    struct sp_listener_plan *list = NULL;
+    size_t n = 0;
+    enum sp_rc rc = sp_plan_listeners(plan, model, &list, &n);
+    cJSON *balancers = cJSON_AddArrayToObject(root, "load_balancers");
+    for (size_t i = 0; rc == SP_OK && i < n; i++) {
+        const struct sp_balancer *balancer = &model->balancers[list[i].balancer];
+        const struct sp_listener *listener = &balancer->listeners[list[i].listener];
+        char port[SP_PORTSPEC_STRLEN];
+        cJSON *entry = cJSON_CreateObject();
+        (void)cJSON_AddStringToObject(entry, "name", balancer->name);
+        (void)cJSON_AddStringToObject(entry, "port", sp_portspec_str(&listener->port, port));
+        (void)cJSON_AddNumberToObject(entry, "tests", (double)list[i].tests);
+        (void)cJSON_AddNumberToObject(entry, "flows_needed", list[i].flows);
+        if (list[i].untested) {
+            (void)cJSON_AddStringToObject(entry, "not_tested", list[i].untested);
+        } else {
+            (void)cJSON_AddNullToObject(entry, "not_tested");
+        }
+        (void)cJSON_AddItemToArray(balancers, entry);
+    }
+    sp_free(list);
+    return rc;
+}
+
 static void add_ratio(cJSON *to, const char *name, uint64_t tested, uint64_t of)
 {
     cJSON *ratio = cJSON_AddObjectToObject(to, name);
@@ -42,7 +70,7 @@ static void add_ratio(cJSON *to, const char *name, uint64_t tested, uint64_t of)
     (void)cJSON_AddNumberToObject(ratio, "of", (double)of);
 }
 
-static int print_json(const struct sp_plan *plan)
+static int print_json(const struct sp_plan *plan, const struct sp_model *model)
 {
     const struct sp_coverage *c = &plan->coverage;
     char seed[24];
@@ -66,6 +94,10 @@ static int print_json(const struct sp_plan *plan)
         (void)cJSON_AddStringToObject(skip, "reason", plan->skips[i].reason);
         (void)cJSON_AddNumberToObject(skip, "points", (double)plan->skips[i].points);
         (void)cJSON_AddItemToArray(skips, skip);
+    }
+    if (add_listeners(root, plan, model) != SP_OK) {
+        cJSON_Delete(root);
+        return sp_cmd_print_json(NULL, true);
     }
     return sp_cmd_print_json(root, true);
 }
@@ -93,7 +125,8 @@ static int plan_it(const char *file, const struct options *options)
     struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
-        code = options->common.json ? print_json(plan) : print_text(plan, model, &options->common);
+        code = options->common.json ? print_json(plan, model)
+                                    : print_text(plan, model, &options->common);
     }
     sp_plan_free(plan);
     sp_policy_free(policy);

@@ -175,6 +175,18 @@ static bool check_state(const struct options *options)
     return false;
 }
 
+/* ssh would say so for each host. "none" is its word for no file at all. */
+static bool check_ssh_config(const struct options *options)
+{
+    const char *file = options->ssh_config;
+    if (!file || strcmp(file, "none") == 0 || access(file, R_OK) == 0) {
+        return true;
+    }
+    (void)fprintf(stderr, "segproof verify: --ssh-config: cannot read '%s': %s\n", file,
+                  strerrordesc_np(errno));
+    return false;
+}
+
 static bool check_reports(const struct options *options)
 {
     unsigned to_stdout = options->common.json > 0;
@@ -358,9 +370,9 @@ static int run(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    code = check_reports(&options) && check_state(&options) && check_evidence(&options)
-               ? verify(args.items[0], &options)
-               : SP_EXIT_USAGE;
+    bool good = check_reports(&options) && check_state(&options) && check_evidence(&options) &&
+                check_ssh_config(&options);
+    code = good ? verify(args.items[0], &options) : SP_EXIT_USAGE;
     sp_args_release(&cmdline, &options, &args);
     return code;
 }

@@ -21,12 +21,12 @@ const char *const sp_depth_choices[] = {"quick", "standard", NULL};
 
 int sp_cmd_misuse(const struct sp_cmdline *cmdline, const char *fmt, ...)
 {
-    va_list args;
-    va_start(args, fmt);
-    (void)fprintf(stderr, "%s: ", cmdline->name);
-    (void)vfprintf(stderr, fmt, args);
-    (void)fprintf(stderr, "\nTry '%s --help'.\n", cmdline->name);
-    va_end(args);
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    (void)fprintf(stderr, "%s: %s\nTry '%s --help'.\n", cmdline->name, text, cmdline->name);
     return SP_EXIT_USAGE;
 }
 

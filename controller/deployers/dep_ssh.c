@@ -88,8 +88,10 @@ static enum sp_rc start_ssh(const struct sp_host *host, const struct sp_deploy_h
     argv[n++] = host->target;
     argv[n++] = command;
     argv[n] = NULL;
-    /* exec leaves them alone. */
-    return sp_spawn((char *const *)(uintptr_t)argv, -1, ret_deployed, diag);
+    char *const *args; /* exec's type; it leaves the texts alone */
+    const char *const *from = argv;
+    memcpy(&args, &from, sizeof(args));
+    return sp_spawn(args, -1, ret_deployed, diag);
 }
 
 static enum sp_rc start(const struct sp_host *host, char *const *argv,

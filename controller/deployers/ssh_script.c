@@ -136,7 +136,8 @@ static const char *const receive =
 static const char *const run = "say run \"$way\"\n"
                                "if [ \"$way\" = sudo ]; then sudo -n -- \"$f\" \"$@\"\n"
                                "else \"$f\" \"$@\"; fi\n"
-                               "exit $?\n";
+                               "exit $?\n"
+                               "}\n";
 
 /* One word of sh, whatever is in it. */
 static void quote(const char *text, struct sp_buf *out)
@@ -161,7 +162,8 @@ unsigned sp_ssh_upload_s(const struct sp_image *image, uint64_t timeout_ms)
 void sp_ssh_script(const struct sp_ssh_order *order, struct sp_buf *out)
 {
     const struct sp_image *image = order->image;
-    sp_buf_fmt(out, "nonce=%s size=%zu sha256=%s crc=%lu limit=%u become=", order->nonce,
+    /* In braces: a script that arrived in part is a syntax error as a whole. */
+    sp_buf_fmt(out, "{\nnonce=%s size=%zu sha256=%s crc=%lu limit=%u become=", order->nonce,
                image->len, image->sha256, (unsigned long)image->cksum, order->limit_s);
     quote(order->become ? order->become : "", out);
     sp_buf_char(out, '\n');

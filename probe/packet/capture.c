@@ -105,7 +105,7 @@ static enum sp_rc compile(struct sp_capture *capture, const char *text, uint32_t
     for (u_int i = 0; i < program->bf_len; i++) {
         struct bpf_insn *insn = &program->bf_insns[i];
         if (insn->code == (BPF_RET | BPF_K) && insn->k != 0) {
-            insn->k = snap + SP_SLL2_BYTES;
+            insn->k = snap; /* of the packet: libpcap puts the SLL2 header in front later */
         }
     }
     return SP_OK;

@@ -16,7 +16,8 @@
 
 enum sp_tech_verdict {
     SP_TECH_VERDICT_FLOW,         /* judged by design table 7: does the flow's own packet cross? */
-    SP_TECH_VERDICT_CONVERSATION, /* does a whole conversation reach who is declared? */
+    SP_TECH_VERDICT_CONVERSATION, /* does a whole conversation reach who is declared? Never the
+                                     default of a protocol: it sends data */
 };
 
 struct sp_technique_info {

@@ -65,7 +65,8 @@ enum sp_kept_role {
     SP_KEPT_END
 };
 
-/* A kept packet has at most this many bytes: what the capture takes of one. */
+/* A kept packet has at most this many bytes: what the capture takes of one, and the beginning of
+ * TCP data. */
 #define SP_KEPT_MAX_BYTES  192U
 #define SP_KEPT_PART_BYTES 64U
 

@@ -23,24 +23,6 @@ static const char *network_of(const struct sp_summary *summary, uint32_t target)
     return network < model->nnetworks ? model->networks[network].name : NULL;
 }
 
-/* ------------------------------------------------------------------ lines of an array */
-
-static void open_array(struct sp_buf *out, const char *key)
-{
-    sp_buf_fmt(out, ",\n \"%s\":[", key);
-}
-
-static void add_line(struct sp_buf *out, struct sp_json *json, size_t index)
-{
-    sp_buf_str(out, index == 0 ? "\n  " : ",\n  ");
-    sp_json_print(json, out);
-}
-
-static void close_array(struct sp_buf *out, size_t n)
-{
-    sp_buf_str(out, n == 0 ? "]" : "\n ]");
-}
-
 /* ------------------------------------------------------------------ single objects */
 
 static void add_object(struct sp_buf *out, const char *key, struct sp_json *json)
@@ -140,30 +122,10 @@ static void add_flow(const struct sp_summary *summary, struct sp_json *json, uin
     sp_json_str(json, "protocol", sp_proto_str(proto));
 }
 
-/* How it arrived, where that is not as declared. */
-static void add_captured(struct sp_json *json, uint8_t proto, const struct sp_tuple *captured)
-{
-    char text[SP_ADDR_STRLEN];
-    bool has_ports = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
-    if (captured->src.family == SP_FAMILY_NONE) {
-        return;
-    }
-    struct sp_json tuple = sp_json_begin();
-    sp_json_str(&tuple, "src", sp_addr_str(&captured->src, text));
-    if (has_ports) {
-        sp_json_u64(&tuple, "sport", captured->sport);
-    }
-    sp_json_str(&tuple, "dst", sp_addr_str(&captured->dst, text));
-    if (has_ports) {
-        sp_json_u64(&tuple, "dport", captured->dport);
-    }
-    sp_json_object(json, "captured", &tuple);
-}
-
 static void add_findings(const struct sp_summary *summary, const char *key,
                          const struct sp_finding *findings, size_t n, struct sp_buf *out)
 {
-    open_array(out, key);
+    sp_json_open_array(out, key);
     for (size_t i = 0; i < n; i++) {
         const struct sp_finding *f = &findings[i];
         const struct sp_judgement *judged = &summary->result->outcomes[f->sample].judged;
@@ -181,7 +143,7 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         sp_json_str(&observed, "sender", f->sender);
         sp_json_str(&observed, "receiver", f->receiver);
         sp_json_str(&observed, "egress", f->egress);
-        add_captured(&observed, f->proto, &summary->result->outcomes[f->sample].seen.captured);
+        sp_json_captured(&observed, f->proto, &summary->result->outcomes[f->sample].seen.captured);
         sp_json_object(&json, "observed", &observed);
         sp_json_str(&json, "control", sp_grade_str(f->grade));
         sp_json_u64(&json, "attempts", f->attempts);
@@ -194,9 +156,9 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         sp_json_str(&json, "cause", f->cause);
         sp_json_str(&json, "remedy", f->remedy);
         sp_json_str(&json, "repeat", f->repeat);
-        add_line(out, &json, i);
+        sp_json_add_line(out, &json, i);
     }
-    close_array(out, n);
+    sp_json_close_array(out, n);
 }
 
 /* Who stopped the denied flows that hold: dropped in the path, by the receiver's or the sender's
@@ -212,7 +174,7 @@ static void add_held_by(struct sp_json *json, const struct sp_pair_row *row)
 
 static void add_pairs(const struct sp_summary *summary, struct sp_buf *out)
 {
-    open_array(out, "pairs");
+    sp_json_open_array(out, "pairs");
     for (size_t i = 0; i < summary->npairs; i++) {
         const struct sp_pair_row *row = &summary->pairs[i];
         struct sp_json json = sp_json_begin();
@@ -230,14 +192,14 @@ static void add_pairs(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_u64(&json, "failed", row->failed);
         sp_json_u64(&json, "inconclusive", row->inconclusive);
         add_held_by(&json, row);
-        add_line(out, &json, i);
+        sp_json_add_line(out, &json, i);
     }
-    close_array(out, summary->npairs);
+    sp_json_close_array(out, summary->npairs);
 }
 
 static void add_causes(const struct sp_summary *summary, struct sp_buf *out)
 {
-    open_array(out, "causes");
+    sp_json_open_array(out, "causes");
     for (size_t i = 0; i < summary->ncauses; i++) {
         const struct sp_cause_group *cause = &summary->causes[i];
         struct sp_json json = sp_json_begin();
@@ -249,14 +211,14 @@ static void add_causes(const struct sp_summary *summary, struct sp_buf *out)
             sp_json_append(&json, ids, summary->findings[cause->findings[k]].id);
         }
         sp_json_str(&json, "policy", cause->policy);
-        add_line(out, &json, i);
+        sp_json_add_line(out, &json, i);
     }
-    close_array(out, summary->ncauses);
+    sp_json_close_array(out, summary->ncauses);
 }
 
 static void add_open(const struct sp_summary *summary, struct sp_buf *out)
 {
-    open_array(out, "inconclusive");
+    sp_json_open_array(out, "inconclusive");
     for (size_t i = 0; i < summary->nopen; i++) {
         const struct sp_open *open = &summary->open[i];
         struct sp_json json = sp_json_begin();
@@ -271,14 +233,14 @@ static void add_open(const struct sp_summary *summary, struct sp_buf *out)
             sp_json_str(&json, "technique", sp_technique_name(open->technique));
         }
         sp_json_u64(&json, "tests", open->tests);
-        add_line(out, &json, i);
+        sp_json_add_line(out, &json, i);
     }
-    close_array(out, summary->nopen);
+    sp_json_close_array(out, summary->nopen);
 }
 
 static void add_untested(const struct sp_summary *summary, struct sp_buf *out)
 {
-    open_array(out, "not_tested");
+    sp_json_open_array(out, "not_tested");
     for (size_t i = 0; i < summary->nuntested; i++) {
         const struct sp_untested *line = &summary->untested[i];
         struct sp_json json = sp_json_begin();
@@ -287,18 +249,18 @@ static void add_untested(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_u64(&json, "tests", line->tests);
         sp_json_u64(&json, "pairs", line->pairs);
         sp_json_u64(&json, "intervals", line->intervals);
-        add_line(out, &json, i);
+        sp_json_add_line(out, &json, i);
     }
-    close_array(out, summary->nuntested);
+    sp_json_close_array(out, summary->nuntested);
 }
 
-/* ------------------------------------------------------------------ hosts and balancers */
+/* ------------------------------------------------------------------ hosts */
 
 static void add_nodes(const struct sp_summary *summary, struct sp_buf *out)
 {
     const struct sp_result *result = summary->result;
     size_t n = 0;
-    open_array(out, "nodes");
+    sp_json_open_array(out, "nodes");
     for (size_t i = 0; i < result->model->nhosts; i++) {
         const struct sp_host_status *host = &result->hosts[i];
         if (!host->wanted) {
@@ -314,44 +276,16 @@ static void add_nodes(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_u64(&json, "packets_sent", host->packets_sent);
         sp_json_u64(&json, "packets_captured", host->packets_captured);
         sp_json_u64(&json, "capture_drops", host->capture_drops);
-        add_line(out, &json, n++);
+        sp_json_add_line(out, &json, n++);
     }
-    close_array(out, n);
-}
-
-static void add_balancers(const struct sp_summary *summary, struct sp_buf *out)
-{
-    const struct sp_model *model = summary->result->model;
-    open_array(out, "load_balancers");
-    for (size_t i = 0; i < model->nbalancers; i++) {
-        const struct sp_balancer *balancer = &model->balancers[i];
-        uint8_t worst = SP_VERDICT_NOT_TESTED;
-        uint64_t tests = 0;
-        char text[SP_ADDR_STRLEN];
-        for (size_t k = 0; k < summary->npairs; k++) {
-            if (summary->pairs[k].to == model->nhosts + i) {
-                worst = sp_verdict_worse(worst, summary->pairs[k].verdict);
-                tests += summary->pairs[k].tests;
-            }
-        }
-        struct sp_json json = sp_json_begin();
-        sp_json_str(&json, "name", balancer->name);
-        cJSON *addresses = sp_json_array(&json, "addresses");
-        for (size_t k = 0; k < balancer->naddrs; k++) {
-            sp_json_append(&json, addresses, sp_addr_str(&balancer->addrs[k], text));
-        }
-        sp_json_u64(&json, "tests", tests);
-        sp_json_str(&json, "verdict", sp_verdict_str(worst));
-        add_line(out, &json, i);
-    }
-    close_array(out, model->nbalancers);
+    sp_json_close_array(out, n);
 }
 
 static void add_endpoints(const struct sp_summary *summary, struct sp_buf *out)
 {
     const struct sp_model *model = summary->result->model;
     size_t n = 0;
-    open_array(out, "endpoints");
+    sp_json_open_array(out, "endpoints");
     for (size_t i = 0; i < model->nhosts; i++) {
         for (size_t k = 0; k < model->hosts[i].naddrs; k++) {
             char text[SP_ADDR_STRLEN];
@@ -360,15 +294,15 @@ static void add_endpoints(const struct sp_summary *summary, struct sp_buf *out)
             sp_json_str(&json, "address", sp_addr_str(&model->hosts[i].addrs[k], text));
             sp_json_str(&json, "network", network_of(summary, (uint32_t)i));
             sp_json_bool(&json, "probe", model->hosts[i].via != NULL);
-            add_line(out, &json, n++);
+            sp_json_add_line(out, &json, n++);
         }
     }
-    close_array(out, n);
+    sp_json_close_array(out, n);
 }
 
 static void add_matrix(const struct sp_summary *summary, struct sp_buf *out)
 {
-    open_array(out, "matrix");
+    sp_json_open_array(out, "matrix");
     for (size_t i = 0; i < summary->ncells; i++) {
         const struct sp_cell *cell = &summary->cells[i];
         struct sp_json json = sp_json_begin();
@@ -380,9 +314,9 @@ static void add_matrix(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_u64(&json, "inconclusive", cell->inconclusive);
         sp_json_u64(&json, "not_observable", cell->not_observable);
         sp_json_u64(&json, "not_tested", cell->not_tested);
-        add_line(out, &json, i);
+        sp_json_add_line(out, &json, i);
     }
-    close_array(out, summary->ncells);
+    sp_json_close_array(out, summary->ncells);
 }
 
 static enum sp_rc render(const struct sp_summary *summary, const struct sp_format_options *options,
@@ -397,7 +331,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     add_pairs(summary, out);
     add_causes(summary, out);
     add_nodes(summary, out);
-    add_balancers(summary, out);
+    sp_json_balancers(summary, out);
     add_endpoints(summary, out);
     add_open(summary, out);
     add_findings(summary, "notes", summary->notes, summary->nnotes, out);

@@ -369,6 +369,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
         sp_text_findings(&text);
         show_open(&text);
         show_probes(&text);
+        sp_text_balancers(&text);
         sp_text_matrix(&text);
         if (o->verbosity > 0) {
             show_pairs(&text);

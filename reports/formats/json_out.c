@@ -114,6 +114,15 @@ void sp_json_append(struct sp_json *json, cJSON *array, const char *text)
     }
 }
 
+void sp_json_append_object(struct sp_json *json, cJSON *array, struct sp_json *child)
+{
+    if (json->failed || child->failed || !array || !cJSON_AddItemToArray(array, child->object)) {
+        json->failed = true;
+        cJSON_Delete(child->object);
+    }
+    child->object = NULL;
+}
+
 void sp_json_print(struct sp_json *json, struct sp_buf *out)
 {
     char *text = json->failed ? NULL : cJSON_PrintUnformatted(json->object);
@@ -125,4 +134,20 @@ void sp_json_print(struct sp_json *json, struct sp_buf *out)
     cJSON_free(text);
     cJSON_Delete(json->object);
     json->object = NULL;
+}
+
+void sp_json_open_array(struct sp_buf *out, const char *key)
+{
+    sp_buf_fmt(out, ",\n \"%s\":[", key);
+}
+
+void sp_json_add_line(struct sp_buf *out, struct sp_json *json, size_t index)
+{
+    sp_buf_str(out, index == 0 ? "\n  " : ",\n  ");
+    sp_json_print(json, out);
+}
+
+void sp_json_close_array(struct sp_buf *out, size_t n)
+{
+    sp_buf_str(out, n == 0 ? "]" : "\n ]");
 }

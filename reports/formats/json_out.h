@@ -29,7 +29,21 @@ void sp_json_object(struct sp_json *parent, const char *key, struct sp_json *chi
 /* An empty array in the object, to be filled with the next; borrowed. NULL after a failure. */
 cJSON *sp_json_array(struct sp_json *json, const char *key);
 void sp_json_append(struct sp_json *json, cJSON *array, const char *text);
+/* The same for an object, which the array takes over. */
+void sp_json_append_object(struct sp_json *json, cJSON *array, struct sp_json *child);
 /* Prints the object compactly and frees it, whatever happened. */
 void sp_json_print(struct sp_json *json, struct sp_buf *out);
+
+/* Top-level arrays of a report, one object per line: open, add (index from 0), close. */
+void sp_json_open_array(struct sp_buf *out, const char *key);
+void sp_json_add_line(struct sp_buf *out, struct sp_json *json, size_t index);
+void sp_json_close_array(struct sp_buf *out, size_t n);
+
+struct sp_summary;
+struct sp_tuple;
+/* json_balancers.c: the array "load_balancers". */
+void sp_json_balancers(const struct sp_summary *summary, struct sp_buf *out);
+/* "captured": how a packet arrived, where that is not as declared. */
+void sp_json_captured(struct sp_json *json, uint8_t proto, const struct sp_tuple *captured);
 
 #endif

@@ -72,7 +72,8 @@ static bool is_twin(const struct sp_text *text, const struct sp_finding *a,
            a->grade == b->grade && a->tests == b->tests && a->cause_kind == b->cause_kind &&
            strcmp(a->ports, b->ports) == 0 && strcmp(a->repeat, b->repeat) == 0 &&
            is_one_sided(text, a) == is_one_sided(text, b) &&
-           same_seen(seen_of(text, a), seen_of(text, b));
+           same_seen(seen_of(text, a), seen_of(text, b)) && strcmp(a->cause, b->cause) == 0 &&
+           !sp_text_is_balanced(text, a->sample); /* told by backend, which differs */
 }
 
 /* In the order of findings: severity, verdict, from, to. */
@@ -141,19 +142,6 @@ static void add_sender(struct sp_text *text, const struct sp_finding *finding,
     }
 }
 
-/* "198.51.100.9:40001", "[fd00::9]:40001", without ports the address alone. */
-static void add_end(struct sp_text *text, const struct sp_addr *addr, bool has_port, uint16_t port)
-{
-    char name[SP_ADDR_STRLEN];
-    (void)sp_addr_str(addr, name);
-    if (!has_port) {
-        sp_text_add(text, name);
-    } else {
-        sp_buf_fmt(&text->line, addr->family == SP_FAMILY_IPV6 ? "[%s]:%u" : "%s:%u", name,
-                   (unsigned)port);
-    }
-}
-
 /* " as 198.51.100.9:40001 -> 10.1.2.3:8443": how it arrived, where that is not as declared. */
 static void add_shape(struct sp_text *text, const struct sp_finding *finding,
                       const struct sp_finding *twin)
@@ -164,9 +152,9 @@ static void add_shape(struct sp_text *text, const struct sp_finding *finding,
         const struct sp_tuple *as = both[i] ? &seen_of(text, both[i])->captured : NULL;
         if (as && as->src.family != SP_FAMILY_NONE) {
             sp_text_add(text, i == 0 ? " as " : " and ");
-            add_end(text, &as->src, has_ports, as->sport);
+            sp_text_add_end(text, &as->src, has_ports, as->sport);
             sp_text_add(text, " -> ");
-            add_end(text, &as->dst, has_ports, as->dport);
+            sp_text_add_end(text, &as->dst, has_ports, as->dport);
         }
     }
 }
@@ -179,6 +167,9 @@ static void add_receiver(struct sp_text *text, const struct sp_finding *finding,
     unsigned of = seen->attempts;
     if (is_one_sided(text, finding)) {
         sp_text_add(text, "has no probe: this is seen from one side only");
+    } else if (sp_text_is_balanced(text, finding->sample)) {
+        sp_text_add_behind(text, finding->sample);
+        return;
     } else if (seen->rewritten > 0) {
         sp_buf_fmt(&text->line, "%u of %u arrived", (unsigned)seen->rewritten, of);
         add_shape(text, finding, twin);
@@ -251,9 +242,9 @@ static void show(struct sp_text *text, const struct sp_finding *finding,
     sp_text_field(text, "sender");
     add_receiver(text, finding, twin);
     sp_text_field(text, "receiver");
-    sp_text_add(text, finding->cause);
+    sp_text_add_outside(text, finding->cause);
     sp_text_field(text, "likely");
-    sp_text_add(text, finding->remedy);
+    sp_text_add_outside(text, finding->remedy);
     sp_text_field(text, "repair");
     if (finding->evidence || finding->no_evidence) {
         add_evidence(text, finding, twin);

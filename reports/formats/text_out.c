@@ -182,6 +182,18 @@ void sp_text_add_outside(struct sp_text *text, const char *hostile)
     sp_escape_terminal(&text->line, hostile);
 }
 
+void sp_text_add_end(struct sp_text *text, const struct sp_addr *addr, bool has_port, uint16_t port)
+{
+    char name[SP_ADDR_STRLEN];
+    (void)sp_addr_str(addr, name);
+    if (!has_port) {
+        sp_text_add(text, name);
+    } else {
+        sp_buf_fmt(&text->line, addr->family == SP_FAMILY_IPV6 ? "[%s]:%u" : "%s:%u", name,
+                   (unsigned)port);
+    }
+}
+
 void sp_text_add_number(struct sp_text *text, uint64_t number)
 {
     char digits[24];

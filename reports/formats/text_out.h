@@ -45,11 +45,21 @@ void sp_text_add_outside(struct sp_text *text, const char *hostile);
 void sp_text_add_number(struct sp_text *text, uint64_t number); /* "1,482" */
 /* "1 check", "3 checks" */
 void sp_text_add_count(struct sp_text *text, uint64_t number, const char *one, const char *many);
+/* "198.51.100.9:40001", "[fd00::9]:40001", without ports the address alone. */
+void sp_text_add_end(struct sp_text *text, const struct sp_addr *addr, bool has_port,
+                     uint16_t port);
 /* A list of ports; a very long one is cut and says so. */
 void sp_text_add_ports(struct sp_text *text, const char *ports);
 /* "a -> b  tcp/22,8000-8100  ipv4", without the ports when there are none. */
 void sp_text_add_flow(struct sp_text *text, uint32_t from, uint32_t to, uint8_t proto,
                       const char *family, const char *ports);
+
+/* text_balancers.c: what the backends of a load balancer got */
+void sp_text_balancers(struct sp_text *text);
+/* Is it a test of a load balancer's address, with a probe behind it? */
+bool sp_text_is_balanced(const struct sp_text *text, uint32_t test);
+/* What stood behind the address got of this test, in place of what a single receiver would. */
+void sp_text_add_behind(struct sp_text *text, uint32_t test);
 
 /* text_findings.c, text_matrix.c */
 void sp_text_findings(struct sp_text *text);

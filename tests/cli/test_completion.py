@@ -102,7 +102,7 @@ class Shells:
 
     def test_an_option_is_offered_once_and_a_list_again(self):
         self.offers("verify --seed 3 --s", "--skip", "--ssh-config", "--state")
-        self.offers("verify --skip udp --s", "--seed", "--skip", "--state")
+        self.offers("verify --skip udp --s", "--seed", "--skip", "--ssh-config", "--state")
         self.offers("verify -d quick --de")
 
     def test_choices(self):

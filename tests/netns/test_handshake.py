@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 from harness import FAMILIES, Case, World, wait_until  # noqa: E402
 from packets import ACK, RST, SYN, Capture  # noqa: E402 (found by harness)
-from probes import ANSWER, ANSWERS, DATA_ACKED, EGRESS, HOST, HTTP, LEFT, NIC  # noqa: E402
+from probes import ANSWER, ANSWERS, DATA_ACKED, EGRESS, HOST, HTTP, LEFT, LINK, NIC  # noqa: E402
 from probes import RECEIVER, SENDER, SENT, STRAY, TTL_CHANGED, UNTAGGED  # noqa: E402
 from probes import WINDOW_ZERO, Probe, run_batch  # noqa: E402
 
@@ -75,7 +75,7 @@ class Talk(Case):
         a, b = self.probe("a"), self.probe("b", hazard="B")
         number = 0
         for family in FAMILIES:
-            for port, flags in ((443, 0), (8443, 0), (80, HTTP), (8080, HTTP)):
+            for port, flags in ((443, 0), (8443, 0), (80, HTTP), (8080, HTTP), (445, LINK)):
                 number += 1
                 with self.subTest(family=family, port=port):
                     with Capture(self.world.lab, ["a", "b"]) as capture:
@@ -177,14 +177,19 @@ class Talk(Case):
                         got = client.recv(100)
                     self.assertEqual(got, b"", words)
                     self.assertLess(time.monotonic() - began, most, words)
-            many = [self.world.lab.socket("a", socket.AF_INET, socket.SOCK_STREAM)
-                    for _ in range(100)]
-            for client in many:  # more than it keeps: none hangs for ever
-                client.settimeout(5)
-                client.connect((self.world.v4["b"], 443))
-            for client in many:
-                with client, contextlib.suppress(ConnectionResetError):
-                    self.assertEqual(client.recv(100), b"")
+            with contextlib.ExitStack() as many:  # more than it keeps: none hangs for ever
+                clients = [many.enter_context(self.world.lab.socket("a", socket.AF_INET,
+                                                                    socket.SOCK_STREAM))
+                           for _ in range(100)]
+                connected = []
+                for client in clients:
+                    client.settimeout(5)
+                    with contextlib.suppress(ConnectionResetError):
+                        client.connect((self.world.v4["b"], 443))
+                        connected.append(client)
+                for client in connected:
+                    with contextlib.suppress(ConnectionError):
+                        self.assertEqual(client.recv(100), b"")
             self.assertEqual(self.listening(), [443])
         finally:
             b.order("collect", batch=1)

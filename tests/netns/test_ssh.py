@@ -4,13 +4,14 @@ every case nothing of a probe may be left on any host: no process, no file, no r
 
 Run: python3 tests/netns/test_ssh.py (root; says skipped where the machine cannot do it)."""
 import os
+import shutil
 import signal
 import sys
 import time
 import unittest
 
 sys.dont_write_bytecode = True
-from harness import FW, Case, World, kill, wait_until  # noqa: E402
+from harness import FW, PROBE, Case, World, kill, wait_until  # noqa: E402
 import sshd  # noqa: E402 (found through harness)
 
 MGMT = "mgmt"  # where segproof runs: it reaches the hosts over the firewall
@@ -37,9 +38,11 @@ POLICIES = ["name: web, from: left, to: right, allow: [tcp/80, icmp/echo, icmp6/
 class SshWorld(World):
     """Hosts with sshd, and a namespace for segproof. via("b", ...) says how a host is reached."""
 
-    def __init__(self, prefix, segments, plain=()):
+    user = ()  # what makes segproof run as another user
+
+    def __init__(self, prefix, segments):
         super().__init__(prefix, segments)
-        self.hosts = [host for hosts in segments.values() for host in hosts if host not in plain]
+        self.hosts = [host for hosts in segments.values() for host in hosts]
         self.lab.add_ns(MGMT)
         self.lab.veth(MGMT, "eth0", FW, "mgmt")
         self.lab.addr(MGMT, "eth0", "10.60.99.2/24")
@@ -75,7 +78,7 @@ class SshWorld(World):
 
     def start(self, topology, *options, **how):
         return super().start(topology, "--ssh-config", self.config, *options,
-                             wrap=("ip", "netns", "exec", self.lab.ns(MGMT)), **how)
+                             wrap=("ip", "netns", "exec", self.lab.ns(MGMT), *self.user), **how)
 
     def text(self, **how):
         return self.topology(POLICIES, **how)
@@ -157,6 +160,42 @@ class Success(SshCase):
         self.assertEqual(run.code, 1, run.err + run.out)
         self.assertTrue(any(f["verdict"] == "leak" and f["from"] == "b"
                             for f in run.data["findings"]))
+
+    def test_file_capability(self):
+        """Nobody becomes root: an installed probe that is the very same file has the capability."""
+        host, probe = self.world.sshds["b"], "/usr/local/libexec/segproof/segproof-probe"
+        self.world.via("b", "admin")
+        host.shell("mount -t tmpfs -o mode=755 tmpfs /usr/local; mkdir -p /usr/local/libexec/segproof;"
+                   f"cp {PROBE} {probe}; chmod 755 {probe}; setcap cap_net_raw+ep {probe}")
+        try:
+            self.holds(self.world.verify(self.world.text()), b="file capability")
+            self.assertEqual(host.shell(f"ls {probe}").strip(), probe)  # it is not ours to remove
+            host.shell(f"printf x >>{probe}; setcap cap_net_raw+ep {probe}")
+            run = self.world.verify(self.world.text())
+            self.assertEqual(run.code, 3)
+            self.assertRegex(self.node(run, "b")["reason"], "user admin has no CAP_NET_RAW there")
+        finally:
+            host.shell("umount /usr/local")
+
+    def test_without_root(self):
+        """Where every probe is reached by ssh, segproof itself needs no privilege."""
+        folder = os.path.join(self.world.lab.dir, "nobody")
+        key = os.path.join(folder, "key")
+        os.chmod(self.world.lab.dir, 0o711)
+        os.mkdir(folder)
+        os.chown(folder, 65534, 65534)
+        shutil.copy(self.world.keys.user, key)
+        os.chown(key, 65534, 65534)
+        os.chmod(self.world.known, 0o644)
+        self.world.write_config(key=key)
+        self.world.user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        try:
+            run = self.world.verify(self.world.text(), "--state", os.path.join(folder, "state"),
+                                    report=os.path.join(folder, "report.json"))
+        finally:
+            self.world.user = ()
+            self.world.write_config()
+        self.holds(run, a="root login")
 
     def test_what_is_left_is_seen(self):
         """The look for leftovers sees a process, a file and a rule."""
@@ -299,7 +338,11 @@ class Failure(SshCase):
 
     def test_wrong_config_file(self):
         self.world.config = os.path.join(self.world.lab.dir, "no-such-file")
-        self.fails("Can't open user config file")
+        run = self.world.verify(self.world.text())
+        self.assertEqual(run.code, 2)
+        self.assertRegex(run.err, "--ssh-config: cannot read '.*no-such-file': No such file")
+        self.world.config = self.world.write("Nonsense yes\n", "ssh_config")
+        self.fails("ad configuration option: nonsense")
 
 
 class Cut(SshCase):
@@ -365,6 +408,7 @@ class Cut(SshCase):
                 running.finish()
                 for host in self.world.sshds.values():
                     self.assertTrue(wait_until(lambda h=host: not h.left(), 5), host.left())
+                self.assertTrue(wait_until(lambda: not self.clients(), 5))  # nor here
 
     def test_interrupted(self):
         running = self.world.start(self.world.text())

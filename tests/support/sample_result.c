@@ -128,6 +128,33 @@ static void fill_rules(struct sp_model *model)
              PORTS("tcp/443", NULL));
 }
 
+static void fill_listener(struct sp_balancer *balancer, const char *port, uint32_t second,
+                          uint16_t backend_port, const char *mode, const char *source)
+{
+    struct sp_listener *listener = &balancer->listeners[balancer->nlisteners++];
+    must_ok(sp_portspec_parse(port, &listener->port, NULL));
+    listener->backends = must(sp_calloc(2, sizeof(uint32_t)));
+    listener->nbackends = 2;
+    listener->backends[0] = SAMPLE_WEB_1;
+    listener->backends[1] = second;
+    listener->backend_port = backend_port;
+    listener->mode = must(sp_strdup(mode));
+    listener->source = must(sp_strdup(source));
+    listener->proxy_protocol = must(sp_strdup("none"));
+    listener->max_skew = -1.0;
+}
+
+static void fill_listeners(struct sp_balancer *balancer)
+{
+    balancer->listeners = must(sp_calloc(2, sizeof(*balancer->listeners)));
+    fill_listener(balancer, "tcp/443", SAMPLE_WEB_2, 8443, "l4", "preserved");
+    fill_listener(balancer, "tcp/80", SAMPLE_OLD, 8080, "l7", "rewritten");
+    balancer->receivers = must(sp_calloc(2, sizeof(uint32_t)));
+    balancer->nreceivers = 2;
+    balancer->receivers[0] = SAMPLE_WEB_1;
+    balancer->receivers[1] = SAMPLE_WEB_2;
+}
+
 static struct sp_model *shop_model(void)
 {
     struct sp_model *model = must(sp_calloc(1, sizeof(*model)));
@@ -140,9 +167,11 @@ static struct sp_model *shop_model(void)
     model->nbalancers = 1;
     model->balancers = must(sp_calloc(1, sizeof(*model->balancers)));
     model->balancers[0].name = must(sp_strdup("shop"));
-    model->balancers[0].naddrs = 1;
-    model->balancers[0].addrs = must(sp_calloc(1, sizeof(struct sp_addr)));
+    model->balancers[0].naddrs = 2;
+    model->balancers[0].addrs = must(sp_calloc(2, sizeof(struct sp_addr)));
     must_ok(sp_addr_parse("10.10.9.10", &model->balancers[0].addrs[0]));
+    must_ok(sp_addr_parse("fd00:10:9::10", &model->balancers[0].addrs[1]));
+    fill_listeners(&model->balancers[0]);
     must_ok(sp_bits_init(&model->balancers[0].from, sp_model_ntargets(model)));
     sp_bits_set(&model->balancers[0].from, SAMPLE_OUT_1);
     fill_rules(model);
@@ -179,6 +208,7 @@ void sp_sample_free(struct sp_sample *sample)
         sp_free(sample->plan.tests);
         sp_free(sample->plan.skips);
         sp_free(sample->seen);
+        sp_free(sample->flows);
         sp_free(sample->grades);
         sp_free(sample);
     }
@@ -204,8 +234,11 @@ static uint32_t pair_of(struct sp_sample *sample, uint32_t from, uint32_t to, ui
                              .family = family,
                              .layer = SP_LAYER_NETWORK,
                              .one_sided = to < model->nhosts && model->hosts[to].via == NULL,
+                             .is_balanced = to >= model->nhosts,
                              .src = model->hosts[from].addrs[which]};
-    pair->dst = to < model->nhosts ? model->hosts[to].addrs[which] : model->balancers[0].addrs[0];
+    pair->dst =
+        to < model->nhosts ? model->hosts[to].addrs[which] : model->balancers[0].addrs[which];
+    pair->src_seen = pair->src;
     pair->own = pair->dst;
     return (uint32_t)plan->npairs++;
 }
@@ -219,6 +252,8 @@ size_t sp_sample_add(struct sp_sample *sample, uint32_t from, uint32_t to, uint8
     uint32_t pair = pair_of(sample, from, to, family);
     if (sp_grow((void **)&plan->tests, plan->ntests, &sample->tests_cap, sizeof(*plan->tests)) ||
         sp_grow((void **)&sample->seen, plan->ntests, &sample->seen_cap, sizeof(seen)) ||
+        sp_grow((void **)&sample->flows, plan->ntests, &sample->flows_cap,
+                sizeof(*sample->flows)) ||
         sp_grow((void **)&sample->grades, plan->ntests, &sample->grades_cap, 1)) {
         abort();
     }
@@ -232,7 +267,33 @@ size_t sp_sample_add(struct sp_sample *sample, uint32_t from, uint32_t to, uint8
                          .why = SP_WHY_EDGE};
     sample->seen[plan->ntests] = seen;
     sample->grades[plan->ntests] = SP_GRADE_PAIR;
+    memset(sample->flows[plan->ntests], 0, sizeof(sample->flows[0]));
     return plan->ntests++;
+}
+
+void sp_sample_flows(struct sp_sample *sample, size_t test, uint16_t first, uint16_t second)
+{
+    sample->flows[test][0] = first;
+    sample->flows[test][1] = second;
+}
+
+/* What the backends got, as the controller counts it. */
+static void fill_backends(struct sp_sample *sample, size_t test)
+{
+    struct sp_result *result = sample->result;
+    struct sp_outcome *outcome = &result->outcomes[test];
+    const struct sp_listener *listener =
+        sp_result_listener(sample->model, &sample->plan, &sample->plan.tests[test]);
+    for (size_t i = 0; listener && i < listener->nbackends; i++) {
+        outcome->backend_flows[i] = sample->flows[test][i];
+        if (sample->model->hosts[listener->backends[i]].via) {
+            outcome->seen.backends++;
+            outcome->seen.backends_reached =
+                (uint16_t)(outcome->seen.backends_reached + (sample->flows[test][i] > 0));
+        } else {
+            outcome->seen.backends_blind++;
+        }
+    }
 }
 
 void sp_sample_judge(struct sp_sample *sample)
@@ -252,9 +313,11 @@ void sp_sample_judge(struct sp_sample *sample)
         struct sp_case what = {.expect = plan->tests[i].expect,
                                .layer = pair->layer,
                                .reject_declared = pair->reject_declared,
-                               .one_sided = pair->one_sided};
+                               .one_sided = pair->one_sided,
+                               .balanced = pair->is_balanced};
         result->outcomes[i].seen = sample->seen[i];
-        result->outcomes[i].judged = sp_judge(&what, &sample->seen[i]);
+        fill_backends(sample, i);
+        result->outcomes[i].judged = sp_judge(&what, &result->outcomes[i].seen);
         result->outcomes[i].grade = sample->grades[i];
     }
     for (size_t i = 0; i < sample->model->nhosts; i++) {

@@ -3,7 +3,8 @@
  * A small declared shop and made-up runs against it, for tests of reports: no packet, no clock.
  *
  * networks: prod > web, data; dev; internet (external). Hosts: web-1, web-2 (web), db-1, old
- * without a probe (data), jump (prod), dev-1 (dev), out-1 (internet). Balancer: shop. Rules by
+ * without a probe (data), jump (prod), dev-1 (dev), out-1 (internet). Balancer: shop, with tcp/443
+ * (l4, preserved) to web-1 and web-2, and tcp/80 (l7, rewritten) to web-1 and old. Rules by
  * index: see SAMPLE_RULE_*. Failed allocations end the test program. */
 #ifndef SP_SUPPORT_SAMPLE_RESULT_H
 #define SP_SUPPORT_SAMPLE_RESULT_H
@@ -37,7 +38,8 @@ struct sp_sample {
     struct sp_result *result; /* after sp_sample_judge */
     struct sp_seen *seen;     /* by test */
     uint8_t *grades;
-    size_t pairs_cap, tests_cap, seen_cap, grades_cap;
+    uint16_t (*flows)[2]; /* by test: what the backends of a balancer got */
+    size_t pairs_cap, tests_cap, seen_cap, grades_cap, flows_cap;
 };
 
 struct sp_sample *sp_sample_new(void);
@@ -48,6 +50,8 @@ void sp_sample_free(struct sp_sample *sample);
 size_t sp_sample_add(struct sp_sample *sample, uint32_t from, uint32_t to, uint8_t family,
                      uint8_t proto, uint16_t port, uint8_t expect, uint32_t rule,
                      struct sp_seen seen);
+/* An allowed test of the balancer: the flows that its two backends got. */
+void sp_sample_flows(struct sp_sample *sample, size_t test, uint16_t first, uint16_t second);
 /* Judges what was added; coverage counts every test as planned. Once. */
 void sp_sample_judge(struct sp_sample *sample);
 
@@ -63,6 +67,8 @@ struct sp_sample *sp_sample_shop(void);
 struct sp_sample *sp_sample_clean(void);
 /* A run without a test. */
 struct sp_sample *sp_sample_empty(void);
+/* A run with everything that a load balancer can do wrong. */
+struct sp_sample *sp_sample_balanced(void);
 /* Names that try to break out of every format. */
 struct sp_sample *sp_sample_hostile(void);
 /* ntests tests between all hosts with probes, in a mixture of verdicts. */

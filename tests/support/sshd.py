@@ -51,7 +51,7 @@ exec /usr/sbin/sshd -D -e -f /run/sp/config
 
 def missing():
     """Why there can be no sshd, or None."""
-    for tool in ("/usr/sbin/sshd", "ssh", "ssh-keygen", "sudo", "unshare", "nsenter"):
+    for tool in ("/usr/sbin/sshd", "ssh", "ssh-keygen", "sudo", "unshare", "nsenter", "setcap"):
         if not shutil.which(tool):
             return f"{tool} is not installed"
     return None

@@ -371,6 +371,161 @@ static void choices_of_a_split(void **state)
     sp_lanes_release(&lanes);
 }
 
+/* ---- load balancers ---- */
+
+/* Hosts 0..9, balancer 10: tcp/443 (l4) and tcp/80 (l7) to host 2. */
+static uint32_t behind[] = {2};
+static struct sp_listener listeners[] = {
+    {.port = {.proto = SP_PROTO_TCP, .lo = 443, .hi = 443},
+     .backends = behind,
+     .nbackends = 1,
+     .backend_port = 443,
+     .mode = (char *)(uintptr_t) "l4"},
+    {.port = {.proto = SP_PROTO_TCP, .lo = 80, .hi = 80},
+     .backends = behind,
+     .nbackends = 1,
+     .backend_port = 80,
+     .mode = (char *)(uintptr_t) "l7"},
+};
+static struct sp_balancer balancer = {.listeners = listeners, .nlisteners = 2};
+static const struct sp_model balanced_model = {
+    .nhosts = 10, .balancers = &balancer, .nbalancers = 1};
+#define BALANCER 10
+
+static uint8_t technique_index(const char *name)
+{
+    const struct sp_technique_info *info = sp_technique_find(name);
+    assert_non_null(info);
+    return (uint8_t)sp_technique_index(info);
+}
+
+static void add_talk(struct world *w, uint32_t pair, uint16_t port)
+{
+    add_test(w, pair, SP_PROTO_TCP, port, SP_EXPECT_ALLOW);
+    w->tests[w->plan.ntests - 1].technique = technique_index("tcp_handshake");
+}
+
+static void add_balanced(struct world *w, uint32_t from)
+{
+    add_pair(w, from, BALANCER);
+    w->pairs[w->plan.npairs - 1].is_balanced = true;
+}
+
+static void modes_have_lanes_of_their_own(void **state)
+{
+    (void)state;
+    struct world w = world();
+    struct sp_lanes lanes;
+    struct sp_scouts s;
+    add_balanced(&w, 1);
+    add_test(&w, 0, SP_PROTO_TCP, 22, SP_EXPECT_DENY);
+    add_talk(&w, 0, 80);
+    add_talk(&w, 0, 443);
+    wire_up(&w);
+    assert_int_equal(sp_lanes_build(&balanced_model, &w.plan, &lanes), SP_OK);
+    assert_int_equal(lanes.n, 3); /* plain, l7, l4 */
+    assert_false(lanes.at[0].is_http);
+    assert_true(lanes.at[1].is_http);
+    assert_int_equal(w.tests[lanes.at[1].tests[0]].port, 80);
+    assert_false(lanes.at[2].is_http);
+    assert_int_equal(sp_scouts_build(&w.plan, &lanes, w.outcomes, &s), SP_OK);
+    size_t http = 0, plain = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        assert_false(s.at[i].flow.is_self && s.at[i].flow.from == BALANCER); /* it has no probe */
+        http += s.at[i].flow.is_http && s.at[i].flow.port == 80;
+        plain += !s.at[i].flow.is_self && !s.at[i].flow.is_http && s.at[i].flow.port == 443;
+    }
+    assert_int_equal(http, 1);
+    assert_int_equal(plain, 1);
+    sp_scouts_release(&s);
+    sp_lanes_release(&lanes);
+}
+
+/* A conversation is a candidate only where the pair has no allowed plain packet. */
+static void plain_siblings_are_preferred(void **state)
+{
+    (void)state;
+    for (int has_plain = 0; has_plain <= 1; has_plain++) {
+        struct world w = world();
+        struct sp_lanes lanes;
+        struct sp_scouts s;
+        add_pair(&w, 1, 2);
+        add_test(&w, 0, SP_PROTO_TCP, 443, has_plain ? SP_EXPECT_ALLOW : SP_EXPECT_DENY);
+        add_talk(&w, 0, 444);
+        scouts(&w, &lanes, &s);
+        size_t talks = 0, others = 0;
+        for (size_t i = 0; i < s.n; i++) {
+            talks += s.at[i].flow.technique == technique_index("tcp_handshake");
+            others += s.at[i].flow.technique == technique_index("tcp_syn");
+        }
+        assert_int_equal(talks, has_plain ? 0 : 1);
+        assert_int_equal(others, has_plain ? 1 : 0);
+        sp_scouts_release(&s);
+        sp_lanes_release(&lanes);
+    }
+}
+
+/* Every candidate came through, both times. */
+static void deliver_all(struct sp_scouts *s)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        s->at[i].sent = s->at[i].nic = s->at[i].host = 2;
+    }
+}
+
+static uint8_t balancer_grade(struct world *w, uint32_t lane, bool delivered)
+{
+    struct sp_lanes lanes;
+    struct sp_scouts s;
+    wire_up(w);
+    assert_int_equal(sp_lanes_build(&balanced_model, &w->plan, &lanes), SP_OK);
+    assert_int_equal(sp_scouts_build(&w->plan, &lanes, w->outcomes, &s), SP_OK);
+    if (delivered) {
+        deliver_all(&s);
+    }
+    assert_true(lane < lanes.n);
+    sp_lane_choose_control(&lanes.at[lane], &w->plan, &s, SP_CONTROL_FOR_DENY);
+    uint8_t grade =
+        lanes.at[lane].control.nflows > 0 ? lanes.at[lane].control.grade : (uint8_t)SP_GRADE_NONE;
+    if (grade == SP_GRADE_SPLIT) {
+        assert_int_equal(lanes.at[lane].control.flows[1].to, BALANCER);
+    }
+    sp_scouts_release(&s);
+    sp_lanes_release(&lanes);
+    return grade;
+}
+
+static void controls_of_a_balancer(void **state)
+{
+    (void)state;
+    /* Its client has an allowed flow of its own. */
+    struct world pair = world();
+    add_balanced(&pair, 1);
+    add_test(&pair, 0, SP_PROTO_TCP, 22, SP_EXPECT_DENY);
+    add_talk(&pair, 0, 443);
+    assert_int_equal(balancer_grade(&pair, 0, true), SP_GRADE_PAIR);
+    assert_int_equal(balancer_grade(&pair, 0, false), SP_GRADE_NONE); /* it does not work */
+
+    /* Another client shows that the address is alive, in whatever protocol; this one reaches a
+     * host. */
+    struct world split = world();
+    add_balanced(&split, 3);
+    add_test(&split, 0, SP_PROTO_UDP, 53, SP_EXPECT_DENY);
+    add_balanced(&split, 1);
+    add_talk(&split, 1, 443);
+    add_pair(&split, 3, 4);
+    add_test(&split, 2, SP_PROTO_UDP, 53, SP_EXPECT_ALLOW);
+    assert_int_equal(balancer_grade(&split, 0, true), SP_GRADE_SPLIT);
+
+    /* Nobody can show it: no echo of its own stands in, and nothing holds. */
+    struct world none = world();
+    add_balanced(&none, 3);
+    add_test(&none, 0, SP_PROTO_TCP, 22, SP_EXPECT_DENY);
+    add_pair(&none, 3, 4);
+    add_test(&none, 1, SP_PROTO_TCP, 80, SP_EXPECT_ALLOW);
+    assert_int_equal(balancer_grade(&none, 0, true), SP_GRADE_NONE);
+}
+
 static void torture(void **state)
 {
     (void)state;
@@ -395,11 +550,19 @@ static void torture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_test_in_one_lane),    cmocka_unit_test(candidates),
-        cmocka_unit_test(one_sided_pairs),           cmocka_unit_test(nothing_delivered_no_control),
-        cmocka_unit_test(a_declared_flow_must_work), cmocka_unit_test(grades),
-        cmocka_unit_test(a_split_control),           cmocka_unit_test(choices),
-        cmocka_unit_test(choices_of_a_split),        cmocka_unit_test(torture),
+        cmocka_unit_test(every_test_in_one_lane),
+        cmocka_unit_test(candidates),
+        cmocka_unit_test(one_sided_pairs),
+        cmocka_unit_test(nothing_delivered_no_control),
+        cmocka_unit_test(a_declared_flow_must_work),
+        cmocka_unit_test(grades),
+        cmocka_unit_test(a_split_control),
+        cmocka_unit_test(choices),
+        cmocka_unit_test(choices_of_a_split),
+        cmocka_unit_test(modes_have_lanes_of_their_own),
+        cmocka_unit_test(plain_siblings_are_preferred),
+        cmocka_unit_test(controls_of_a_balancer),
+        cmocka_unit_test(torture),
     };
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);
 }

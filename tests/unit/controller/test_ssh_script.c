@@ -46,6 +46,8 @@ struct how {
     const char *become;
     const char *machines; /* NULL: any */
     size_t cut;           /* so many bytes at the end never arrive */
+    size_t script_cut;    /* so many bytes of the script, and the probe, never arrive */
+    unsigned limit_s;     /* not 0: what is cut leaves the input open */
     char *const *argv;
 };
 
@@ -221,7 +223,7 @@ static struct done run(const struct how *how)
     const struct sp_ssh_order order = {.image = &made,
                                        .nonce = NONCE,
                                        .become = how->become,
-                                       .limit_s = 10,
+                                       .limit_s = how->limit_s ? how->limit_s : 10,
                                        .argv = how->argv ? how->argv : no_args};
     sp_buf_init(&script, SP_SSH_SCRIPT_MAX);
     sp_buf_init(&command, 1024);
@@ -239,9 +241,10 @@ static struct done run(const struct how *how)
     }
     (void)close(io[1]);
     (void)close(err[1]);
-    write_all(io[0], script.data, script.len);
-    write_all(io[0], made.bytes, made.len - how->cut);
-    if (how->cut) {
+    assert_true(how->script_cut < script.len);
+    write_all(io[0], script.data, script.len - how->script_cut);
+    write_all(io[0], made.bytes, how->script_cut ? 0 : made.len - how->cut);
+    if ((how->cut || how->script_cut) && !how->limit_s) {
         (void)shutdown(io[0], SHUT_WR);
     }
     talk(io[0], err[0], &done);
@@ -427,6 +430,27 @@ static void the_input_is_cut(void **state)
     fails(&how, words);
 }
 
+/* A connection that was cut without a word: the input stays open, and nothing more comes. */
+static void the_input_stops(void **state)
+{
+    (void)state;
+    const struct how how = {.cut = 20, .limit_s = 1};
+    as_root();
+    fails(&how, "the probe did not arrive within 1 s");
+}
+
+/* A script that arrived in part does nothing at all. */
+static void the_script_is_cut(void **state)
+{
+    (void)state;
+    as_root();
+    for (size_t cut = 2; cut < 4000; cut += 131) {
+        const struct how how = {.script_cut = cut};
+        struct done done = run(&how);
+        assert_string_equal(done.out, "");
+    }
+}
+
 static void users(void **state)
 {
     (void)state;
@@ -500,6 +524,8 @@ int main(void)
         cmocka_unit_test(wrong_hosts),
         cmocka_unit_test(no_room),
         cmocka_unit_test(the_input_is_cut),
+        cmocka_unit_test(the_input_stops),
+        cmocka_unit_test(the_script_is_cut),
         cmocka_unit_test(users),
         cmocka_unit_test(the_command_line_is_plain),
         cmocka_unit_test(out_of_memory),

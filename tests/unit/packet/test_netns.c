@@ -503,6 +503,68 @@ static void host_witness(void **state)
     sp_injector_free(in);
 }
 
+struct lengths {
+    size_t udp, tagged, plain, answered;
+};
+
+static void on_length(const struct sp_captured *c, void *arg)
+{
+    struct lengths *got = arg;
+    struct sp_pkt pkt;
+    if (c->dir != SP_DIR_OUT || !sp_pkt_parse(c->ip, c->len, &pkt)) {
+        return;
+    }
+    if (pkt.ip_proto == SP_IPPROTO_UDP && pkt.dport == 7777) {
+        got->udp = c->len;
+    } else if (pkt.ip_proto == SP_IPPROTO_TCP && pkt.dport == 7801) {
+        got->tagged = c->len;
+    } else if (pkt.ip_proto == SP_IPPROTO_TCP && pkt.dport == 7802) {
+        got->plain = c->len;
+    } else if (pkt.ip_proto == SP_IPPROTO_TCP && pkt.dport == 40005) {
+        got->answered = c->len;
+    }
+}
+
+/* TCP data that may carry a tag, or answers a conversation, passes and is kept longer; the rest is
+ * cut as short as ever, and other TCP data costs nothing. */
+static void data_is_kept_longer(void **state)
+{
+    NEED_NAMESPACE();
+    static const char *const ends[2][2] = {{"10.77.0.1", "10.77.0.2"}, {"fd77::1", "fd77::2"}};
+    static const uint16_t ports[] = {7802, 40005, 7801};
+    struct sp_injector *in = injector(false);
+    for (size_t v6 = 0; v6 < 2; v6++) {
+        struct lengths got = {0};
+        struct sp_capture *capture = NULL;
+        size_t header = v6 ? 40 : 20;
+        assert_int_equal(sp_capture_open(SP_CAPTURE_BUFFER, &capture, NULL), SP_OK);
+        assert_int_equal(sp_capture_filter(capture, true, 40000, 40010, NULL), SP_OK);
+        struct sp_spec spec = udp_spec(ends[v6][0], ends[v6][1], 7777);
+        spec.payload_len = sizeof(spec.payload);
+        assert_int_equal(sp_inject_raw(in, &spec, 0), 0);
+        spec.ip_proto = SP_IPPROTO_TCP;
+        spec.tcp_flags = SP_TCP_ACK;
+        spec.tcp_timestamps = true;
+        for (size_t i = 0; i < 3; i++) {
+            spec.dport = ports[i];
+            spec.payload[0] = i == 2 ? 'S' : 'x';
+            assert_int_equal(sp_inject_raw(in, &spec, 0), 0);
+        }
+        uint64_t end = sp_mono_us() + 2000000;
+        while (got.tagged == 0 && sp_mono_us() < end) {
+            struct pollfd p = {.fd = sp_capture_fd(capture), .events = POLLIN};
+            (void)poll(&p, 1, 20);
+            assert_int_equal(sp_capture_dispatch(capture, on_length, &got, NULL), SP_OK);
+        }
+        assert_int_equal(got.udp, SP_CAPTURE_SNAPLEN);
+        assert_int_equal(got.tagged, header + 32 + sizeof(spec.payload));
+        assert_int_equal(got.answered, header + 32 + sizeof(spec.payload));
+        assert_int_equal(got.plain, 0);
+        sp_capture_free(capture);
+    }
+    sp_injector_free(in);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -517,6 +579,7 @@ int main(void)
         cmocka_unit_test(capture_out_of_memory),
         cmocka_unit_test(host_witness),
         cmocka_unit_test(unread_packets_are_counted_as_drops),
+        cmocka_unit_test(data_is_kept_longer),
     };
     return cmocka_run_group_tests_name("netns", tests, enter, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tags inside conversations: raw, in HTTP, behind PROXY headers; every truncation; and what is none.
+ * Tags inside conversations: raw, in HTTP, behind PROXY headers; every truncation; and what is
+ * none.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,7 @@ static void grows(const uint8_t *bytes, size_t len, size_t needed, bool http, en
     struct sp_tag_keys keys = keys_of(7);
     struct sp_tag_keys other = keys_of(8);
     for (size_t n = 0; n <= len; n++) {
-        struct sp_form form = {0};
+        struct sp_form form = {.kind = SP_TAG_PROBE};
         enum sp_form_state state = read_exact(&keys, bytes, n, &form);
         assert_int_equal(state, n < needed ? SP_FORM_PART : SP_FORM_TAG);
         if (state == SP_FORM_TAG) {
@@ -97,7 +98,7 @@ static void replies_answer_in_kind(void **state)
     (void)state;
     struct sp_tag_keys keys = keys_of(7);
     for (int http = 0; http < 2; http++) {
-        struct sp_form form = {.block = 300, .port = 8443, .is_http = http};
+        struct sp_form form = {.kind = SP_TAG_PROBE, .block = 300, .port = 8443, .is_http = http};
         uint8_t body[SP_FORM_MAX];
         size_t len = sp_form_reply(&keys, &form, 5, body);
         assert_int_equal(memcmp(body, http ? "HTTP/1.1 200 OK\r\n" : "SGpf", 4), 0);

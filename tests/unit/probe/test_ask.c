@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "probe/base/clock.h"
@@ -20,8 +21,7 @@
 
 static struct sp_ask ask_for(const char *addr, uint16_t port)
 {
-    return (struct sp_ask){
-        .proto = SP_PROTO_TCP, .port = port, .iface = 1, .addr = kit_addr(addr)};
+    return (struct sp_ask){.proto = SP_PROTO_TCP, .port = port, .iface = 1, .addr = kit_addr(addr)};
 }
 
 static void a_message_is_read_back(void **state)
@@ -199,12 +199,12 @@ static void hold_in_child(void)
         sp_tcp_listen(&me, port, 1, SP_TCP_STANDIN, &fd) != EADDRINUSE) {
         _exit(2);
     }
-    struct sockaddr_in name = {.sin_family = AF_INET,
-                               .sin_port = htons(port),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in name = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int client = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     (void)connect(client, (struct sockaddr *)&name, sizeof(name));
-    (void)usleep(100000);
+    struct timespec pause = {.tv_nsec = 100000000};
+    (void)nanosleep(&pause, NULL);
     int err = 0;
     socklen_t len = sizeof(err);
     (void)getsockopt(client, SOL_SOCKET, SO_ERROR, &err, &len);

@@ -259,6 +259,49 @@ static void handed_over(void **state)
     kit_free(kit);
 }
 
+/* Of a conversation every packet is kept, also those that carry no tag. */
+static void conversation(void **state)
+{
+    (void)state;
+    struct kit *kit = kit_new();
+    kit->bounds.hazard = 'B';
+    kit_restart(kit, 0);
+    batch(kit, SP_KEEP_MAX_BYTES);
+    kit_block(kit, 200, 10, SP_BLOCK_SENDER, "tcp_handshake", KIT_ME, KIT_PEER);
+    kit_arm(kit);
+    kit_shot(kit, 200, 22, 40000, 0);
+    kit_fire(kit);
+    kit_run(kit, 1000);
+    assert_int_equal(kit->nsent, 1);
+    kit_out(kit, &kit->sent[0].spec);
+    const struct sp_spec syn_ack = {.src = kit->sent[0].spec.dst,
+                                    .dst = kit->sent[0].spec.src,
+                                    .sport = 22,
+                                    .dport = 40000,
+                                    .seq = 1000,
+                                    .ack = kit->sent[0].spec.seq + 1,
+                                    .tcp_flags = SP_TCP_SYN | SP_TCP_ACK,
+                                    .ip_proto = SP_IPPROTO_TCP};
+    kit_in(kit, &syn_ack);
+    kit_run(kit, 900000);
+    assert_true(kit->nsent >= 4); /* SYN, ACK, data, and its end */
+    struct sp_spec last = kit->sent[kit->nsent - 1].spec;
+    assert_true((last.tcp_flags & SP_TCP_RST) != 0);
+    kit_out(kit, &kit->sent[2].spec);
+    kit_out(kit, &last);
+    kit_collect(kit);
+    want(kit, 200, 22);
+    assert_int_equal(kit_told(kit, SP_REC_WANTED, 0)->u.wanted.packets, 4);
+    size_t roles[SP_KEPT_END] = {0};
+    for (size_t i = 0; i < kit_count(kit, SP_REC_PACKET); i++) {
+        const struct sp_rec_packet *p = &kit_told(kit, SP_REC_PACKET, i)->u.packet;
+        roles[p->role] += p->offset == 0;
+    }
+    assert_int_equal(roles[SP_KEPT_SENT], 3);
+    assert_int_equal(roles[SP_KEPT_ANSWER], 1);
+    kit_free(kit);
+}
+
 static void not_asked_for(void **state)
 {
     (void)state;
@@ -319,7 +362,8 @@ int main(void)
         cmocka_unit_test(found_in_order), cmocka_unit_test(cut),
         cmocka_unit_test(flood),          cmocka_unit_test(bounds),
         cmocka_unit_test(handed_over),    cmocka_unit_test(not_asked_for),
-        cmocka_unit_test(out_of_place),   cmocka_unit_test(forgotten),
+        cmocka_unit_test(conversation),   cmocka_unit_test(out_of_place),
+        cmocka_unit_test(forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,8 +89,7 @@ static struct sp_spec backwards(const struct sp_spec *spec)
 static void syn_and_data_are_one_arrival(void **state)
 {
     struct kit *kit = receiving(state, "tcp_handshake");
-    struct sp_spec syn =
-        kit_probe_spec(kit, "tcp_handshake", KIT_PEER, KIT_ME, BLOCK, PORT, 40001);
+    struct sp_spec syn = kit_probe_spec(kit, "tcp_handshake", KIT_PEER, KIT_ME, BLOCK, PORT, 40001);
     struct sp_spec data = data_from(kit, KIT_PEER, BLOCK, false, SP_TAG_PROBE);
     data.sport = 40001;
     data.dport = PORT;
@@ -136,7 +135,7 @@ static void a_proxied_conversation_arrives(void **state)
         struct sp_spec syn = data;
         syn.tcp_flags = SP_TCP_SYN;
         syn.payload_len = 0;
-        struct sp_form form = {.block = BLOCK, .port = PORT, .is_http = http};
+        struct sp_form form = {.kind = SP_TAG_PROBE, .block = BLOCK, .port = PORT, .is_http = http};
         struct sp_spec reply = backwards(&data);
         reply.payload_len = sp_form_reply(&keys, &form, 1, reply.payload);
         kit_in(kit, &syn);

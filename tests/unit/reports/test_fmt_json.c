@@ -140,6 +140,7 @@ static void test_golden(void **state)
     (void)state;
     sp_check_golden(sp_sample_shop(), "json", NULL, "shop.json");
     sp_check_golden(sp_sample_empty(), "json", NULL, "empty.json");
+    sp_check_golden(sp_sample_balanced(), "json", NULL, "balanced.json");
     sp_check_golden(sp_sample_hostile(), "json", NULL, "hostile.json");
 }
 

@@ -20,6 +20,8 @@ static void test_golden(void **state)
     sp_check_golden(sp_sample_shop(), "text", &quiet, "shop-quiet.txt");
     sp_check_golden(sp_sample_shop(), "text", &verbose, "shop-verbose.txt");
     sp_check_golden(sp_sample_shop(), "text", &ascii, "shop-ascii.txt");
+    sp_check_golden(sp_sample_balanced(), "text", &at_80, "balanced.txt");
+    sp_check_golden(sp_sample_balanced(), "text", &verbose, "balanced-verbose.txt");
     sp_check_golden(sp_sample_clean(), "text", &at_80, "clean.txt");
     sp_check_golden(sp_sample_clean(), "text", &color, "clean-color.txt");
     sp_check_golden(sp_sample_empty(), "text", &at_80, "empty.txt");

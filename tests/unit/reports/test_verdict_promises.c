@@ -86,6 +86,83 @@ static const char *broken(const struct sp_case *c, const struct sp_seen *s,
     return NULL;
 }
 
+/* What a balancer's address adds: written from the design, too. */
+static const char *broken_balanced(const struct sp_case *c, const struct sp_seen *s,
+                                   const struct sp_judgement *j)
+{
+    bool allow = c->expect == SP_EXPECT_ALLOW || c->expect == SP_EXPECT_PERMIT;
+    bool holds = j->verdict == SP_VERDICT_HOLDS && !j->is_note;
+    bool sound = s->unsound == SP_SOUND && s->capture_lossless;
+    if (j->verdict >= SP_VERDICT_COUNT || j->row == 0) {
+        return "a verdict of the table";
+    }
+    if ((j->verdict == SP_VERDICT_INCONCLUSIVE) != (j->reason != SP_SOUND)) {
+        return "inconclusive, and nothing else, has a reason";
+    }
+    if (!allow) {
+        bool arrived = c->layer == SP_LAYER_HOST ? s->host > 0 : s->nic > 0 || s->host > 0;
+        if ((arrived || s->elsewhere > 0 || serves(s->answer)) && j->verdict != SP_VERDICT_LEAK) {
+            return "who gets it or serves it leaks";
+        }
+        return holds && (!sound || s->attempts == 0) ? "holds without proof" : NULL;
+    }
+    if (j->verdict == SP_VERDICT_LEAK) {
+        return "no leak of an allowed flow";
+    }
+    if (!holds) {
+        return NULL;
+    }
+    if (s->host == 0 || s->elsewhere > 0 || s->rewritten > 0) {
+        return "holds though no backend got it, or somebody else did";
+    }
+    if (sound && s->foreign > 0 && s->backends_blind == 0) {
+        return "holds though somebody unknown served it";
+    }
+    if (s->backends_reached < s->backends) {
+        return "holds though a backend was never reached";
+    }
+    return s->answered <= s->foreign && s->backends_blind > 0 ? "holds without answers" : NULL;
+}
+
+static void test_no_promise_of_balancers_broken(void **state)
+{
+    (void)state;
+    static const enum sp_unsound reasons[] = {SP_SOUND, SP_UNSOUND_NO_CONTROL, SP_UNSOUND_STANDIN};
+    static const uint8_t expects[] = {SP_EXPECT_DENY, SP_EXPECT_ALLOW, SP_EXPECT_PERMIT, 77};
+    for (unsigned bits = 0; bits < 1U << 10; bits++) {
+        struct sp_case what = {
+            .balanced = true, .layer = bits & 1U, .reject_declared = (bits >> 1 & 1U) != 0};
+        struct sp_seen seen = {.sender_policy = (bits >> 2 & 1U) != 0,
+                               .capture_lossless = (bits >> 3 & 1U) != 0,
+                               .nic = (bits >> 4 & 1U) * 2,
+                               .answer_left = bits >> 5 & 1U,
+                               .elsewhere = bits >> 6 & 1U,
+                               .rewritten = bits >> 7 & 1U,
+                               .foreign = bits >> 8 & 1U,
+                               .loss_confirmed = (bits >> 9 & 1U) != 0,
+                               .backends = 2};
+        for (unsigned rest = 0; rest < 4 * 3 * 2 * 27 * 3; rest++) {
+            what.expect = expects[rest % 4];
+            seen.unsound = reasons[rest / 4 % 3];
+            seen.backends_blind = (uint16_t)(rest / 12 % 2);
+            seen.attempts = (uint16_t)(rest / 24 % 3);
+            seen.host = (uint16_t)(rest / 72 % 3);
+            seen.answered = (uint16_t)(rest / 216 % 3);
+            seen.backends_reached = (uint16_t)(rest / 648 % 3);
+            for (uint8_t answer = 0; answer <= SP_ANSWER_UNREACHABLE + 1; answer++) {
+                seen.answer = answer;
+                struct sp_judgement judged = sp_judge(&what, &seen);
+                const char *promise = broken_balanced(&what, &seen, &judged);
+                if (promise) {
+                    fail_msg("broken: %s (bits %x rest %u answer %u expect %u) -> %s row %u",
+                             promise, bits, rest, answer, what.expect,
+                             sp_verdict_str(judged.verdict), judged.row);
+                }
+            }
+        }
+    }
+}
+
 static void check_all_answers(const struct sp_case *what, struct sp_seen *seen)
 {
     for (uint8_t answer = 0; answer <= SP_ANSWER_UNREACHABLE + 1; answer++) {
@@ -142,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_promise_broken),
+        cmocka_unit_test(test_no_promise_of_balancers_broken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

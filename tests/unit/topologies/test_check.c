@@ -205,7 +205,8 @@ static void rules_that_never_match_are_named(void **state)
 
 static void balancers_are_checked(void **state)
 {
-#define LB(more) "load_balancers: { l: { address: 10.9.0.1, from: web, " more " } }\n"
+#define LB(more)                                                                                   \
+    "limits: { hazard: B }\nload_balancers: { l: { address: 10.9.0.1, from: web, " more " } }\n"
     (void)state;
     expect(LB("listeners: [ { port: tcp/1, backends: web } ]"), false, NULL, NULL);
     expect(LB("pool: 10.8.0.0/16, listeners: [ { port: tcp/1, backends: web } ]"), true,
@@ -218,6 +219,51 @@ static void balancers_are_checked(void **state)
            "[ { port: tcp/1, backends: web } ] } }\n",
            false, "/load_balancers/l", "10.1.0.11 is also the address of the host 'web-1'");
 #undef LB
+}
+
+/* What keeps a balancer from being tested in full, or contradicts itself. */
+static void balancers_that_cannot_be_tested_are_told(void **state)
+{
+#define OLD                                                                                        \
+    "  old: { network: data, address: 10.2.0.99, probe: none }\n"                                  \
+    "  older: { network: data, address: 10.2.0.98, probe: none }\n"
+#define LB(more) "load_balancers: { l: { address: 10.9.0.1, from: web, " more " } }\n"
+#define B        "limits: { hazard: B }\n"
+#define AT       "/load_balancers/l"
+    (void)state;
+    expect(OLD B LB("listeners: [ { port: tcp/1, backends: web } ]"), false, NULL, NULL);
+    expect(LB("listeners: [ { port: tcp/1, backends: web, backend_port: 81 } ]"), false, AT,
+           "allowed flows of the listener tcp/1 of 'l' will not be tested: they need a stand-in "
+           "listener on 'web-1' (`hazard: B` for its network), or a service on tcp/81 with `data: "
+           "ok`");
+    expect(LB("listeners: [ { port: tcp/1, backends: web }, { port: tcp/2, backends: web } ]"),
+           false, AT, "the listener tcp/1 (and 1 more) of 'l'");
+    expect("services: { s: { ports: tcp/81, data: ok } }\n" LB(
+               "listeners: [ { port: tcp/1, backends: web, backend_port: 81 } ]"),
+           false, NULL, NULL);
+    expect(LB("listeners: [ { port: udp/1, backends: web } ]"), false, NULL, NULL);
+    expect(OLD B LB("listeners: [ { port: tcp/1, backends: [old, web-1] } ]"), false, AT,
+           "of 'l' will not be tested: the backend 'old' has no probe");
+    expect(OLD LB("listeners: [ { port: tcp/1, backends: [web-1, old] } ]"), false, AT,
+           "the backend 'old' has no probe");
+    expect(OLD B LB("listeners: [ { port: tcp/1, backends: [old, older] } ]"), false, AT,
+           "no backend of 'l' has a probe: its address will be judged from the client's side only");
+    expect(B LB("sources: 10.9.0.2, listeners: [ { port: tcp/1, backends: web } ]"), false, AT,
+           "'l' declares `sources`, but no listener says `source: rewritten`");
+    expect(B LB("sources: 10.9.0.2, listeners: [ { port: tcp/1, backends: web, source: rewritten } "
+                "]"),
+           false, NULL, NULL);
+    expect(B LB("sources: 'fd00::2', listeners: [ { port: tcp/1, backends: web, source: rewritten "
+                "} ]"),
+           false, AT, "fd00::2 of `sources` is of another family than every address of 'l'");
+    expect(B LB("listeners: [ { port: tcp/1, backends: web, mode: l7, proxy_protocol: v2 } ]"),
+           false, AT, "the listener tcp/1 of 'l' is l7 and sends proxy protocol v2");
+    expect(B LB("listeners: [ { port: tcp/1, backends: web, mode: l4, proxy_protocol: v2 } ]"),
+           false, NULL, NULL);
+#undef OLD
+#undef LB
+#undef B
+#undef AT
 }
 
 static void offers_are_compared_within_bounds(void **state)
@@ -377,6 +423,7 @@ int main(void)
         cmocka_unit_test(what_another_rule_says_is_superfluous),
         cmocka_unit_test(rules_that_never_match_are_named),
         cmocka_unit_test(balancers_are_checked),
+        cmocka_unit_test(balancers_that_cannot_be_tested_are_told),
         cmocka_unit_test(offers_are_compared_within_bounds),
         cmocka_unit_test(something_must_be_testable),
         cmocka_unit_test(the_rest_is_checked),

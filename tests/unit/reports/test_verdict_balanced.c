@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The judge at a load balancer's address, row by row. Each case fails when its row is gone. */
+#include <stdio.h>
+
+#include "probe/base/attr.h"
+#include "reports/verdict.h"
+#include "tests/support/sp_cmocka.h"
+
+#define HOLDS SP_VERDICT_HOLDS
+#define OPEN  SP_VERDICT_INCONCLUSIVE
+#define ROW(name, what, seen, verdict, row, by, reason)                                            \
+    {                                                                                              \
+        name, what, seen, verdict, row, by, reason                                                 \
+    }
+#define D(...)                                                                                     \
+    {                                                                                              \
+        .expect = SP_EXPECT_DENY, __VA_ARGS__                                                      \
+    }
+#define A(...)                                                                                     \
+    {                                                                                              \
+        .expect = SP_EXPECT_ALLOW, __VA_ARGS__                                                     \
+    }
+#define S(...)                                                                                     \
+    {                                                                                              \
+        .capture_lossless = true, __VA_ARGS__                                                      \
+    }
+#define SENT(n) .attempts = (n)
+#define GOT(n)  .nic = (n), .host = (n)
+
+struct row {
+    const char *name;
+    struct sp_case what;
+    struct sp_seen seen;
+    enum sp_verdict verdict;
+    uint8_t row;
+    enum sp_by by;
+    enum sp_unsound reason;
+};
+
+static void check_rows(const struct row *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct sp_judgement got = sp_judge(&rows[i].what, &rows[i].seen);
+        if (got.verdict != rows[i].verdict || got.row != rows[i].row || got.by != rows[i].by ||
+            got.reason != rows[i].reason || got.is_note || got.noted != got.verdict) {
+            fail_msg("%s: got %s, row %u, by %s, %s", rows[i].name, sp_verdict_str(got.verdict),
+                     got.row, sp_by_str((uint8_t)got.by), sp_unsound_str(got.reason));
+        }
+    }
+}
+#define CHECK(rows) check_rows(rows, SP_ARRAY_LEN(rows))
+
+/* A balancer's address: .backends with a probe, .backends_blind without. */
+#define BALANCED .balanced = true
+#define TWO(n)   .backends = 2, .backends_reached = (n)
+
+static void test_balanced_deny(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        ROW("a backend got it", D(BALANCED), S(SENT(2), GOT(1)), SP_VERDICT_LEAK, 1, SP_BY_NOBODY,
+            SP_SOUND),
+        ROW("another probe got it", D(BALANCED), S(SENT(2), .elsewhere = 1), SP_VERDICT_LEAK, 2,
+            SP_BY_NOBODY, SP_SOUND),
+        ROW("the address serves", D(BALANCED), S(SENT(2), .answered = 2, .answer = SP_ANSWER_DATA),
+            SP_VERDICT_LEAK, SP_ROW_ONE_SIDED_LEAK, SP_BY_NOBODY, SP_SOUND),
+        ROW("it serves, whatever the controls say", D(BALANCED),
+            S(SENT(2), .unsound = SP_UNSOUND_NO_CONTROL, .answered = 1,
+              .answer = SP_ANSWER_SYN_ACK),
+            SP_VERDICT_LEAK, SP_ROW_ONE_SIDED_LEAK, SP_BY_NOBODY, SP_SOUND),
+        ROW("no control", D(BALANCED), S(SENT(2), .unsound = SP_UNSOUND_NO_CONTROL), OPEN, 3,
+            SP_BY_NOBODY, SP_UNSOUND_NO_CONTROL),
+        ROW("the sender's own policy", D(BALANCED), S(SENT(0), .sender_policy = true), OPEN, 4,
+            SP_BY_NOBODY, SP_UNSOUND_SENDER_POLICY),
+        ROW("refused, by whomever", D(BALANCED),
+            S(SENT(2), .answered = 2, .answer = SP_ANSWER_RST, .answerer = SP_ANSWERER_DESTINATION),
+            HOLDS, 6, SP_BY_ANSWERER, SP_SOUND),
+        ROW("silent", D(BALANCED), S(SENT(2), .answerer = 0), HOLDS, 7, SP_BY_PATH, SP_SOUND),
+        ROW("a backend answered what it never saw", D(BALANCED), S(SENT(2), .answer_left = 1), OPEN,
+            6, SP_BY_NOBODY, SP_UNSOUND_CONTRADICTION),
+    };
+    CHECK(rows);
+}
+
+static void test_balanced_allow(void **state)
+{
+    (void)state;
+#define WORKS(n) SENT(n), GOT(n), .answered = (n), .answer = SP_ANSWER_DATA
+    static const struct row rows[] = {
+        ROW("all backends", A(BALANCED), S(WORKS(21), TWO(2)), HOLDS, 14, SP_BY_NOBODY, SP_SOUND),
+        ROW("another probe got some", A(BALANCED), S(WORKS(21), TWO(2), .elsewhere = 1),
+            SP_VERDICT_MISDELIVERED, 8, SP_BY_NOBODY, SP_SOUND),
+        ROW("not as declared", A(BALANCED), S(WORKS(21), TWO(2), .rewritten = 1),
+            SP_VERDICT_MISDELIVERED, 8, SP_BY_NOBODY, SP_SOUND),
+        ROW("somebody unknown serves", A(BALANCED),
+            S(SENT(21), GOT(20), TWO(2), .answered = 21, .answer = SP_ANSWER_DATA, .foreign = 1),
+            SP_VERDICT_MISDELIVERED, 8, SP_BY_NOBODY, SP_SOUND),
+        ROW("a backend without a probe may serve", A(BALANCED),
+            S(SENT(21), GOT(20), .backends = 1, .backends_reached = 1, .backends_blind = 1,
+              .answered = 21, .answer = SP_ANSWER_DATA, .foreign = 1),
+            HOLDS, 14, SP_BY_NOBODY, SP_SOUND),
+        ROW("only the unseen one serves", A(BALANCED),
+            S(SENT(21), .backends = 1, .backends_blind = 1, .answered = 21,
+              .answer = SP_ANSWER_DATA, .foreign = 21),
+            OPEN, 9, SP_BY_NOBODY, SP_UNSOUND_SILENT),
+        ROW("nothing, and no control", A(BALANCED),
+            S(SENT(21), TWO(0), .unsound = SP_UNSOUND_NO_CONTROL), OPEN, 3, SP_BY_NOBODY,
+            SP_UNSOUND_NO_CONTROL),
+        ROW("the sender's own policy", A(BALANCED), S(SENT(0), TWO(0), .sender_policy = true),
+            SP_VERDICT_BLOCKED, 10, SP_BY_SENDER, SP_SOUND),
+        ROW("a backend's own firewall", A(BALANCED), S(SENT(21), TWO(0), .nic = 21),
+            SP_VERDICT_HOST_FILTERED, 11, SP_BY_RECEIVER, SP_SOUND),
+        ROW("nobody behind it", A(BALANCED),
+            S(SENT(21), TWO(0), .answered = 21, .answer = SP_ANSWER_RST), SP_VERDICT_BLOCKED, 10,
+            SP_BY_ANSWERER, SP_SOUND),
+        ROW("it takes the handshake alone", A(BALANCED),
+            S(SENT(21), TWO(0), .answered = 21, .answer = SP_ANSWER_SYN_ACK), SP_VERDICT_BLOCKED,
+            10, SP_BY_ANSWERER, SP_SOUND),
+        ROW("silent", A(BALANCED), S(SENT(21), TWO(0)), SP_VERDICT_BLOCKED, 10, SP_BY_PATH,
+            SP_SOUND),
+        ROW("one backend is never reached", A(BALANCED),
+            S(WORKS(42), TWO(1), .loss_confirmed = true), SP_VERDICT_PARTIAL, 13, SP_BY_PATH,
+            SP_SOUND),
+        ROW("never reached, in one batch only", A(BALANCED), S(WORKS(21), TWO(1)), OPEN, 13,
+            SP_BY_NOBODY, SP_UNSOUND_LOSS),
+        ROW("never reached, without a control", A(BALANCED),
+            S(WORKS(21), TWO(1), .unsound = SP_UNSOUND_NO_CONTROL), OPEN, 3, SP_BY_NOBODY,
+            SP_UNSOUND_NO_CONTROL),
+        ROW("more strangers than flows", A(BALANCED),
+            S(SENT(2), GOT(1), .backends = 1, .backends_reached = 1, .backends_blind = 1,
+              .answered = 0, .foreign = 9, .answer = SP_ANSWER_DATA),
+            OPEN, 3, SP_BY_NOBODY, SP_UNSOUND_NOT_SENT),
+    };
+    CHECK(rows);
+#undef WORKS
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_balanced_deny),
+        cmocka_unit_test(test_balanced_allow),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
