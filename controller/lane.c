@@ -266,14 +266,16 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
     struct sp_control *control = &lane->control;
     *control = (struct sp_control){0};
     const struct wanted by_pair = {.pair = lane->pair, .proto = lane->proto};
-    const struct sp_scouted *direct = pair->one_sided ? NULL : best(scouts, &by_pair, lane->choice);
+    const struct sp_scouted *direct =
+        pair->one_sided ? NULL : best(scouts, &by_pair, lane->choice[0]);
     if (direct) {
         *control =
             (struct sp_control){.grade = SP_GRADE_PAIR, .nflows = 1, .flows = {direct->flow}};
-        lane->candidates = count(scouts, &by_pair);
+        lane->candidates[0] = count(scouts, &by_pair);
+        lane->candidates[1] = 0;
         return;
     }
-    lane->candidates = 0;
+    lane->candidates[0] = lane->candidates[1] = 0;
     /* For a denied flow, a weaker control stands in for one that is not declared, never for one
      * that does not work: behind a dead path everything would hold. An allowed flow that does not
      * arrive behind a dead path is blocked all the same. */
@@ -288,12 +290,11 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
                                   .proto = pair->is_balanced ? SP_PROTO_COUNT : lane->proto};
     const struct wanted self_src = {.pair = SP_NONE, .src = &pair->src, .self = true};
     const struct wanted self_own = {.pair = SP_NONE, .src = &pair->own, .self = true};
-    const struct sp_scouted *out = best(scouts, &outward, lane->choice);
-    const struct sp_scouted *in = best(scouts, &inward, lane->choice);
+    const struct sp_scouted *out = best(scouts, &outward, lane->choice[0]);
+    const struct sp_scouted *in = best(scouts, &inward, lane->choice[1]);
     bool split = out && in;
-    unsigned outs = count(scouts, &outward);
-    unsigned ins = count(scouts, &inward);
-    lane->candidates = outs > ins ? outs : ins;
+    lane->candidates[0] = count(scouts, &outward);
+    lane->candidates[1] = count(scouts, &inward);
     if (!out && !(strict && is_declared(scouts, &outward))) {
         out = best(scouts, &self_src, 0);
     }

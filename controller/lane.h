@@ -64,11 +64,13 @@ struct sp_lane {
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
-    uint8_t deny_grade;  /* of the control that its denied flows rest on */
-    uint32_t round;      /* the last round it took part in */
-    unsigned choice;     /* which candidate control is in use; moves on when one disappoints */
-    unsigned candidates; /* how many of its grade there are */
-    uint32_t control_sent, control_lost;
+    uint8_t deny_grade; /* of the control that its denied flows rest on */
+    uint32_t round;     /* the last round it took part in */
+    /* Per flow of its control: which candidate is in use, which moves on when it disappoints; how
+     * many there are; what it lost. */
+    unsigned choice[2], candidates[2];
+    uint32_t flow_lost[2];
+    uint32_t control_sent, control_lost; /* of all its flows */
 };
 
 struct sp_lanes {

@@ -99,7 +99,9 @@ static void count_controls(struct sp_round *round)
                               receivers_whole(batch, block);
                 if (usable) {
                     lane->control_sent++;
-                    lane->control_lost += !sp_control_delivered(batch, c->first[k] + j);
+                    bool lost = !sp_control_delivered(batch, c->first[k] + j);
+                    lane->control_lost += lost;
+                    lane->flow_lost[k] += lost;
                 }
             }
         }

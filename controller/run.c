@@ -204,7 +204,8 @@ static void forget_attempts(struct sp_run_state *run, const struct sp_lane *lane
 }
 
 /* Lanes whose control lost packets try another one, if there is: a broken flow must not stand for
- * the path. What the old one lost is forgotten; the new one has to show its own. */
+ * the path. Of two flows only the one that lost is replaced, or two with one good candidate each
+ * might never meet. What the old one lost is forgotten; the new one has to show its own. */
 static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
@@ -213,9 +214,16 @@ static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
         for (size_t k = 0; k < lane->ntests; k++) {
             open = open || !run->tallies[lane->tests[k]].is_settled;
         }
-        if (open && lane->control_lost > 0 && lane->choice + 1 < lane->candidates) {
-            lane->choice++;
+        bool moved = false;
+        for (size_t k = 0; open && k < SP_ARRAY_LEN(lane->choice); k++) {
+            if (lane->flow_lost[k] > 0 && lane->choice[k] + 1 < lane->candidates[k]) {
+                lane->choice[k]++;
+                moved = true;
+            }
+        }
+        if (moved) {
             lane->control_sent = lane->control_lost = 0;
+            lane->flow_lost[0] = lane->flow_lost[1] = 0;
             forget_attempts(run, lane);
         }
     }

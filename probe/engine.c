@@ -261,7 +261,9 @@ static void on_arm(struct sp_engine *engine)
             block->refused = check_sender(engine, block);
         }
         if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
-            block->refused = sp_engine_check_own(engine, &block->dst);
+            /* A backend that sends to its own balancer may get it back: dst is the balancer's. */
+            bool is_both = (block->flags & SP_BLOCK_SENDER) != 0;
+            block->refused = sp_engine_check_own(engine, is_both ? &block->src : &block->dst);
         }
         if (block->refused != SP_REFUSED_NONE) {
             struct sp_record record = {.type = SP_REC_REFUSED};

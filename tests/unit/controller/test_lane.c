@@ -247,13 +247,14 @@ static void a_declared_flow_must_work(void **state)
     deliver(&s, 1, 3, false, 3, 3);
     deliver(&s, 4, 2, false, 3, 3);
     choose(&lanes.at[0], &w, &s, SP_GRADE_NONE);
-    assert_int_equal(lanes.at[0].candidates, 0);
+    assert_int_equal(lanes.at[0].candidates[0], 0);
     /* An allowed flow that does not arrive is blocked: that each end works is proof enough. */
     sp_lane_choose_control(&lanes.at[0], &w.plan, &s, SP_CONTROL_FOR_ALLOW);
     assert_int_equal(lanes.at[0].control.grade, SP_GRADE_SPLIT);
     deliver(&s, 1, 2, false, 3, 3);
     choose(&lanes.at[0], &w, &s, SP_GRADE_PAIR);
-    assert_int_equal(lanes.at[0].candidates, 2);
+    assert_int_equal(lanes.at[0].candidates[0], 2);
+    assert_int_equal(lanes.at[0].candidates[1], 0);
     assert_int_equal(lanes.at[0].control.flows[0].from, 1);
     assert_int_equal(lanes.at[0].control.flows[0].to, 2);
     sp_scouts_release(&s);
@@ -332,7 +333,7 @@ static void choices(void **state)
     two[1]->nic = two[1]->host = 3;
     struct sp_lane *lane = &lanes.at[0];
     for (unsigned choice = 0; choice < 4; choice++) {
-        lane->choice = choice;
+        lane->choice[0] = choice;
         sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
         assert_int_equal(lane->control.grade, SP_GRADE_PAIR);
         assert_int_equal(lane->control.flows[0].port, two[choice % 2 ? 0 : 1]->flow.port);
@@ -340,6 +341,32 @@ static void choices(void **state)
     two[1]->nic = two[1]->host = 0;
     sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
     assert_int_equal(lane->control.flows[0].port, two[0]->flow.port);
+    sp_scouts_release(&s);
+    sp_lanes_release(&lanes);
+}
+
+/* The two flows of a split control are chosen one by one. */
+static void choices_of_a_split(void **state)
+{
+    (void)state;
+    struct world w = shop();
+    struct sp_lanes lanes;
+    struct sp_scouts s;
+    add_pair(&w, 5, 6);
+    add_test(&w, 4, SP_PROTO_TCP, 90, SP_EXPECT_ALLOW);
+    add_test(&w, 4, SP_PROTO_TCP, 91, SP_EXPECT_ALLOW);
+    scouts(&w, &lanes, &s);
+    struct sp_lane *lane = &lanes.at[4]; /* 5 -> 2 */
+    deliver(&s, 5, 6, false, 3, 3);
+    deliver(&s, 4, 2, false, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_SPLIT);
+    assert_int_equal(lane->candidates[0], 2);
+    uint16_t out = lane->control.flows[0].port;
+    uint16_t in = lane->control.flows[1].port;
+    lane->choice[0] = 1;
+    choose(lane, &w, &s, SP_GRADE_SPLIT);
+    assert_int_not_equal(lane->control.flows[0].port, out);
+    assert_int_equal(lane->control.flows[1].port, in);
     sp_scouts_release(&s);
     sp_lanes_release(&lanes);
 }
@@ -531,6 +558,7 @@ int main(void)
         cmocka_unit_test(grades),
         cmocka_unit_test(a_split_control),
         cmocka_unit_test(choices),
+        cmocka_unit_test(choices_of_a_split),
         cmocka_unit_test(modes_have_lanes_of_their_own),
         cmocka_unit_test(plain_siblings_are_preferred),
         cmocka_unit_test(controls_of_a_balancer),
