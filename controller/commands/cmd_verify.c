@@ -325,6 +325,7 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     }
     if (rc == SP_OK) {
         result->policy = policy;
+        result->ssh_config = options->ssh_config;
         rc = sp_run(model, policy, plan, &run, result, &diag);
     }
     sp_progress_end(&progress);
