@@ -27,9 +27,12 @@ struct sp_control {
 
 /* What conversations with whoever answered a test's SYN have shown (unmask.c). */
 struct sp_unmasked {
-    uint16_t held, arrived, host,
-        elsewhere; /* conversations; that reached the receiver, or others */
-    uint8_t flags; /* SP_ANSWER_WINDOW_ZERO ... */
+    uint16_t tried, held; /* conversations begun, and those whose SYN was answered */
+    uint16_t nic, host;   /* that reached the receiver, and passed its INPUT rules */
+    uint16_t left, back;  /* whose answer left the receiver, and came back from there */
+    uint16_t elsewhere;   /* that reached another probe */
+    uint8_t flags;        /* SP_ANSWER_WINDOW_ZERO ... */
+    bool is_mute;         /* no data was offered */
 };
 
 /* What the attempts of one test have shown so far. */

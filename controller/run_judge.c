@@ -96,7 +96,7 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         .foreign = tally->foreign,
         .loss_confirmed = tally->lossy_rounds >= 2};
     count_backends(run, index);
-    sp_run_apply_unmasked(tally, &outcome->seen);
+    sp_run_apply_unmasked(tally, &what, &outcome->seen);
     if (outcome->seen.sender_policy) {
         outcome->seen.unsound =
             SP_SOUND; /* the kernel's word is proof enough; row 4 and row 10 judge it */

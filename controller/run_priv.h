@@ -12,7 +12,8 @@ void sp_run_leave_services(struct sp_run_state *run);
 /* A SYN/ACK came back, and nothing arrived: holds a few conversations with whoever answers. */
 enum sp_rc sp_run_unmask(struct sp_run_state *run, struct sp_diag *diag) SP_MUST_CHECK;
 /* What a test's conversations have shown, put into what the judge is asked. */
-void sp_run_apply_unmasked(const struct sp_tally *tally, struct sp_seen *seen);
+void sp_run_apply_unmasked(const struct sp_tally *tally, const struct sp_case *what,
+                           struct sp_seen *seen);
 /* Is there a real service on that port of the receiver that must not get data? */
 bool sp_run_is_service(const struct sp_run_state *run, const struct sp_pair *pair, uint8_t proto,
                        uint16_t port);

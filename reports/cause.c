@@ -60,6 +60,19 @@ static const struct {
                        "compare the rules of the parallel paths, then look for rate limits"},
     [SP_CAUSE_PROXY] = {"something on the path answers in place of the receiver",
                         "find the proxy that answers and close the flow there, or declare it"},
+    [SP_CAUSE_PROXY_PASSES] = {"a SYN proxy answers, and lets the connection through once it is "
+                               "completed",
+                               "close the flow in the rules of the device that runs the SYN proxy: "
+                               "a proxy does not filter"},
+    [SP_CAUSE_PROXY_ENDS] =
+        {"a SYN proxy answers, and never lets the connection through",
+         "drop the flow before the SYN proxy if it is denied, open the way behind "
+         "it if it is allowed"},
+    [SP_CAUSE_PROXY_BLIND] = {"a SYN proxy answers, and nothing shows whether it lets the "
+                              "connection through",
+                              "give the target a probe, which tells what arrives"},
+    [SP_CAUSE_RELAY] = {"a relay answers, and calls the receiver itself",
+                        "find the relay that answers and close the flow there"},
     [SP_CAUSE_AROUND] =
         {"it goes around the load balancer @: its backend's port is open to clients",
          "let only @ reach the backend's port"},
@@ -339,6 +352,18 @@ static bool others_may(const struct sp_lookup *lookup, const struct sp_entry *te
 
 /* ------------------------------------------------------------------ the guess */
 
+/* Whether all of them were answered by such a one. */
+static bool is_behind(const struct sp_result *result, const struct sp_entry *tests, size_t n,
+                      enum sp_proxy proxy)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (result->outcomes[tests[i].test].seen.proxy != proxy) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_result *result,
                                 const struct sp_entry *tests, size_t n)
 {
@@ -346,6 +371,12 @@ static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_
     struct tally flow = whole_flow(lookup, tests);
     if (all_give(lookup, tests, n, twin_holds)) {
         return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
+    }
+    if (is_behind(result, tests, n, SP_PROXY_SYN)) {
+        return SP_CAUSE_PROXY_PASSES;
+    }
+    if (is_behind(result, tests, n, SP_PROXY_OTHER)) {
+        return SP_CAUSE_RELAY;
     }
     if (flow.denied_leaks > 1 && flow.denied_holds == 0) {
         return SP_CAUSE_NO_FILTER;
@@ -395,6 +426,18 @@ static enum sp_cause guess_blocked(const struct sp_lookup *lookup, const struct 
     return flow.allowed_fails > 1 && flow.allowed_holds == 0 ? SP_CAUSE_NO_WAY : SP_CAUSE_DROPPED;
 }
 
+/* What a target without a probe got is not known. */
+static enum sp_cause guess_proxied(const struct sp_result *result, const struct sp_entry *tests,
+                                   size_t n)
+{
+    const struct sp_plan *plan = result->plan;
+    bool blind = plan->pairs[plan->tests[tests[0].test].pair].one_sided;
+    if (!is_behind(result, tests, n, SP_PROXY_SYN)) {
+        return SP_CAUSE_PROXY;
+    }
+    return blind ? SP_CAUSE_PROXY_BLIND : SP_CAUSE_PROXY_ENDS;
+}
+
 enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_result *result,
                              const struct sp_entry *tests, size_t n)
 {
@@ -418,6 +461,7 @@ enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_res
     case SP_VERDICT_PARTIAL:
         return SP_CAUSE_LOSS;
     case SP_VERDICT_PROXIED:
+        return guess_proxied(result, tests, n);
     case SP_VERDICT_HOLDS:
     case SP_VERDICT_INCONCLUSIVE:
     case SP_VERDICT_NOT_OBSERVABLE:

@@ -70,6 +70,10 @@ enum sp_cause {
     SP_CAUSE_WAY_BACK,
     SP_CAUSE_LOSS,
     SP_CAUSE_PROXY,
+    SP_CAUSE_PROXY_PASSES,
+    SP_CAUSE_PROXY_ENDS,
+    SP_CAUSE_PROXY_BLIND, /* the target has no probe */
+    SP_CAUSE_RELAY,
     SP_CAUSE_AROUND, /* the rest is of load balancers: cause_balancer.c */
     SP_CAUSE_BALANCER_PORT,
     SP_CAUSE_BALANCER_CLIENT,

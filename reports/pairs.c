@@ -53,6 +53,13 @@ static bool keep_delivered(const struct sp_entry *entry, const void *ctx)
            (seen->host > 0 || seen->nic > 0 || (pair->one_sided && seen->answered > 0));
 }
 
+static bool keep_syn_proxy(const struct sp_entry *entry, const void *ctx)
+{
+    const struct sp_result *result = ctx;
+    return entry->verdict != SP_VERDICT_NOT_TESTED &&
+           result->outcomes[entry->test].seen.proxy == SP_PROXY_SYN;
+}
+
 static bool keep_expect(const struct sp_entry *entry, const void *ctx)
 {
     const uint8_t *expect = ctx;
@@ -157,6 +164,9 @@ static enum sp_rc make_row(const struct sp_result *result, const struct sp_entry
     }
     if (rc == SP_OK) {
         row->delivered = list(run, n, keep_delivered, result, &rc);
+    }
+    if (rc == SP_OK) {
+        row->syn_proxy = list(run, n, keep_syn_proxy, result, &rc);
     }
     return rc;
 }

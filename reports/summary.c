@@ -68,6 +68,7 @@ static void count_holds(struct sp_counts *counts, const struct sp_entry *entry,
         counts->by_grade[outcome->grade <= SP_GRADE_PAIR ? outcome->grade : SP_GRADE_NONE]++;
     } else if (!entry->is_note) {
         counts->by_arrival++;
+        counts->by_syn_proxy += outcome->seen.proxy == SP_PROXY_SYN;
     }
 }
 
@@ -161,6 +162,7 @@ void sp_summary_free(struct sp_summary *summary)
         sp_free(row->leaks);
         sp_free(row->failing);
         sp_free(row->delivered);
+        sp_free(row->syn_proxy);
     }
     for (size_t i = 0; i < summary->ncauses; i++) {
         sp_free(summary->causes[i].findings);

@@ -35,6 +35,7 @@ struct sp_counts {
     uint64_t not_tested;     /* planned and not carried out */
     uint64_t notes;
     uint64_t lossy;
+    uint64_t by_syn_proxy; /* allowed flows that hold, though a SYN proxy answers on the path */
     uint64_t by_grade[SP_GRADE_PAIR + 1]; /* denied flows that hold, by the control they rest on */
     uint64_t by_arrival;                  /* allowed flows that hold: arrival is its own proof */
     uint64_t probes_failed;
@@ -104,6 +105,7 @@ struct sp_pair_row {
     char *leaks;                        /* of these, what leaks */
     char *failing;                      /* and what is any other finding */
     char *delivered;                    /* ports of which something arrived */
+    char *syn_proxy;                    /* ports before which a SYN proxy answers */
     uint32_t tests, holds, failed, inconclusive;
     uint32_t held_by[SP_BY_ANSWERER + 1]; /* who stopped the denied flows that hold */
 };

@@ -420,3 +420,10 @@ const char *sp_by_str(uint8_t by)
     static const char *const names[] = {"nobody", "path", "receiver", "sender", "answerer"};
     return by < SP_ARRAY_LEN(names) ? names[by] : "unknown";
 }
+
+const char *sp_proxy_str(uint8_t proxy)
+{
+    static const char *const names[SP_PROXY_COUNT] = {
+        [SP_PROXY_SYN] = "syn_proxy", [SP_PROXY_OTHER] = "proxy"};
+    return proxy < SP_PROXY_COUNT ? names[proxy] : NULL;
+}

@@ -64,6 +64,14 @@ enum sp_grade { SP_GRADE_NONE, SP_GRADE_SELF, SP_GRADE_SPLIT, SP_GRADE_PAIR };
 /* Where the answer came from, by address and TTL. */
 enum sp_answerer { SP_ANSWERER_UNKNOWN, SP_ANSWERER_DESTINATION, SP_ANSWERER_BEFORE };
 
+/* Who answered SYNs on the path in the name of the destination. */
+enum sp_proxy {
+    SP_PROXY_NONE,  /* nobody, or nobody knows */
+    SP_PROXY_SYN,   /* a SYN proxy: passes on a connection once it is completed, if at all */
+    SP_PROXY_OTHER, /* somebody else: a relay, a firewall, a tarpit */
+    SP_PROXY_COUNT
+};
+
 /* All attempts of one test put together. */
 struct sp_seen {
     enum sp_unsound unsound;
@@ -86,7 +94,7 @@ struct sp_seen {
     /* An allowed flow to a balancer: its backends with a probe, those of them that got a flow,
      * those without a probe, and flows that somebody served whom no probe saw. */
     uint16_t backends, backends_reached, backends_blind, foreign;
-    bool is_proxied; /* somebody on the path answered SYNs, and conversations were held with him */
+    uint8_t proxy;       /* enum sp_proxy: found by holding conversations with who answered */
     bool loss_confirmed; /* an allowed flow lost packets in two batches, above the limit */
 };
 
@@ -128,5 +136,6 @@ const char *sp_verdict_str(enum sp_verdict verdict); /* "return_blocked" */
 const char *sp_unsound_str(enum sp_unsound unsound); /* a clause for people */
 const char *sp_grade_str(uint8_t grade);             /* "pair" */
 const char *sp_by_str(uint8_t by);                   /* "path" */
+const char *sp_proxy_str(uint8_t proxy);             /* "syn_proxy"; NULL for none */
 
 #endif

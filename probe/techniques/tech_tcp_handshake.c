@@ -153,6 +153,12 @@ static void on_packet(struct sp_dialog *d, const struct sp_flow *flow, const str
     bool is_rst = (kind & SP_TCP_RST) != 0;
     uint32_t ahead = pkt->ack - (seq + 1);
     bool acks = (kind & SP_TCP_ACK) != 0 && ahead <= d->data_len;
+    /* Whom a SYN proxy calls may refuse: with numbers of his own, for they were never matched. */
+    if (kind == (SP_TCP_RST | SP_TCP_ACK) && ahead == 0) {
+        d->flags |= SP_ANSWER_RESET;
+        d->state = SP_DIALOG_OVER;
+        return;
+    }
     if ((kind & SP_TCP_SYN) != 0 || pkt->seq - d->peer >= SP_WINDOW || !(acks || is_rst)) {
         return;
     }
@@ -170,6 +176,7 @@ static void on_packet(struct sp_dialog *d, const struct sp_flow *flow, const str
         d->answer = SP_ANSWER_DATA;
     }
     if (is_rst) {
+        d->flags |= SP_ANSWER_RESET;
         d->state = SP_DIALOG_OVER; /* the peer has no state left, and has told the way so */
     } else if (d->answer == SP_ANSWER_DATA || (pkt->tcp_flags & SP_TCP_FIN) != 0) {
         go(d, RESET_DUE, io->now_us);

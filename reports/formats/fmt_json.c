@@ -143,6 +143,8 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         sp_json_str(&observed, "sender", f->sender);
         sp_json_str(&observed, "receiver", f->receiver);
         sp_json_str(&observed, "egress", f->egress);
+        sp_json_str(&observed, "path",
+                    sp_proxy_str(summary->result->outcomes[f->sample].seen.proxy));
         sp_json_captured(&observed, f->proto, &summary->result->outcomes[f->sample].seen.captured);
         sp_json_object(&json, "observed", &observed);
         sp_json_str(&json, "control", sp_grade_str(f->grade));
@@ -192,6 +194,7 @@ static void add_pairs(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_u64(&json, "failed", row->failed);
         sp_json_u64(&json, "inconclusive", row->inconclusive);
         add_held_by(&json, row);
+        sp_json_str(&json, "syn_proxy", row->syn_proxy);
         sp_json_add_line(out, &json, i);
     }
     sp_json_close_array(out, summary->npairs);

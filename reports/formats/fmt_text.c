@@ -140,6 +140,11 @@ static void proof_line(struct sp_text *text)
         sp_text_add_number(text, counts->lossy);
         sp_text_add(text, " with some loss");
     }
+    if (counts->by_syn_proxy > 0) {
+        sp_text_add(text, "; ");
+        sp_text_add_number(text, counts->by_syn_proxy);
+        sp_text_add(text, " where a SYN proxy answers on the path");
+    }
     sp_text_wrap(text, 0, 4);
 }
 
@@ -339,6 +344,10 @@ static void show_pairs(struct sp_text *text)
         sp_text_add(text, " of ");
         sp_text_add_count(text, row->tests, "check holds", "checks hold");
         sp_text_add(text, row->lossy ? ", with loss" : "");
+        if (row->syn_proxy[0]) {
+            sp_text_add(text, ", a SYN proxy answers on the path: ");
+            sp_text_add_ports(text, row->syn_proxy);
+        }
         sp_text_wrap(text, 1, 4);
     }
 }

@@ -49,7 +49,7 @@ static bool same_seen(const struct sp_seen *a, const struct sp_seen *b)
            a->host == b->host && a->answer_left == b->answer_left && a->answered == b->answered &&
            a->rewritten == b->rewritten && a->elsewhere == b->elsewhere &&
            a->elsewhere_host == b->elsewhere_host && a->answer == b->answer &&
-           a->answer_code == b->answer_code && a->answerer == b->answerer &&
+           a->answer_code == b->answer_code && a->answerer == b->answerer && a->proxy == b->proxy &&
            (a->captured.src.family == SP_FAMILY_NONE) ==
                (b->captured.src.family == SP_FAMILY_NONE) &&
            (a->answerer_addr.family == SP_FAMILY_NONE) ==
@@ -139,6 +139,9 @@ static void add_sender(struct sp_text *text, const struct sp_finding *finding,
     }
     if (seen->answerer == SP_ANSWERER_BEFORE) {
         sp_text_add(text, ", sent from before the destination");
+    }
+    if (seen->proxy == SP_PROXY_SYN) {
+        sp_text_add(text, ": a SYN proxy answers on the path");
     }
 }
 

@@ -33,6 +33,7 @@ static struct {
     struct sp_tally tally;
     uint8_t baseline;
     uint16_t flows[2];
+    struct sp_rec_own own;
     struct sp_run_state run;
 } w;
 
@@ -329,6 +330,23 @@ static void answerers_are_placed(void **state)
         if (w.outcome.seen.answerer != cases[i].placed) {
             fail_msg("case %zu: placed %u", i, w.outcome.seen.answerer);
         }
+    }
+    /* On the own link no router stands between: a TTL that none has touched is as it should be. */
+    w.sessions[CLIENT].own = &w.own;
+    w.sessions[CLIENT].nown = 1;
+    w.own = (struct sp_rec_own){.addr = ip(3), .prefix_len = 24};
+    static const uint8_t ttls[] = {255, 128, 64, 63, 1};
+    for (size_t i = 0; i < SP_ARRAY_LEN(ttls); i++) {
+        w.baseline = 0;
+        w.tally.answerer = ip(2);
+        w.tally.answer_ttl = ttls[i];
+        sp_run_judge(&w.run, &lane, 0);
+        assert_int_equal(w.outcome.seen.answerer, SP_ANSWERER_UNKNOWN);
+        w.sessions[CLIENT].nown = 0; /* behind a router: only what that router sent is untouched */
+        sp_run_judge(&w.run, &lane, 0);
+        assert_int_equal(w.outcome.seen.answerer,
+                         ttls[i] >= 64 ? SP_ANSWERER_BEFORE : SP_ANSWERER_UNKNOWN);
+        w.sessions[CLIENT].nown = 1;
     }
     w.tally.answer = SP_ANSWER_NONE;
     sp_run_judge(&w.run, &lane, 0);

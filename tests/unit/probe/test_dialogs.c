@@ -248,6 +248,68 @@ static void a_syn_proxy_shows(void **state)
     assert_int_equal(seen->ttl, 61);
 }
 
+/* It had shaken hands for somebody who refuses: whose numbers it has never matched. */
+static void whom_a_syn_proxy_calls_may_refuse(void **state)
+{
+    struct kit *kit = begun(state, 0, false);
+    const struct sp_spec *syn = &kit->sent[0].spec;
+    struct sp_spec back = syn_ack(kit);
+    kit_in(kit, &back);
+    kit_run(kit, 1000);
+    assert_int_equal(kit->nsent, 2);
+    struct sp_spec rst = answer_to(syn, SP_TCP_RST | SP_TCP_ACK, 0, syn->seq + 1000);
+    kit_in(kit, &rst); /* whoever does not know our number changes nothing */
+    assert_int_equal(kit->holds, 1);
+    rst.ack = syn->seq + 1;
+    kit_in(kit, &rst);
+    kit_run(kit, 2000000);
+    assert_int_equal(kit->nsent, 2);
+    const struct sp_rec_seen *seen = ended(kit);
+    assert_int_equal(seen->answer, SP_ANSWER_SYN_ACK);
+    assert_int_equal(seen->code, SP_ANSWER_RESET);
+}
+
+/* A service that must get no data: a handshake, a moment for what comes next, and a reset. */
+static void mute(void **state, bool v6, const char *greeting)
+{
+    struct kit *kit = begun(state, SP_BLOCK_MUTE, v6);
+    struct sp_spec back = syn_ack(kit);
+    kit_in(kit, &back);
+    kit_run(kit, 10000);
+    assert_int_equal(kit->nsent, 2);
+    assert_int_equal(kit->sent[1].spec.tcp_flags, SP_TCP_ACK);
+    if (greeting) {
+        struct sp_spec hello = peer_says(kit, SP_TCP_ACK | SP_TCP_PSH, 0, greeting);
+        hello.ttl = 60;
+        kit_in(kit, &hello);
+    }
+    kit_run(kit, 2000000);
+    assert_int_equal(kit->nsent, 3);
+    assert_int_equal(kit->sent[2].spec.tcp_flags, SP_TCP_RST);
+    assert_int_equal(kit->sent[2].spec.seq, kit->sent[0].spec.seq + 1);
+    for (size_t i = 0; i < kit->nsent; i++) {
+        assert_int_equal(kit->sent[i].spec.payload_len, 0);
+    }
+    const struct sp_rec_seen *seen = ended(kit);
+    assert_int_equal(seen->answer, SP_ANSWER_SYN_ACK);
+    assert_int_equal(seen->code, greeting ? SP_ANSWER_TTL_CHANGED : 0);
+}
+
+static void a_mute_conversation_sends_no_data(void **state)
+{
+    mute(state, false, NULL);
+}
+
+static void a_mute_conversation_over_ipv6(void **state)
+{
+    mute(state, true, NULL);
+}
+
+static void a_greeting_changes_no_mute_conversation(void **state)
+{
+    mute(state, false, "220 mail");
+}
+
 static void a_closed_port_answers_with_a_reset(void **state)
 {
     struct kit *kit = begun(state, 0, false);
@@ -280,7 +342,9 @@ static void a_reset_ends_it(void **state)
         kit_in(kit, &rst);
         kit_run(kit, 2000000);
         assert_int_equal(kit->nsent, sent);
-        assert_int_equal(ended(kit)->answer, SP_ANSWER_SYN_ACK);
+        const struct sp_rec_seen *seen = ended(kit);
+        assert_int_equal(seen->answer, SP_ANSWER_SYN_ACK);
+        assert_int_equal(seen->code & SP_ANSWER_RESET, SP_ANSWER_RESET);
         kit_forget(kit);
     }
 }
@@ -468,6 +532,10 @@ int main(void)
         TEST(data_that_nobody_takes_is_given_up),
         TEST(a_greeting_is_no_answer),
         TEST(a_syn_proxy_shows),
+        TEST(whom_a_syn_proxy_calls_may_refuse),
+        TEST(a_mute_conversation_sends_no_data),
+        TEST(a_mute_conversation_over_ipv6),
+        TEST(a_greeting_changes_no_mute_conversation),
         TEST(a_closed_port_answers_with_a_reset),
         TEST(a_reset_ends_it),
         TEST(the_peer_closes),

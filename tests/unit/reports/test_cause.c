@@ -86,6 +86,33 @@ static void test_leak_families(void **state)
     check(SP_CAUSE_TWIN_IPV4);
 }
 
+static struct sp_seen behind(struct sp_seen seen, enum sp_proxy proxy)
+{
+    seen.answer = SP_ANSWER_SYN_ACK;
+    seen.proxy = (uint8_t)proxy;
+    return seen;
+}
+
+/* Who answers for others explains more than what the rules look like. */
+static void test_proxies(void **state)
+{
+    (void)state;
+    flow(22, DENY, behind(sp_seen_leak(), SP_PROXY_SYN));
+    flow(23, DENY, behind(sp_seen_leak(), SP_PROXY_SYN));
+    check(SP_CAUSE_PROXY_PASSES);
+    flow(22, DENY, behind(sp_seen_leak(), SP_PROXY_OTHER));
+    check(SP_CAUSE_RELAY);
+    flow(22, DENY, behind(sp_seen_leak(), SP_PROXY_SYN)); /* not all of them */
+    flow(23, DENY, sp_seen_leak());
+    check(SP_CAUSE_NO_FILTER);
+    flow(22, DENY, behind(sp_seen_silence(), SP_PROXY_NONE));
+    check(SP_CAUSE_PROXY);
+    flow(22, DENY, behind(sp_seen_silence(), SP_PROXY_OTHER));
+    check(SP_CAUSE_PROXY);
+    flow(22, DENY, behind(sp_seen_silence(), SP_PROXY_SYN));
+    check(SP_CAUSE_PROXY_ENDS);
+}
+
 static void test_leak_rules(void **state)
 {
     (void)state;
@@ -418,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_causes_name_one_repair),
         cmocka_unit_test(test_leak_families),
         cmocka_unit_test(test_leak_rules),
+        cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_words),

@@ -80,14 +80,15 @@ static void check_contract(const cJSON *root, bool has_rows)
              {"family", 's'}, {"protocol", 's'}, {"ports", 's'}, {"technique", 's'},
              {"expected", 's'}, {"policy", 's'}, {"line", 's'}, {"observed", 'o'}, {"control", 's'},
              {"attempts", 'n'}, {"delivered", 'n'}, {"where", 'S'}, {"evidence", 'S'});
-        KEYS(get(item, "observed"), {"sender", 's'}, {"receiver", 's'}, {"egress", 's'});
+        KEYS(get(item, "observed"), {"sender", 's'}, {"receiver", 's'}, {"egress", 's'},
+             {"path", 'S'});
         assert_int_equal(strlen(get(item, "id")->valuestring), 16);
     }
     assert_true(!has_rows || cJSON_GetArraySize(get(root, "pairs")) > 0);
     cJSON_ArrayForEach(item, get(root, "pairs")) {
         KEYS(item, {"from", 's'}, {"to", 's'}, {"family", 's'}, {"protocol", 's'}, {"allowed", 's'},
              {"denied", 's'}, {"tested", 's'}, {"delivered", 's'}, {"control", 's'},
-             {"verdict", 's'});
+             {"verdict", 's'}, {"syn_proxy", 's'});
     }
     assert_true(!has_rows || cJSON_GetArraySize(get(root, "causes")) > 0);
     cJSON_ArrayForEach(item, get(root, "causes")) {
