@@ -27,10 +27,11 @@ static const char filter_on[] =
     "(" SP_DATA_IS(at, "0x53477066") " or " SP_DATA_IS(at, "0x47455420") " or " SP_DATA_IS(        \
         at, "0x48545450") " or " SP_DATA_IS(at, "0x50524f58") " or " SP_DATA_IS(at,                \
                                                                                 "0x0d0a0d0a") ")"
-static const char filter_data[] = "(ip and tcp and (" SP_DATA(
-    "tcp[(tcp[12] >> 2) & 0x3c : 4]") " or (tcp[2:2] >= %u and tcp[2:2] <= %u))) or "
-                                      "(ip6 and ip6[6] = 6 and (" SP_DATA(
-                                          "ip6[40 + ((ip6[52] >> 2) & 0x3c) : 4]") " or (ip6[42:2] >= %u and ip6[42:2] <= %u)))";
+/* The ports come first: to read four bytes of data where fewer are ends the program with a no. */
+static const char filter_data[] = "(ip and tcp and ((tcp[2:2] >= %u and tcp[2:2] <= %u) or " SP_DATA(
+    "tcp[(tcp[12] >> 2) & 0x3c : 4]") ")) or "
+                                      "(ip6 and ip6[6] = 6 and ((ip6[42:2] >= %u and ip6[42:2] <= %u) or " SP_DATA(
+                                          "ip6[40 + ((ip6[52] >> 2) & 0x3c) : 4]") "))";
 static const char filter_off[] = "less 1";
 
 struct sp_capture {
