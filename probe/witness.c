@@ -396,6 +396,7 @@ uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
             struct sp_tech_io io = {
                 .keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = &emitter};
             struct sp_flow flow = a->flow;
+            flow.dport = a->wire_dport;
             a->reply_err = (uint16_t)emitter.block->tech->reply(&flow, &io);
             a->is_crafted = a->reply_err == 0;
         }
