@@ -25,6 +25,7 @@ enum sp_answer {
     2U                          /* a later packet of the peer's had another TTL than its SYN/ACK   \
                                  */
 #define SP_ANSWER_DATA_ACKED 4U /* the peer acknowledged our data */
+#define SP_ANSWER_UNSERVED   8U /* what came was an HTTP error 5xx: nobody took the request */
 
 const char *sp_answer_str(uint8_t answer); /* "syn_ack" */
 /* How much an answer tells of who gave it; of several, the strongest is kept. */
