@@ -120,7 +120,7 @@ static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_opti
 static void choose_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
-        sp_lane_choose_control(&run->lanes.at[i], run->plan, &run->scouts, purpose);
+        sp_lane_choose_control(&run->lanes.at[i], run->model, run->plan, &run->scouts, purpose);
         if (purpose == SP_CONTROL_FOR_DENY) {
             run->lanes.at[i].deny_grade = run->lanes.at[i].control.grade;
         }
@@ -317,7 +317,8 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     if (count_settled(run) == run->plan->ntests) {
         return SP_OK; /* no two ends are left: there is nothing to send */
     }
-    enum sp_rc rc = sp_scouts_build(run->plan, &run->lanes, run->outcomes, &run->scouts);
+    enum sp_rc rc =
+        sp_scouts_build(run->model, run->plan, &run->lanes, run->outcomes, &run->scouts);
     if (rc != SP_OK) {
         return sp_fail(diag, rc, "run", "out of memory");
     }

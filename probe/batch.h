@@ -38,7 +38,8 @@ struct sp_arrival {
     uint32_t iface;
     uint32_t nic_count, host_count;
     uint32_t nic_us, host_us;
-    uint8_t egress; /* enum sp_answer seen leaving */
+    bool nic_data, host_data; /* one of the packets carried data: not only a SYN */
+    uint8_t egress;           /* enum sp_answer seen leaving */
     uint8_t egress_code;
     uint8_t reply_pending; /* a crafted reply is due at reply_us */
     uint8_t is_crafted;    /* our reply was handed to the kernel */
