@@ -46,10 +46,11 @@ struct sp_shot_seen {
     struct sp_addr answerer;
     uint32_t sent_us, rtt_us;
     uint32_t nic_count, host_count;
-    uint32_t elsewhere;       /* host that captured it instead, SP_NONE */
-    struct sp_addr seen_src;  /* of its arrival */
-    uint32_t arrived_at;      /* the receiver: a balancer's is the backend that got it; SP_NONE */
-    bool no_standin;          /* nobody could take its data there */
+    uint32_t elsewhere;      /* host that captured it instead, SP_NONE */
+    struct sp_addr seen_src; /* of its arrival */
+    uint32_t arrived_at;     /* the receiver: a balancer's is the backend that got it; SP_NONE */
+    bool no_standin;         /* nobody could take its data there: it is not sent */
+    bool opened; /* a conversation whose SYN came through; at_nic and at_host: its data */
     struct sp_tuple captured; /* an arrival's own addresses and ports, where they are not the
                                  declared ones */
 };

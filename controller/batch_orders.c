@@ -13,7 +13,21 @@ static struct sp_session *session_of(const struct sp_batch *batch, uint32_t host
     return &batch->fleet->sessions[host];
 }
 
-/* The address on which a host receives a block; family NONE when it has none of that family. */
+/* A proxy opens connections of its own, also in the other family. */
+static bool is_proxy(const struct sp_model *model, uint32_t target)
+{
+    bool any = false;
+    if (target >= model->nhosts) {
+        const struct sp_balancer *balancer = &model->balancers[target - model->nhosts];
+        for (size_t i = 0; i < balancer->nlisteners; i++) {
+            any = any || sp_listener_rewrites(&balancer->listeners[i]);
+        }
+    }
+    return any;
+}
+
+/* The address on which a host receives a block: a backend's first of its family, behind a proxy any
+ * other if it has none; family NONE when it can receive nothing. */
 static struct sp_addr own_of(const struct sp_batch *batch, const struct sp_block_plan *block,
                              uint32_t host)
 {
@@ -26,7 +40,8 @@ static struct sp_addr own_of(const struct sp_batch *batch, const struct sp_block
             return at->addrs[i];
         }
     }
-    return (struct sp_addr){0};
+    bool crosses = at->naddrs > 0 && is_proxy(batch->fleet->model, block->to);
+    return crosses ? at->addrs[0] : (struct sp_addr){0};
 }
 
 static uint64_t place_key(const struct sp_addr *addr, uint16_t port)
@@ -35,11 +50,30 @@ static uint64_t place_key(const struct sp_addr *addr, uint16_t port)
     return sp_siphash(&fold, addr, sizeof(*addr)) ^ port;
 }
 
-/* Somebody has to take the data of the conversations that end at this host: a service that may get
- * them, else a stand-in listener. */
-static enum sp_rc send_standins(struct sp_batch *batch, uint32_t host)
+/* One stand-in, unless somebody listens there or it was ordered before. */
+static enum sp_rc send_standin(struct sp_batch *batch, uint32_t host, struct sp_table *sent,
+                               const struct sp_addr *addr, uint16_t port)
 {
     struct sp_session *session = session_of(batch, host);
+    uint64_t key = place_key(addr, port);
+    if (sp_table_get(sent, key) != SP_NO_ROW ||
+        sp_session_listens(session, SP_PROTO_TCP, port, addr)) {
+        return SP_OK;
+    }
+    struct sp_record record = {.type = SP_REC_STANDIN};
+    record.u.standin = (struct sp_rec_standin){
+        .batch = batch->id, .proto = SP_PROTO_TCP, .port = port, .addr = *addr};
+    sp_fleet_send(session, &record);
+    return sp_table_put(sent, key, 0);
+}
+
+/* Somebody has to take the data of the conversations that end at this host: a service that may get
+ * them, else a stand-in listener. A proxy may use any address of a backend, also of the other
+ * family. */
+static enum sp_rc send_standins(struct sp_batch *batch, uint32_t host)
+{
+    const struct sp_model *model = batch->fleet->model;
+    const struct sp_host *at = &model->hosts[host];
     struct sp_table sent;
     sp_table_init(&sent);
     enum sp_rc rc = SP_OK;
@@ -50,17 +84,16 @@ static enum sp_rc send_standins(struct sp_batch *batch, uint32_t host)
         if (!block->talks || !sp_batch_receives(batch, block, host)) {
             continue;
         }
+        const struct sp_listener *listener =
+            sp_model_listener(model, block->to, SP_PROTO_TCP, shot->port);
         struct sp_addr own = own_of(batch, block, host);
-        uint64_t key = place_key(&own, port);
-        if (own.family == SP_FAMILY_NONE || sp_table_get(&sent, key) != SP_NO_ROW ||
-            sp_session_listens(session, SP_PROTO_TCP, port, &own)) {
-            continue;
+        for (size_t k = 0; k < at->naddrs && rc == SP_OK; k++) {
+            bool used = listener ? sp_listener_has(listener, host) &&
+                                       (sp_listener_rewrites(listener) ||
+                                        at->addrs[k].family == block->dst.family)
+                                 : sp_addr_eq(&at->addrs[k], &own);
+            rc = used ? send_standin(batch, host, &sent, &at->addrs[k], port) : SP_OK;
         }
-        rc = sp_table_put(&sent, key, 0);
-        struct sp_record record = {.type = SP_REC_STANDIN};
-        record.u.standin = (struct sp_rec_standin){
-            .batch = batch->id, .proto = SP_PROTO_TCP, .port = port, .addr = own};
-        sp_fleet_send(session, &record);
     }
     sp_table_release(&sent);
     return rc;
@@ -134,6 +167,9 @@ enum sp_rc sp_batch_send_shots(struct sp_batch *batch)
     qsort(orders, batch->nshots, sizeof(*orders), by_host_and_time);
     for (size_t i = 0; i < batch->nshots; i++) {
         const struct sp_shot_seen *shot = &batch->shots[orders[i].shot];
+        if (shot->no_standin) {
+            continue; /* a real service may have taken the port: it must get nothing */
+        }
         struct sp_record record = {.type = SP_REC_SHOT};
         record.u.shot = (struct sp_rec_shot){
             .batch = batch->id,

@@ -33,7 +33,7 @@ static bool is_balanced_wrong(const struct sp_model *model, const struct sp_bloc
     const struct sp_balancer *balancer = &model->balancers[block->to - model->nhosts];
     const struct sp_host *at = &model->hosts[host];
     bool from_client = sp_addr_eq(&seen->src, &block->src_seen);
-    bool good_source = strcmp(listener->source, "rewritten") != 0 ? from_client
+    bool good_source = !sp_listener_rewrites(listener) ? from_client
                        : balancer->nsources > 0
                            ? has_addr(balancer->sources, balancer->nsources, &seen->src)
                            : !from_client;
@@ -95,7 +95,9 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
     }
     shot->arrived_at = host;
     shot->seen_src = seen->src;
-    if (seen->kind == SP_SEEN_NIC) {
+    if (block->talks && seen->code == 0) {
+        shot->opened = true; /* a handshake alone is no conversation */
+    } else if (seen->kind == SP_SEEN_NIC) {
         if (!shot->at_nic) {
             on_control_arrival(batch, block);
         }
@@ -178,7 +180,9 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
         /* At the sender itself it is a hairpin copy. At the receiver it came in another shape than
          * declared (another family, to an address that was refused): it arrived all the same. */
         if (shot && sp_batch_receives(batch, &batch->blocks[shot->block], host)) {
-            shot->at_nic = true;
+            bool whole = !batch->blocks[shot->block].talks || seen->code != 0;
+            shot->at_nic = shot->at_nic || whole;
+            shot->opened = shot->opened || !whole;
             shot->arrived_at = host;
             shot->is_rewritten = note_shape(batch, host, shot, seen) || shot->is_rewritten;
         } else if (shot && host != batch->blocks[shot->block].from) {

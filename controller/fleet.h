@@ -80,9 +80,8 @@ struct sp_fleet_options {
     const char *probe_path; /* NULL: beside segproof, or in its libexec folder */
     bool link_injection;
     uint64_t capture_buffer; /* 0 = the probe's default */
-    char hazard;
-    const char *ssh_config; /* NULL: ssh's own files */
-    uint64_t timeout_ms;    /* for a probe to get ready */
+    const char *ssh_config;  /* NULL: ssh's own files */
+    uint64_t timeout_ms;     /* for a probe to get ready */
     const volatile bool *stop_flag;
 };
 

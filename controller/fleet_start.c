@@ -107,7 +107,7 @@ static char **make_argv(const struct sp_session *session, uint32_t rate,
     argv[n++] = fleet->probe_path;
     SP_ARG("--stdio");
     SP_ARG("--max-pps=%u", rate);
-    SP_ARG("--hazard=%c", fleet->options.hazard);
+    SP_ARG("--hazard=%c", sp_model_host_hazard(fleet->model, session->host));
     if (fleet->options.link_injection) {
         SP_ARG("--link-injection");
     }

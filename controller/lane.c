@@ -169,17 +169,36 @@ static enum sp_rc scout_lane(struct sp_scouts *scouts, const struct sp_plan *pla
     return rc;
 }
 
-enum sp_rc sp_scouts_build(const struct sp_plan *plan, const struct sp_lanes *lanes,
-                           const struct sp_outcome *outcomes, struct sp_scouts *ret_scouts)
+/* Each end of a pair; of a balancer, every backend that may receive. */
+static enum sp_rc add_selves(struct sp_scouts *scouts, const struct sp_model *model,
+                             const struct sp_pair *pair)
+{
+    enum sp_rc rc = add_self(scouts, pair->from, &pair->src, &pair->dst);
+    if (rc != SP_OK || pair->one_sided || !pair->is_balanced) {
+        return rc != SP_OK || pair->one_sided
+                   ? rc
+                   : add_self(scouts, pair->to, &pair->own, &pair->src_seen);
+    }
+    uint32_t host;
+    for (size_t i = 0; (host = sp_model_receiver(model, pair->to, i)) != SP_NONE; i++) {
+        const struct sp_host *at = &model->hosts[host];
+        for (size_t k = 0; k < at->naddrs && rc == SP_OK; k++) {
+            rc = at->addrs[k].family == pair->family
+                     ? add_self(scouts, host, &at->addrs[k], &pair->src_seen)
+                     : SP_OK;
+        }
+    }
+    return rc;
+}
+
+enum sp_rc sp_scouts_build(const struct sp_model *model, const struct sp_plan *plan,
+                           const struct sp_lanes *lanes, const struct sp_outcome *outcomes,
+                           struct sp_scouts *ret_scouts)
 {
     struct sp_scouts scouts = {0};
     enum sp_rc rc = SP_OK;
     for (size_t i = 0; i < plan->npairs && rc == SP_OK; i++) {
-        const struct sp_pair *pair = &plan->pairs[i];
-        rc = add_self(&scouts, pair->from, &pair->src, &pair->dst);
-        if (rc == SP_OK && !pair->one_sided && !pair->is_balanced) {
-            rc = add_self(&scouts, pair->to, &pair->own, &pair->src_seen);
-        }
+        rc = add_selves(&scouts, model, &plan->pairs[i]);
     }
     for (size_t i = 0; i < lanes->n && rc == SP_OK; i++) {
         rc = has_plain_sibling(lanes, i, plan) ? SP_OK
@@ -259,21 +278,44 @@ static const struct sp_scouted *best(const struct sp_scouts *scouts, const struc
     return NULL;
 }
 
-void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
-                            const struct sp_scouts *scouts, enum sp_control_for purpose)
+/* A backend's own control: it shows that one of those who could have received was there. */
+static const struct sp_scouted *best_of_backends(const struct sp_scouts *scouts,
+                                                 const struct sp_model *model,
+                                                 const struct sp_pair *pair, unsigned choice)
+{
+    uint32_t host;
+    size_t n = 0;
+    const struct sp_scouted *found = NULL;
+    for (size_t i = 0; (host = sp_model_receiver(model, pair->to, i)) != SP_NONE; i++) {
+        for (size_t k = 0; k < scouts->n; k++) {
+            const struct sp_scouted *s = &scouts->at[k];
+            if (s->flow.is_self && s->flow.from == host && s->flow.src.family == pair->family &&
+                quality(s) > 0 && n++ <= choice) {
+                found = s;
+            }
+        }
+    }
+    return found;
+}
+
+void sp_lane_choose_control(struct sp_lane *lane, const struct sp_model *model,
+                            const struct sp_plan *plan, const struct sp_scouts *scouts,
+                            enum sp_control_for purpose)
 {
     const struct sp_pair *pair = &plan->pairs[lane->pair];
     struct sp_control *control = &lane->control;
     *control = (struct sp_control){0};
     const struct wanted by_pair = {.pair = lane->pair, .proto = lane->proto};
-    const struct sp_scouted *direct = pair->one_sided ? NULL : best(scouts, &by_pair, lane->choice);
+    const struct sp_scouted *direct =
+        pair->one_sided ? NULL : best(scouts, &by_pair, lane->choice[0]);
     if (direct) {
         *control =
             (struct sp_control){.grade = SP_GRADE_PAIR, .nflows = 1, .flows = {direct->flow}};
-        lane->candidates = count(scouts, &by_pair);
+        lane->candidates[0] = count(scouts, &by_pair);
+        lane->candidates[1] = 0;
         return;
     }
-    lane->candidates = 0;
+    lane->candidates[0] = lane->candidates[1] = 0;
     /* For a denied flow, a weaker control stands in for one that is not declared, never for one
      * that does not work: behind a dead path everything would hold. An allowed flow that does not
      * arrive behind a dead path is blocked all the same. */
@@ -288,16 +330,17 @@ void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
                                   .proto = pair->is_balanced ? SP_PROTO_COUNT : lane->proto};
     const struct wanted self_src = {.pair = SP_NONE, .src = &pair->src, .self = true};
     const struct wanted self_own = {.pair = SP_NONE, .src = &pair->own, .self = true};
-    const struct sp_scouted *out = best(scouts, &outward, lane->choice);
-    const struct sp_scouted *in = best(scouts, &inward, lane->choice);
+    const struct sp_scouted *out = best(scouts, &outward, lane->choice[0]);
+    const struct sp_scouted *in = best(scouts, &inward, lane->choice[1]);
     bool split = out && in;
-    unsigned outs = count(scouts, &outward);
-    unsigned ins = count(scouts, &inward);
-    lane->candidates = outs > ins ? outs : ins;
+    lane->candidates[0] = count(scouts, &outward);
+    lane->candidates[1] = count(scouts, &inward);
     if (!out && !(strict && is_declared(scouts, &outward))) {
         out = best(scouts, &self_src, 0);
     }
-    if (!in && !pair->is_balanced && !(strict && is_declared(scouts, &inward))) {
+    if (!in && pair->is_balanced && !strict) {
+        in = best_of_backends(scouts, model, pair, lane->choice[1]);
+    } else if (!in && !pair->is_balanced && !(strict && is_declared(scouts, &inward))) {
         in = best(scouts, &self_own, 0);
     }
     if (pair->one_sided && out) {

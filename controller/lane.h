@@ -40,7 +40,7 @@ struct sp_tally {
     uint16_t fired; /* attempts ordered */
     uint16_t
         counted; /* that count: left the sender between good controls, with both ends in order */
-    uint16_t nic, host, answer_left, answered, elsewhere, rewritten, foreign;
+    uint16_t nic, host, opened, answer_left, answered, elsewhere, rewritten, foreign;
     uint16_t refused_policy; /* EPERM: the sender's own policy */
     uint32_t elsewhere_host;
     struct sp_tuple captured; /* of the first arrival in another shape than declared */
@@ -67,11 +67,13 @@ struct sp_lane {
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;
-    uint8_t deny_grade;  /* of the control that its denied flows rest on */
-    uint32_t round;      /* the last round it took part in */
-    unsigned choice;     /* which candidate control is in use; moves on when one disappoints */
-    unsigned candidates; /* how many of its grade there are */
-    uint32_t control_sent, control_lost;
+    uint8_t deny_grade; /* of the control that its denied flows rest on */
+    uint32_t round;     /* the last round it took part in */
+    /* Per flow of its control: which candidate is in use, which moves on when it disappoints; how
+     * many there are; what it lost. */
+    unsigned choice[2], candidates[2];
+    uint32_t flow_lost[2];
+    uint32_t control_sent, control_lost; /* of all its flows */
 };
 
 struct sp_lanes {
@@ -99,13 +101,14 @@ void sp_lanes_release(struct sp_lanes *lanes);
 
 /* The candidates: up to two allowed flows of every lane, and a self control of every address in
  * use. */
-enum sp_rc sp_scouts_build(const struct sp_plan *plan, const struct sp_lanes *lanes,
-                           const struct sp_outcome *outcomes,
+enum sp_rc sp_scouts_build(const struct sp_model *model, const struct sp_plan *plan,
+                           const struct sp_lanes *lanes, const struct sp_outcome *outcomes,
                            struct sp_scouts *ret_scouts) SP_MUST_CHECK;
 void sp_scouts_release(struct sp_scouts *scouts);
 enum sp_control_for { SP_CONTROL_FOR_DENY, SP_CONTROL_FOR_ALLOW };
 /* Chooses the lane's control among what the scout saw delivered: pair, else split, else self. */
-void sp_lane_choose_control(struct sp_lane *lane, const struct sp_plan *plan,
-                            const struct sp_scouts *scouts, enum sp_control_for purpose);
+void sp_lane_choose_control(struct sp_lane *lane, const struct sp_model *model,
+                            const struct sp_plan *plan, const struct sp_scouts *scouts,
+                            enum sp_control_for purpose);
 
 #endif

@@ -8,6 +8,7 @@
 #include "controller/evidence.h"
 #include "controller/round_priv.h"
 #include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 
 /* How far a control may be from the attempt it guards, by the sender's own clock (design section
  * 6). */
@@ -99,7 +100,9 @@ static void count_controls(struct sp_round *round)
                               receivers_whole(batch, block);
                 if (usable) {
                     lane->control_sent++;
-                    lane->control_lost += !sp_control_delivered(batch, c->first[k] + j);
+                    bool lost = !sp_control_delivered(batch, c->first[k] + j);
+                    lane->control_lost += lost;
+                    lane->flow_lost[k] += lost;
                 }
             }
         }
@@ -113,12 +116,30 @@ static uint64_t port_key(uint32_t host, uint8_t proto, uint8_t family, uint16_t 
     return (uint64_t)host << 32 | (uint64_t)proto << 24 | (uint64_t)family << 16 | port;
 }
 
+/* Did the balancer pass one of our flows on from this address? Only of listeners that rewrite the
+ * source: elsewhere it is the client's own address, from which other packets may come, too. */
+static bool passed_on_from(const struct sp_batch *batch, uint32_t target,
+                           const struct sp_addr *addr)
+{
+    for (size_t i = 0; i < batch->nshots; i++) {
+        const struct sp_shot_seen *shot = &batch->shots[i];
+        const struct sp_block_plan *block = &batch->blocks[shot->block];
+        if (block->to == target && shot->at_nic && !shot->is_rewritten &&
+            sp_addr_eq(&shot->seen_src, addr)) {
+            uint8_t proto = sp_technique_at(block->technique)->proto;
+            const struct sp_listener *listener =
+                sp_model_listener(batch->fleet->model, target, proto, shot->port);
+            return listener && sp_listener_rewrites(listener);
+        }
+    }
+    return false;
+}
+
 /* A balancer's own connection to its backend: from an address that is declared for it, or from
  * which it was seen to pass on our flows in this batch. */
 static bool is_from_balancer(const struct sp_round *round, const struct sp_untagged_seen *u)
 {
     const struct sp_model *model = round->run->model;
-    const struct sp_batch *batch = round->batch;
     for (size_t b = 0; b < model->nbalancers; b++) {
         const struct sp_balancer *balancer = &model->balancers[b];
         bool offers = false;
@@ -133,13 +154,8 @@ static bool is_from_balancer(const struct sp_round *round, const struct sp_untag
                 return true;
             }
         }
-        for (size_t i = 0; offers && i < batch->nshots; i++) {
-            const struct sp_shot_seen *shot = &batch->shots[i];
-            if (batch->blocks[shot->block].to == model->nhosts + b && shot->at_nic &&
-                shot->arrived_at == u->host && !shot->is_rewritten &&
-                sp_addr_eq(&shot->seen_src, &u->src)) {
-                return true;
-            }
+        if (offers && passed_on_from(round->batch, (uint32_t)(model->nhosts + b), &u->src)) {
+            return true;
         }
     }
     return false;
@@ -208,12 +224,20 @@ static enum sp_unsound doubt_sending(const struct sp_batch *batch, const struct 
         shot->err == ENODEV || shot->err == ENXIO) {
         return SP_UNSOUND_NO_ROUTE;
     }
-    if (!shot->has_left) {
-        return SP_UNSOUND_NOT_SENT;
+    if (shot->no_standin) {
+        return SP_UNSOUND_STANDIN;
     }
-    return shot->no_standin ? SP_UNSOUND_STANDIN : SP_SOUND;
+    return shot->has_left ? SP_SOUND : SP_UNSOUND_NOT_SENT;
 }
 
+/* Somebody took the data and answered it; a proxy that has nobody to pass it on to may say so. */
+static bool is_served(const struct sp_shot_seen *shot)
+{
+    return shot->answer == SP_ANSWER_DATA && (shot->answer_code & SP_ANSWER_UNSERVED) == 0;
+}
+
+/* Packets that could be the attempt with its tag rewritten. Of a conversation that nobody served,
+ * the SYN of whoever passes it on is none: its data would have been answered. */
 static bool is_untagged_there(const struct sp_round *round, const struct sp_attempt *a,
                               const struct sp_table *untagged)
 {
@@ -223,6 +247,9 @@ static bool is_untagged_there(const struct sp_round *round, const struct sp_atte
     const struct sp_shot_seen *shot = &round->batch->shots[a->shot];
     uint16_t port = sp_batch_port_at(round->batch, shot);
     uint32_t host;
+    if (round->batch->blocks[shot->block].talks && !is_served(shot)) {
+        return false;
+    }
     for (size_t i = 0; (host = sp_model_receiver(run->model, pair->to, i)) != SP_NONE; i++) {
         if (round->batch->hosts[host].untagged_overflow ||
             sp_table_get(untagged, port_key(host, lane->proto, pair->family, port)) != SP_NO_ROW) {
@@ -275,12 +302,16 @@ static bool is_reply(uint8_t answer)
     return answer != SP_ANSWER_NONE && answer != SP_ANSWER_UNREACHABLE;
 }
 
-/* Of a conversation with somebody who answers data (a stand-in), the data counts: the handshake may
- * be a proxy's. */
+/* Of a conversation the data counts: the handshake may be a proxy's. A stand-in always answers it;
+ * a real service may only acknowledge it. */
 static bool came_back(const struct sp_batch *batch, const struct sp_shot_seen *shot)
 {
-    bool standin = batch->blocks[shot->block].talks && shot->egress == SP_ANSWER_DATA;
-    return standin ? shot->answer == SP_ANSWER_DATA : is_reply(shot->answer);
+    if (!batch->blocks[shot->block].talks) {
+        return is_reply(shot->answer);
+    }
+    bool acked = shot->answer == SP_ANSWER_SYN_ACK && shot->egress != SP_ANSWER_DATA &&
+                 (shot->answer_code & SP_ANSWER_DATA_ACKED) != 0;
+    return is_served(shot) || acked;
 }
 
 static void count_answers(struct sp_tally *tally, const struct sp_shot_seen *shot, bool deny,
@@ -322,7 +353,7 @@ static void count_backend(struct sp_round *round, const struct sp_attempt *a)
     if (!listener) {
         return;
     }
-    if (shot->answer == SP_ANSWER_DATA && !shot->at_nic && shot->elsewhere == SP_NONE) {
+    if (is_served(shot) && !shot->at_nic && !shot->opened && shot->elsewhere == SP_NONE) {
         run->tallies[a->test].foreign++;
     }
     for (size_t i = 0; shot->at_host && i < listener->nbackends; i++) {
@@ -366,7 +397,8 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
         tally->elsewhere++;
         tally->elsewhere_host = shot->elsewhere;
     }
-    tally->rewritten = (uint16_t)(tally->rewritten + (arrived && shot->is_rewritten));
+    tally->rewritten =
+        (uint16_t)(tally->rewritten + ((arrived || shot->opened) && shot->is_rewritten));
     if (tally->captured.src.family == SP_FAMILY_NONE) {
         tally->captured = shot->captured;
     }
@@ -375,6 +407,7 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     if (counts || deny) {
         tally->nic = (uint16_t)(tally->nic + arrived);
         tally->host = (uint16_t)(tally->host + shot->at_host);
+        tally->opened = (uint16_t)(tally->opened + (shot->opened && !shot->at_host));
         count_answers(tally, shot, deny, back);
         count_backend(round, a);
     }

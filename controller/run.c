@@ -120,7 +120,7 @@ static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_opti
 static void choose_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
-        sp_lane_choose_control(&run->lanes.at[i], run->plan, &run->scouts, purpose);
+        sp_lane_choose_control(&run->lanes.at[i], run->model, run->plan, &run->scouts, purpose);
         if (purpose == SP_CONTROL_FOR_DENY) {
             run->lanes.at[i].deny_grade = run->lanes.at[i].control.grade;
         }
@@ -204,7 +204,8 @@ static void forget_attempts(struct sp_run_state *run, const struct sp_lane *lane
 }
 
 /* Lanes whose control lost packets try another one, if there is: a broken flow must not stand for
- * the path. What the old one lost is forgotten; the new one has to show its own. */
+ * the path. Of two flows only the one that lost is replaced, or two with one good candidate each
+ * might never meet. What the old one lost is forgotten; the new one has to show its own. */
 static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
@@ -213,9 +214,16 @@ static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
         for (size_t k = 0; k < lane->ntests; k++) {
             open = open || !run->tallies[lane->tests[k]].is_settled;
         }
-        if (open && lane->control_lost > 0 && lane->choice + 1 < lane->candidates) {
-            lane->choice++;
+        bool moved = false;
+        for (size_t k = 0; open && k < SP_ARRAY_LEN(lane->choice); k++) {
+            if (lane->flow_lost[k] > 0 && lane->choice[k] + 1 < lane->candidates[k]) {
+                lane->choice[k]++;
+                moved = true;
+            }
+        }
+        if (moved) {
             lane->control_sent = lane->control_lost = 0;
+            lane->flow_lost[0] = lane->flow_lost[1] = 0;
             forget_attempts(run, lane);
         }
     }
@@ -309,7 +317,8 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     if (count_settled(run) == run->plan->ntests) {
         return SP_OK; /* no two ends are left: there is nothing to send */
     }
-    enum sp_rc rc = sp_scouts_build(run->plan, &run->lanes, run->outcomes, &run->scouts);
+    enum sp_rc rc =
+        sp_scouts_build(run->model, run->plan, &run->lanes, run->outcomes, &run->scouts);
     if (rc != SP_OK) {
         return sp_fail(diag, rc, "run", "out of memory");
     }

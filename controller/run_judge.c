@@ -9,6 +9,9 @@ static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pa
     if (tally->answer == SP_ANSWER_NONE) {
         return SP_ANSWERER_UNKNOWN;
     }
+    if (pair->is_balanced && sp_addr_eq(&tally->answerer, &pair->dst)) {
+        return SP_ANSWERER_DESTINATION; /* the balancer, which may be the first hop */
+    }
     bool off_link = !sp_session_is_on_link(&run->fleet->sessions[pair->from], &pair->dst);
     bool is_dst = sp_addr_eq(&tally->answerer, &pair->dst);
     if (!is_dst) {
@@ -45,9 +48,29 @@ static enum sp_unsound soundness(const struct sp_test *test, const struct sp_tal
     return tally->fired == 0 ? SP_UNSOUND_INTERRUPTED : SP_UNSOUND_ATTEMPTS;
 }
 
+/* Backends that have no probe, of any listener: what a balancer passes on, wherever, they may get.
+ */
+static uint16_t count_blind(const struct sp_model *model, uint32_t target)
+{
+    uint16_t n = 0;
+    size_t b = target - model->nhosts;
+    for (size_t l = 0; l < model->balancers[b].nlisteners; l++) {
+        const struct sp_listener *listener = &model->balancers[b].listeners[l];
+        for (size_t i = 0; i < listener->nbackends; i++) {
+            n = (uint16_t)(n + !model->hosts[listener->backends[i]].via);
+        }
+    }
+    return n;
+}
+
 static void count_backends(struct sp_run_state *run, uint32_t index)
 {
     struct sp_outcome *outcome = &run->outcomes[index];
+    const struct sp_pair *pair = &run->plan->pairs[run->plan->tests[index].pair];
+    if (pair->is_balanced && run->plan->tests[index].expect == SP_EXPECT_DENY) {
+        outcome->seen.backends_blind = count_blind(run->model, pair->to);
+        return;
+    }
     const struct sp_listener *listener =
         sp_result_listener(run->model, run->plan, &run->plan->tests[index]);
     for (size_t i = 0; listener && i < listener->nbackends; i++) {
@@ -71,10 +94,13 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         outcome->judged = (struct sp_judgement){.verdict = SP_VERDICT_NOT_TESTED};
         return;
     }
+    /* What no listener passes on ends at the balancer itself, where nobody looks. */
+    bool at_balancer = pair->is_balanced && test->expect != SP_EXPECT_DENY &&
+                       !sp_result_listener(run->model, run->plan, test);
     const struct sp_case what = {.expect = test->expect,
                                  .layer = pair->layer,
                                  .reject_declared = test->reject_declared,
-                                 .one_sided = pair->one_sided,
+                                 .one_sided = pair->one_sided || at_balancer,
                                  .balanced = pair->is_balanced};
     outcome->seen = (struct sp_seen){
         .unsound = soundness(test, tally),
@@ -83,6 +109,7 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         .attempts = tally->counted,
         .nic = tally->nic,
         .host = tally->host,
+        .opened = tally->opened,
         .answer_left = tally->answer_left,
         .answered = tally->answered,
         .elsewhere = tally->elsewhere,

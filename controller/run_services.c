@@ -42,6 +42,9 @@ static const char *why_not(const struct sp_run_state *run, const struct sp_test 
     }
     const struct sp_listener *listener =
         sp_model_listener(run->model, pair->to, test->proto, test->port);
+    if (pair->is_balanced && talks && !listener) {
+        return "the balancer itself serves there, and tagged data would reach a real service";
+    }
     uint16_t port = listener ? listener->backend_port : test->port;
     if (sp_model_data_ok(run->model, test->proto, port) ||
         sp_model_data_ok(run->model, test->proto, test->port)) {

@@ -63,7 +63,9 @@ static bool follow(struct sp_round *round, struct talks *talks, uint32_t index, 
     const struct sp_lane *lane = &run->lanes.at[talks->lane];
     const struct sp_test *test = &run->plan->tests[index];
     const struct sp_pair *pair = &run->plan->pairs[test->pair];
-    bool mute = pair->one_sided && !sp_model_data_ok(run->model, test->proto, test->port);
+    /* Nobody knows who serves where no probe stands, or at a balancer's own address. */
+    bool unknown = pair->one_sided || pair->is_balanced;
+    bool mute = unknown && !sp_model_data_ok(run->model, test->proto, test->port);
     uint32_t *block = &talks->blocks[mute];
     if (*block == SP_NONE) {
         *block = sp_round_add_conversation(round, lane, conversation(), mute, SP_UNMASK_TRIES);

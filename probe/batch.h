@@ -22,6 +22,7 @@ struct sp_shot {
     uint32_t block_row;
     uint32_t at_us, sent_us, left_us; /* since FIRE */
     uint32_t answer_us;
+    uint32_t again_us; /* when it was sent once more, 0 = it was not */
     struct sp_addr answerer;
     uint16_t err;
     uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */
@@ -37,7 +38,8 @@ struct sp_arrival {
     uint32_t iface;
     uint32_t nic_count, host_count;
     uint32_t nic_us, host_us;
-    uint8_t egress; /* enum sp_answer seen leaving */
+    bool nic_data, host_data; /* one of the packets carried data: not only a SYN */
+    uint8_t egress;           /* enum sp_answer seen leaving */
     uint8_t egress_code;
     uint8_t reply_pending; /* a crafted reply is due at reply_us */
     uint8_t is_crafted;    /* our reply was handed to the kernel */

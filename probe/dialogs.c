@@ -104,9 +104,11 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
                              const struct sp_pkt *pkt, uint64_t now_us)
 {
     const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
+    bool unserved = sp_form_is_server_error(pkt->payload, pkt->payload_len);
+    uint8_t more = unserved ? SP_ANSWER_UNSERVED : 0;
     if (shot->dialog == 0) { /* over: a late answer is one all the same */
         uint8_t late = (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
-        note(engine, shot, late, 0, pkt, now_us);
+        note(engine, shot, late, more, pkt, now_us);
         return;
     }
     struct sp_dialog_slot *slot = &engine->dialogs[shot->dialog - 1];
@@ -114,7 +116,7 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
     struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
     struct sp_tech_io io = {.keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = &emitter};
     tech->on_packet(dialog, &shot->flow, pkt, &io);
-    note(engine, shot, dialog->answer, dialog->flags, pkt, now_us);
+    note(engine, shot, dialog->answer, dialog->flags | more, pkt, now_us);
     if (dialog->state == SP_DIALOG_OVER) {
         end(engine, slot);
     } else if (dialog->due_us < engine->dialogs_due_us) {

@@ -84,6 +84,7 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     engine->expires_us = sp_mono_us() + (uint64_t)order->lifetime_ms * 1000;
     engine->fired_us = 0;
     engine->next_shot = 0;
+    engine->next_again = 0;
     engine->replies_due = 0;
     engine->sent = engine->failed = 0;
     engine->is_done_told = false;
@@ -120,7 +121,7 @@ bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *a
     return false;
 }
 
-uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr)
+static uint8_t check_own(const struct sp_engine *engine, const struct sp_addr *addr)
 {
     const struct sp_own *own = sp_netinfo_find(&engine->net, addr);
     const struct sp_iface *iface = own ? sp_netinfo_iface(&engine->net, own->iface) : NULL;
@@ -194,7 +195,7 @@ static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
 static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
 {
     struct sp_route route = {0};
-    uint8_t refused = sp_engine_check_own(engine, &block->src);
+    uint8_t refused = check_own(engine, &block->src);
     if (refused == SP_REFUSED_XDP) {
         refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
     }
@@ -260,7 +261,9 @@ static void on_arm(struct sp_engine *engine)
             block->refused = check_sender(engine, block);
         }
         if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
-            block->refused = sp_engine_check_own(engine, &block->dst);
+            /* A backend that sends to its own balancer may get it back: dst is the balancer's. */
+            bool is_both = (block->flags & SP_BLOCK_SENDER) != 0;
+            block->refused = check_own(engine, is_both ? &block->src : &block->dst);
         }
         if (block->refused != SP_REFUSED_NONE) {
             struct sp_record record = {.type = SP_REC_REFUSED};
@@ -425,90 +428,6 @@ int sp_engine_emit(struct sp_engine *engine, const struct sp_block *block,
     return err;
 }
 
-struct emitter {
-    struct sp_engine *engine;
-    const struct sp_block *block;
-};
-
-static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
-{
-    struct emitter *emitter = io->arg;
-    return sp_engine_emit(emitter->engine, emitter->block, spec);
-}
-
-static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
-{
-    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
-    struct sp_tech_io io = {.keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
-    shot->err =
-        (uint16_t)(emitter.block->tech->on_packet ? sp_engine_dialog_begin(engine, shot, now)
-                                                  : emitter.block->tech->start(&shot->flow, &io));
-    shot->sent_us = sp_engine_since(engine, now);
-    shot->is_sent = 1;
-}
-
-static uint32_t allowed_pps(const struct sp_engine *engine)
-{
-    uint32_t pps = engine->order.max_pps;
-    if (engine->bounds.max_pps && engine->bounds.max_pps < pps) {
-        pps = engine->bounds.max_pps;
-    }
-    return pps ? pps : 1;
-}
-
-static void refill(struct sp_engine *engine, uint64_t now)
-{
-    double pps = allowed_pps(engine);
-    double burst = pps / 50 > 1 ? pps / 50 : 1; /* 20 ms worth */
-    engine->tokens += (double)(now - engine->tokens_us) * pps / 1e6;
-    engine->tokens = engine->tokens > burst ? burst : engine->tokens;
-    engine->tokens_us = now;
-}
-
-bool sp_engine_may_send(struct sp_engine *engine)
-{
-    if (engine->tokens < 1) {
-        return false;
-    }
-    engine->tokens -= 1;
-    return true;
-}
-
-uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us)
-{
-    return now_us + 1 + (uint64_t)((1 - engine->tokens) * 1e6 / allowed_pps(engine));
-}
-
-/* Sends what is due and allowed; returns when to come again. */
-static uint64_t fire_due(struct sp_engine *engine, uint64_t now)
-{
-    /* Bounded, so that captured packets are read in between. */
-    for (int i = 0; i < 64 && engine->next_shot < engine->batch.nshots; i++) {
-        struct sp_shot *shot = &engine->batch.shots[engine->next_shot];
-        uint64_t due = engine->fired_us + shot->at_us;
-        if (due > now) {
-            return due;
-        }
-        if (!sp_engine_may_send(engine)) {
-            return sp_engine_token_at(engine, now);
-        }
-        engine->next_shot++;
-        send_shot(engine, shot, now);
-    }
-    if (engine->next_shot < engine->batch.nshots) {
-        return now;
-    }
-    if (!engine->is_done_told && engine->ndialogs == 0) {
-        struct sp_record record = {.type = SP_REC_DONE};
-        record.u.done.batch = engine->order.batch;
-        record.u.done.sent = engine->sent;
-        record.u.done.failed = engine->failed;
-        engine->io.tell(engine->io.arg, &record);
-        engine->is_done_told = true;
-    }
-    return UINT64_MAX;
-}
-
 uint64_t sp_engine_tick(struct sp_engine *engine)
 {
     uint64_t now = sp_mono_us();
@@ -531,11 +450,11 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
     engine->last_tick_us = now;
     uint64_t next = engine->expires_us;
     if (engine->phase == SP_PHASE_FIRED) {
-        refill(engine, now);
+        sp_engine_refill(engine, now);
         /* Replies first: a full schedule of shots must not starve them. */
         uint64_t reply = sp_engine_replies(engine, now);
         uint64_t dialog = sp_engine_dialogs(engine, now);
-        uint64_t shot = fire_due(engine, now);
+        uint64_t shot = sp_engine_fire_due(engine, now);
         next = dialog < next ? dialog : next;
         next = shot < next ? shot : next;
         next = reply < next ? reply : next;

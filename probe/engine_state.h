@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared by the two halves of the engine: engine.c (orders and time) and witness.c (packets).
- * Nobody else includes it. */
+ * Shared by the parts of the engine, engine.c (orders and time), engine_fire.c (sending) and
+ * witness.c (packets) among them. Nobody else includes it. */
 #ifndef SP_PROBE_ENGINE_STATE_H
 #define SP_PROBE_ENGINE_STATE_H
 
@@ -12,6 +12,8 @@
 /* How long the receiver waits for the host's own answer before it crafts one: longer than the
  * capture takes to show it, short enough for the reply to be back before the drain ends. */
 #define SP_REPLY_AFTER_US 60000U
+/* When a packet that nobody answered is sent once more: TCP's first retransmission (RFC 6298). */
+#define SP_AGAIN_US       1000000U
 
 enum sp_engine_phase { SP_PHASE_IDLE, SP_PHASE_SETUP, SP_PHASE_ARMED, SP_PHASE_FIRED };
 
@@ -36,6 +38,7 @@ struct sp_engine {
     uint64_t expires_us, fired_us, last_tick_us;
     uint32_t longest_gap_us;
     size_t next_shot;
+    size_t next_again;               /* the first shot that may have to be sent once more */
     size_t replies_due;              /* arrivals with reply_pending */
     struct sp_dialog_slot *dialogs;  /* SP_ENGINE_MAX_DIALOGS, made with the first one */
     size_t ndialogs;                 /* in use */
@@ -56,6 +59,11 @@ bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *a
 /* Emits through the block's way (raw or link), counts against the budget. */
 int sp_engine_emit(struct sp_engine *engine, const struct sp_block *block,
                    const struct sp_spec *spec);
+/* Fills the token bucket up to now. */
+void sp_engine_refill(struct sp_engine *engine, uint64_t now);
+/* Sends the shots that are due and allowed, and tells when all are; returns when to come again,
+ * UINT64_MAX when nothing is left. */
+uint64_t sp_engine_fire_due(struct sp_engine *engine, uint64_t now);
 /* Takes one packet from the token bucket; false: not now, see sp_engine_token_at(). */
 bool sp_engine_may_send(struct sp_engine *engine);
 /* When the next packet may be sent. */
@@ -74,8 +82,6 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
 uint64_t sp_engine_dialogs(struct sp_engine *engine, uint64_t now_us);
 /* Ends all of them now; as far as rate and budget allow, each with the packet that cleans up. */
 void sp_engine_dialogs_end(struct sp_engine *engine);
-/* Why an address cannot be received on (enum sp_refusal), SP_REFUSED_NONE when it can. */
-uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr);
 /* Stand-in listeners: ordered before ARM, opened at ARM, closed with the batch. */
 void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *order);
 void sp_engine_stand(struct sp_engine *engine);

@@ -14,6 +14,7 @@ struct link {
     struct sp_stream *controller; /* NULL after its end */
     struct sp_stream *sensor;     /* NULL while the parent starts a new one */
     struct event *control;
+    bool is_over;          /* the parent is gone, or has given the sensor up */
     struct event *silence; /* NULL without a limit */
     struct timeval silence_limit;
 };
@@ -79,12 +80,24 @@ static void on_controller_end(struct sp_stream *stream, const char *reason, void
     (void)event_base_loopbreak(l->base); /* the controller is gone: so are we */
 }
 
+static void give_up(evutil_socket_t fd, short what, void *arg)
+{
+    struct link *l = arg;
+    (void)fd;
+    (void)what;
+    complain(l, "the probe's sensor could not be kept running");
+    (void)event_base_loopbreak(l->base);
+}
+
 static void on_sensor_end(struct sp_stream *stream, const char *reason, void *arg)
 {
     struct link *l = arg;
     (void)reason;
     sp_stream_free(stream);
     l->sensor = NULL;
+    if (l->is_over) {
+        give_up(-1, 0, l);
+    }
     if (l->controller) {
         sp_stream_pause(l->controller, false);
     }
@@ -127,8 +140,14 @@ static void on_control(evutil_socket_t fd, short what, void *arg)
     ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
     const struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
     if (!c || c->cmsg_type != SCM_RIGHTS) {
-        complain(l, "the probe's sensor could not be kept running");
-        (void)event_base_loopbreak(l->base);
+        /* What the last sensor said, why above all, is still to be passed on; one that lives on
+         * without its parent ends with us. */
+        const struct timeval patience = {.tv_usec = 200000};
+        (void)event_del(l->control);
+        l->is_over = true;
+        if (!l->sensor || event_base_once(l->base, -1, EV_TIMEOUT, give_up, l, &patience) != 0) {
+            give_up(-1, 0, l);
+        }
         return;
     }
     int sensor_fd;

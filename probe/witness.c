@@ -46,7 +46,9 @@ static uint32_t receiving_block(const struct sp_engine *engine, const struct sp_
     }
     const struct sp_block *block = &engine->batch.blocks[row];
     bool mine = (block->flags & SP_BLOCK_RECEIVER) != 0 && block->refused == SP_REFUSED_NONE &&
-                block->tech == tech && block->dst.family == pkt->dst.family;
+                block->tech == tech &&
+                /* A proxy may pass a conversation on in the other family. */
+                (tech->on_packet || block->dst.family == pkt->dst.family);
     return mine ? row : SP_NO_ROW;
 }
 
@@ -144,6 +146,7 @@ static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
         .block = a->flow.block,
         .port = a->flow.port,
         .count = kind == SP_SEEN_HOST ? a->host_count : a->nic_count,
+        .code = kind == SP_SEEN_HOST ? a->host_data : a->nic_data,
         .ttl = a->ttl,
         .iface = a->iface,
         .at_us = kind == SP_SEEN_HOST ? a->host_us : a->nic_us,
@@ -159,6 +162,7 @@ static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
         record.u.seen.err = a->reply_err;
     } else if (kind == SP_SEEN_STRAY) {
         record.u.seen.count = a->nic_count + a->host_count;
+        record.u.seen.code = a->nic_data || a->host_data;
     }
     engine->io.tell(engine->io.arg, &record);
 }
@@ -180,26 +184,27 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
         return;
     }
     bool later = is_later_segment(pkt);
-    if (later && a->nic_count > 0) {
-        sp_engine_keep(engine, row == SP_NO_ROW ? SP_KEPT_STRAY : SP_KEPT_ARRIVED, id, port);
-        return;
-    }
-    if (later) {
+    bool is_first = a->nic_count == 0;
+    if (later && is_first) {
         /* The SYN of a full proxy's own connection carried no tag, and is this very arrival. */
         const struct sp_untagged syn = {
             .src = pkt->src, .dst = pkt->dst, .port = pkt->dport, .proto = SP_PROTO_TCP};
         sp_batch_explain_untagged(&engine->batch, &syn);
     }
-    if (a->nic_count++ == 0) {
+    a->nic_count += is_first || !later;
+    if (is_first) {
         a->nic_us = now_us;
         a->iface = iface;
         a->ttl = pkt->ttl;
+    }
+    /* A conversation has come through when its data has. */
+    bool is_news = tech->on_packet ? pkt->payload_len > 0 && !a->nic_data : is_first;
+    a->nic_data = a->nic_data || pkt->payload_len > 0;
+    if (is_first || later || (row != SP_NO_ROW && tech->on_packet)) {
         sp_engine_keep(engine, row == SP_NO_ROW ? SP_KEPT_STRAY : SP_KEPT_ARRIVED, id, port);
-        if (row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_CONTROL) != 0) {
-            tell_arrival(engine, a, SP_SEEN_NIC);
-        }
-    } else if (row != SP_NO_ROW && tech->on_packet) {
-        sp_engine_keep(engine, SP_KEPT_ARRIVED, id, port);
+    }
+    if (is_news && row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_CONTROL) != 0) {
+        tell_arrival(engine, a, SP_SEEN_NIC);
     }
 }
 
@@ -334,6 +339,7 @@ void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t
         return;
     }
     uint32_t now_us = sp_engine_since(engine, sp_mono_us());
+    a->host_data = a->host_data || pkt->payload_len > 0;
     if (is_later_segment(pkt) && a->host_count > 0) {
         return;
     }
@@ -396,6 +402,7 @@ uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
             struct sp_tech_io io = {
                 .keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = &emitter};
             struct sp_flow flow = a->flow;
+            flow.dport = a->wire_dport;
             a->reply_err = (uint16_t)emitter.block->tech->reply(&flow, &io);
             a->is_crafted = a->reply_err == 0;
         }
@@ -427,7 +434,9 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
         seen->ttl = shot->ttl;
         seen->src = shot->answerer;
         /* how long it took, so that the controller learns the round-trip time */
-        seen->at_us = shot->answer_us > shot->sent_us ? shot->answer_us - shot->sent_us : 0;
+        bool late = shot->again_us && shot->answer_us >= shot->again_us;
+        uint32_t from_us = late ? shot->again_us : shot->sent_us;
+        seen->at_us = shot->answer_us > from_us ? shot->answer_us - from_us : 0;
         engine->io.tell(engine->io.arg, &record);
     }
 }

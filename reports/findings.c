@@ -216,6 +216,10 @@ static char *repeat_of(const struct sp_result *result, const struct sp_finding *
         sp_buf_fmt(&buf, " --depth %s", sp_depth_str(plan->depth));
     }
     sp_buf_str(&buf, by_link ? " --inject link" : "");
+    if (result->ssh_config) {
+        sp_buf_str(&buf, " --ssh-config ");
+        sp_shell_word(&buf, result->ssh_config);
+    }
     if (plan->seed != 0) { /* which the command line does not take */
         sp_buf_fmt(&buf, " --seed %" PRIu64, plan->seed);
     }

@@ -39,6 +39,7 @@ struct sp_result {
     const struct sp_plan *plan;     /* borrowed */
     struct sp_policy *policy;       /* borrowed; NULL = reports list tested points only, not the
                                        declared intervals */
+    const char *ssh_config;         /* borrowed; the --ssh-config that repeats the run, or NULL */
     char run_id[17];                /* 16 hex digits */
     uint64_t started_s, finished_s; /* wall clock */
     uint64_t duration_ms;

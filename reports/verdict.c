@@ -135,6 +135,10 @@ static struct sp_judgement judge_balanced_deny(const struct sp_seen *seen)
     if (contradicts(seen)) {
         return unclear(6, SP_UNSOUND_CONTRADICTION);
     }
+    /* A backend without a probe may have got it, and may be who refuses it. */
+    if (seen->backends_blind > 0) {
+        return say(SP_VERDICT_NOT_OBSERVABLE, SP_ROW_ONE_SIDED_DENIED, SP_BY_NOBODY);
+    }
     return refuses(seen->answer) ? say(SP_VERDICT_HOLDS, 6, SP_BY_ANSWERER)
                                  : say(SP_VERDICT_HOLDS, 7, SP_BY_PATH);
 }
@@ -197,6 +201,11 @@ static struct sp_judgement judge_undelivered(const struct sp_case *what, const s
     }
     if (sent_nothing_by_policy(seen)) {
         return say(SP_VERDICT_BLOCKED, 10, SP_BY_SENDER);
+    }
+    /* The handshake crosses, the data does not. */
+    if (seen->opened > 0) {
+        return seen->nic > 0 ? say(SP_VERDICT_HOST_FILTERED, 11, SP_BY_RECEIVER)
+                             : say(SP_VERDICT_BLOCKED, 10, SP_BY_PATH);
     }
     if (seen->nic == 0 && contradicts(seen)) {
         return unclear(10, SP_UNSOUND_CONTRADICTION);
@@ -263,7 +272,7 @@ static struct sp_judgement judge_balanced_allow(const struct sp_seen *seen, enum
             return say(SP_VERDICT_HOST_FILTERED, 11, SP_BY_RECEIVER);
         }
         /* The address answers, and no backend gets it: the balancer has nobody to pass it on to. */
-        bool answered = serves(seen->answer) || refuses(seen->answer);
+        bool answered = seen->opened == 0 && (serves(seen->answer) || refuses(seen->answer));
         return say(SP_VERDICT_BLOCKED, 10, answered ? SP_BY_ANSWERER : SP_BY_PATH);
     }
     struct sp_seen of_probes = *seen; /* flows to backends without a probe were seen by nobody */
@@ -396,8 +405,8 @@ const char *sp_unsound_str(enum sp_unsound unsound)
         [SP_UNSOUND_INTERFACE] = "an interface of the receiver went down, changed or runs XDP",
         [SP_UNSOUND_UNTAGGED] = "packets without our tag arrived at the tested port",
         [SP_UNSOUND_INTERRUPTED] = "the run stopped before the test was finished",
-        [SP_UNSOUND_NOW_AND_THEN] = "flows beside it leaked only now and then: something limits "
-                                    "the rate, or not all paths are closed",
+        [SP_UNSOUND_NOW_AND_THEN] =
+            "flows beside it leaked only now and then: a rate limit, or one path of several",
         [SP_UNSOUND_SENDER_POLICY] =
             "the sender's own firewall dropped it, so the network was not tested",
         [SP_UNSOUND_ANSWERER] = "it was refused by an RST or ICMP error, and nothing shows by whom",

@@ -81,6 +81,7 @@ struct sp_seen {
     uint16_t attempts;        /* that count: seen leaving the sender */
     uint16_t nic;             /* attempts that arrived at the receiver's capture */
     uint16_t host;            /* attempts that passed the receiver's INPUT rules */
+    uint16_t opened;          /* conversations of which only the SYN did; nic and host: the data */
     uint16_t answer_left;     /* attempts whose answer was seen leaving the receiver */
     uint16_t answered;        /* attempts whose answer reached the sender */
     uint16_t elsewhere;       /* attempts that arrived at another probe */
@@ -91,8 +92,10 @@ struct sp_seen {
     uint8_t answer_code;      /* ICMP code of SP_ANSWER_UNREACHABLE */
     uint8_t answerer;         /* enum sp_answerer */
     struct sp_addr answerer_addr;
-    /* An allowed flow to a balancer: its backends with a probe, those of them that got a flow,
-     * those without a probe, and flows that somebody served whom no probe saw. */
+    /* A flow to a balancer: its backends with a probe, those of them that got a flow, those without
+     * a probe (of a denied flow: of any listener), and flows that somebody served whom no probe
+     * saw.
+     */
     uint16_t backends, backends_reached, backends_blind, foreign;
     uint8_t proxy;       /* enum sp_proxy: found by holding conversations with who answered */
     bool loss_confirmed; /* an allowed flow lost packets in two batches, above the limit */

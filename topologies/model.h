@@ -234,6 +234,8 @@ uint32_t sp_model_receiver(const struct sp_model *model, uint32_t target, size_t
 const struct sp_listener *sp_model_listener(const struct sp_model *model, uint32_t target,
                                             uint8_t proto, uint16_t port);
 bool sp_listener_has(const struct sp_listener *listener, uint32_t host);
+/* Do backends see the balancer's own address instead of the client's? */
+bool sp_listener_rewrites(const struct sp_listener *listener);
 /* May tagged payload reach a real service on that port? */
 bool sp_model_data_ok(const struct sp_model *model, uint8_t proto, uint16_t port);
 /* Host index by name, or SP_NONE. */

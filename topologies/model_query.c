@@ -79,6 +79,11 @@ bool sp_listener_has(const struct sp_listener *listener, uint32_t host)
     return false;
 }
 
+bool sp_listener_rewrites(const struct sp_listener *listener)
+{
+    return strcmp(listener->source, "rewritten") == 0;
+}
+
 bool sp_model_data_ok(const struct sp_model *model, uint8_t proto, uint16_t port)
 {
     for (size_t s = 0; s < model->nservices; s++) {

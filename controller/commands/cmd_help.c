@@ -55,6 +55,7 @@ static const struct fact environment[] = {
     {"COLUMNS", "width of the report, in place of the terminal's"},
     {"HOME", "where the ledger is kept, see the man page"},
     {"NO_COLOR", "no colours, when it is not empty"},
+    {"PATH", "where ssh is found, in absolute folders only"},
     {"TERM", "dumb: neither colours nor a progress bar"},
     {"XDG_STATE_HOME", "where the ledger is kept, see the man page"},
 };

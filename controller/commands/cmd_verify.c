@@ -305,7 +305,6 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
         .fleet = {.probe_path = options->probe,
                   .link_injection = options->inject == 1,
                   .capture_buffer = options->capture_buffer,
-                  .hazard = model->limits.hazard,
                   .ssh_config = options->ssh_config},
         .timeout_ms = options->timeout_ms,
         .stop_flag = &stop_requested,
@@ -326,6 +325,7 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     }
     if (rc == SP_OK) {
         result->policy = policy;
+        result->ssh_config = options->ssh_config;
         rc = sp_run(model, policy, plan, &run, result, &diag);
     }
     sp_progress_end(&progress);

@@ -22,10 +22,11 @@ enum sp_answer {
  * where UNREACHABLE has its ICMP code). */
 #define SP_ANSWER_WINDOW_ZERO 1U /* the SYN/ACK offered no window: the mark of a SYN proxy */
 #define SP_ANSWER_TTL_CHANGED                                                                      \
-    2U                          /* a later packet of the peer's had another TTL than its SYN/ACK   \
-                                 */
-#define SP_ANSWER_DATA_ACKED 4U /* the peer acknowledged our data */
-#define SP_ANSWER_RESET      8U /* the peer reset the conversation after its SYN/ACK */
+    2U                           /* a later packet of the peer's had another TTL than its SYN/ACK  \
+                                  */
+#define SP_ANSWER_DATA_ACKED 4U  /* the peer acknowledged our data */
+#define SP_ANSWER_RESET      8U  /* the peer reset the conversation after its SYN/ACK */
+#define SP_ANSWER_UNSERVED   16U /* what came was an HTTP error 5xx: nobody took the request */
 
 const char *sp_answer_str(uint8_t answer); /* "syn_ack" */
 /* How much an answer tells of who gave it; of several, the strongest is kept. */

@@ -172,6 +172,13 @@ static size_t put(uint8_t out[static SP_FORM_MAX], const char *text, int len)
     return n;
 }
 
+bool sp_form_is_server_error(const uint8_t *bytes, size_t len)
+{
+    static const char head[] = "HTTP/1.";
+    size_t n = sizeof(head) - 1;
+    return len > n + 2 && memcmp(bytes, head, n) == 0 && bytes[n + 1] == ' ' && bytes[n + 2] == '5';
+}
+
 size_t sp_form_request(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
                        uint64_t sent_us, const struct sp_addr *target,
                        uint8_t out[static SP_FORM_MAX])

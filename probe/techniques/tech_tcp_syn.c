@@ -64,7 +64,7 @@ static int reply(const struct sp_flow *arrival, struct sp_tech_io *io)
         .dst = arrival->src,
         .ip_proto = SP_IPPROTO_TCP,
         .ip_id = 1,
-        .sport = arrival->port,
+        .sport = arrival->dport,
         .dport = arrival->sport,
         .ack = sp_tag_seal(io->keys, arrival->block, arrival->port) + 1,
         .tcp_flags = SP_TCP_RST | SP_TCP_ACK,

@@ -29,7 +29,7 @@ static int start(const struct sp_flow *flow, struct sp_tech_io *io)
 
 static int reply(const struct sp_flow *arrival, struct sp_tech_io *io)
 {
-    return emit(&arrival->dst, &arrival->src, arrival->port, arrival->sport, arrival, SP_TAG_REPLY,
+    return emit(&arrival->dst, &arrival->src, arrival->dport, arrival->sport, arrival, SP_TAG_REPLY,
                 io);
 }
 

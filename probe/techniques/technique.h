@@ -20,6 +20,7 @@ struct sp_flow {
     struct sp_addr src, dst;
     uint16_t block, port; /* what the tag carries */
     uint16_t sport;       /* reserved source port (ICMP echo: the identifier) */
+    uint16_t dport;       /* of an arrival: on the wire, where a translation may have changed it */
 };
 
 /* What a technique may do while it runs. */

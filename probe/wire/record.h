@@ -86,6 +86,9 @@ enum sp_kept_role {
     32U /* dst is the sender's next hop towards dst; sender and receiver are the same probe */
 #define SP_BLOCK_HTTP 64U  /* the tag travels in an HTTP/1.1 request, which a proxy reads */
 #define SP_BLOCK_MUTE 128U /* a conversation without data: a handshake and a reset, no more */
+#define SP_BLOCK_AGAIN                                                                             \
+    256U /* what nobody has answered is sent once more a second later, the same packet, as TCP     \
+            retransmits (RFC 6298): the shots of the first attempt */
 
 /* SP_REC_REFUSED reasons */
 enum sp_refusal {
@@ -159,7 +162,9 @@ enum sp_error_code {
 /* that stand-in could not be opened; err is errno, EADDRINUSE: a real service has the port */
 #define SP_FIELDS_unstood(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr) F(u16, err)
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
-/* at_us: since FIRE; count: packets; addresses and ports as captured */
+/* at_us: since FIRE; count: packets; addresses and ports as captured; code: of NIC, HOST and STRAY
+ * whether one of them carried data (of a conversation: not only its SYN), of UNTAGGED the protocol,
+ * of an answer see base/answer.h */
 #define SP_FIELDS_seen(F) \
     F(u32, batch) F(u8, kind) F(u16, block) F(u16, port) F(u32, count) F(u32, at_us) \
     F(u8, answer) F(u8, code) F(u8, ttl) F(u16, err) F(u32, iface) F(addr, src) F(addr, dst) \

@@ -304,6 +304,24 @@ class FooledChange(Fooled):
             for port in PORTS:
                 self.check(run, ("a", "b", family, "tcp", port), "holds", 4)
 
+    def test_first_packet_dropped(self):
+        """A firewall that drops the first SYN of every flow and passes its retransmission: an
+        ordinary client connects after a second. Before SYNs were sent again, all of them held."""
+        sets = "".join(f"  set seen{v} {{ type ipv{v}_addr . inet_service; flags dynamic; "
+                       "timeout 20s; }\n" for v in (4, 6))
+        late = "".join(f"  {word} saddr . tcp sport @seen{v} accept\n  add @seen{v} "
+                       f"{{ {word} saddr . tcp sport }} drop\n" for word, v in (("ip", 4),
+                                                                                ("ip6", 6)))
+        body = firewall(f"tcp dport {RANGE} tcp flags & (syn | ack) == syn jump late")
+        self.lab.nft(FW, body.replace("table inet fw {\n chain", "table inet fw {\n" + sets
+                                      + " chain late {\n" + late + " }\n chain", 1))
+        for family in FAMILIES:
+            self.assertTrue(self.reaches("a", "b", family, "tcp", 2001, patience=3), "no hole")
+        run = self.start().finish()
+        for family in FAMILIES:
+            for port in PORTS:
+                self.assertEqual(run.fact("a", "b", family, "tcp", port).verdict, "leak", family)
+
     def test_the_control_gets_better(self):
         """A lossy control next to lossy holes, then a clean one: what was counted beside the first
         does not stand for the second."""

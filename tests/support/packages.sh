@@ -14,7 +14,7 @@ SP_PACKAGES_TEST=(
     python3 python3-jsonschema python3-yaml libxml2-utils
     busybox libcap2-bin openssh-server sudo tcsh zsh
     groff-base iproute2 netbase iputils-ping nftables procps tcpdump tshark
-    haproxy nginx
+    haproxy nginx libnginx-mod-stream
 )
 
 sp_missing_packages() {

@@ -31,6 +31,9 @@ HOSTS = [  # name, segment, labels
 SELF_GUARDED = ["app-1", "db-1", "build-1", "lab-1"]
 HOST_LAYER = {("build", "lab"), ("lab", "build")}
 REJECTING = ("app", "internet")  # denied traffic this way is refused, not dropped
+# Where stand-in listeners may open ports: the balancer's clients and its backends.
+STANDINS = ("web", "internet")
+SSH_HOST = "edge-1"  # its probe is started over ssh, as on a host that is not this machine
 # Ports that a standard plan always tries on a denied interval. No policy here ever allows one.
 RISK_PORTS = [2379, 3306, 5985, 6379, 9200, 27017]
 
@@ -38,6 +41,12 @@ Host = collections.namedtuple("Host", "name segment labels v4 v6")
 Policy = collections.namedtuple("Policy", "name source target verb ports why")
 # What one policy lets one host do to another. is_permit: may work, need not.
 Flow = collections.namedtuple("Flow", "proto lo hi policy is_permit")
+# A load balancer's address has a name and addresses, as a host has; its clients are a segment.
+Balancer = collections.namedtuple("Balancer", "name clients v4 v6 listeners")
+Listener = collections.namedtuple("Listener", "port backends backend_port")
+# What `source` sends to `target` (segments) arrives there from these addresses.
+Nat = collections.namedtuple("Nat", "source target v4 v6")
+NAT = Nat("build", "internet", "198.51.100.2", "2001:db8:51::2")
 ECHO = ("icmp/echo", "icmp6/echo")
 
 
@@ -66,6 +75,7 @@ class Company:
         self.groups = {"databases": ["db-1", "cache-1"]}
         self.services = {"https": "tcp/443", "ssh": "tcp/22", "syslog": "udp/514"}
         self.policies = self._policies(rng)
+        self.balancer = self._balancer(rng)
         self.listeners = self._listeners()
         self._allowed = self._compile()
 
@@ -79,8 +89,8 @@ class Company:
         api, db, batch = span(rng, 8000, 8800), span(rng, 7000, 7800), span(rng, 30000, 30500)
         mosh, jmx, pull = span(rng, 20000, 20900), span(rng, 9500, 9800), span(rng, 5000, 5300)
         return [
-            Policy("shop", "internet", "label:tier=web", "allow",
-                   ["https", f"tcp/{pick([80, 81, 8008])}", "udp/443"], "customers"),
+            Policy("media", "internet", "label:tier=web", "allow",
+                   ["https", f"tcp/{pick([80, 81, 8008])}", "udp/443"], "pictures"),
             Policy("api", "web", "app", "allow",
                    [f"tcp/{api}", f"tcp/{pick([4443, 6443, 7443])}",
                     f"udp/{pick([8125, 8126, 4729])}", f"udp/{span(rng, 12000, 12500)}", *ECHO],
@@ -113,13 +123,20 @@ class Company:
                    "data is reached through app only"),
         ]
 
+    @staticmethod
+    def _balancer(rng):
+        backends = ["web-1", "web-2"]
+        return Balancer("shop", "internet", "10.10.9.10", "fd00:10:9::10", [
+            Listener(443, backends, rng.choice([8443, 9443, 10443])),
+            Listener(80, backends, rng.choice([8080, 8088, 9080]))])
+
     def _listeners(self):
         """A few real services, so that some allowed flows answer SYN/ACK and others RST."""
         def first(policy, index):
             item = next(p for p in self.policies if p.name == policy).ports[index]
             _, low, _ = parse_port(self.services.get(item, item))
             return f"tcp/{low}"
-        return {"web-1": [first("shop", 0)], "web-2": [first("shop", 1), first("admin", 0)],
+        return {"web-1": [first("media", 0)], "web-2": [first("media", 1), first("admin", 0)],
                 "app-1": [first("api", 0)], "db-1": [first("store", 0)],
                 "mon-1": [first("logs", 0)], "lab-1": [first("artifacts", 1)],
                 "edge-1": [first("partners", 0)]}
@@ -154,6 +171,16 @@ class Company:
     def is_isolated(self, a, b):
         return {self.segments[a.segment].vpc, self.segments[b.segment].vpc} == {"prod", "dev"}
 
+    def seen_as(self, source, target, family):
+        """The address that target sees of source (hosts), by declaration."""
+        is_translated = (source.segment, target.segment) == (NAT.source, NAT.target)
+        one = NAT if is_translated else source
+        return one.v4 if family == 4 else one.v6
+
+    def clients(self):
+        """The hosts that may use the balancer."""
+        return [host for host in self.hosts.values() if host.segment == self.balancer.clients]
+
     def _compile(self):
         table = {}
         for policy in self.policies:
@@ -170,6 +197,10 @@ class Company:
         for source, target in table:
             if self.is_isolated(self.hosts[source], self.hosts[target]):
                 raise ValueError(f"{source} -> {target} is allowed inside an isolation")
+        for client in self.clients():
+            table[client.name, self.balancer.name] = [
+                Flow("tcp", one.port, one.port, self.balancer.name, False)
+                for one in self.balancer.listeners]
         return table
 
     def _check_deny(self, policy, table):
@@ -191,22 +222,27 @@ class Company:
 
     # ---- the file ------------------------------------------------------------------------------
     def topology(self, namespace_of):
-        """topology.yaml; namespace_of(host name) names the namespace its probe runs in."""
+        """topology.yaml; namespace_of(host name) names the namespace its probe runs in. The one
+        that is reached by ssh is known to ssh's configuration by its own name (sshhost.py)."""
         out = ["segproof: 1", "name: demo", "networks:"]
         for vpc, (v4, v6) in VPCS.items():
             out.append(f'  {vpc}: {{ kind: vpc, cidr: [{v4}, "{v6}"], owner: platform }}')
         for net in SEGMENTS:
             head = f"in: {net.vpc}, kind: subnet" if net.vpc else "kind: external"
             zone = f", zone: {net.zone}" if net.zone else ""
-            out.append(f'  {net.name}: {{ {head}, cidr: [{net.v4}.0/24, "{net.v6}::/64"]{zone} }}')
+            hazard = ", hazard: B" if net.name in STANDINS else ""
+            out.append(f'  {net.name}: {{ {head}, cidr: [{net.v4}.0/24, "{net.v6}::/64"]'
+                       f'{zone}{hazard} }}')
         out.append("hosts:")
         for host in self.hosts.values():
             labels = ", ".join(f"{key}: {value}" for key, value in host.labels.items())
             labels = f", labels: {{ {labels} }}" if labels else ""
             role = "node" if self.segments[host.segment].vpc else "edge"
+            probe = (f"via: ssh, target: {host.name}" if host.name == SSH_HOST else
+                     f"via: netns, name: {namespace_of(host.name)}")
             out.append(f'  {host.name}: {{ network: {host.segment}, address: [{host.v4}, '
                        f'"{host.v6}"], role: {role}{labels}, '
-                       f'probe: {{ via: netns, name: {namespace_of(host.name)} }} }}')
+                       f'probe: {{ {probe} }} }}')
         out.append("groups:")
         out += [f"  {name}: [{', '.join(members)}]" for name, members in self.groups.items()]
         out.append("services:")
@@ -217,6 +253,16 @@ class Company:
                        f"to: {self._selector(policy.target)}, "
                        f"{policy.verb}: [{', '.join(policy.ports)}], why: \"{policy.why}\" }}")
         egress = ", ".join(REJECTING)
+        shop = self.balancer
+        out += ["load_balancers:",
+                f'  {shop.name}: {{ address: [{shop.v4}, "{shop.v6}"], from: {shop.clients}, '
+                "listeners: ["]
+        out += [f"    {{ port: tcp/{one.port}, backends: [{', '.join(one.backends)}], "
+                f"backend_port: {one.backend_port}, mode: l4, source: preserved }},"
+                for one in shop.listeners]
+        out += ["  ] }", "nat:"]
+        out += [f'  - {{ from: {NAT.source}, to: {NAT.target}, snat: "{addr}" }}'
+                for addr in (NAT.v4, NAT.v6)]
         out += ["isolation: [ [prod, dev] ]",
                 "limits: { max_rate: 5000, hazard: A }",
                 "enforcement:",

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs segproof on a topology file and holds its report against what was planted.
 
-segproof is given the file and nothing else. Findings are compared by verdict, hosts, family,
+segproof is given the file, ssh's configuration and nothing else. Findings are compared by verdict, hosts, family,
 protocol and the set of ports; how the report groups ports into findings does not matter."""
 import collections
 import contextlib
@@ -58,10 +58,9 @@ def describe(key, ports):
     return f"{verdict:<15} {source} -> {target}, {family}, {proto}/{port_text(ports)}"
 
 
-def run_segproof(program, topology, report, extra, quiet, timeout):
+def run_segproof(argv, quiet, timeout):
     """Its exit code. quiet: a file that takes what it prints, else it prints to our own output."""
-    child = subprocess.Popen([program, "verify", topology, "--report", f"json={report}", *extra],
-                             stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet)
+    child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=quiet, stderr=quiet)
     try:
         return child.wait(timeout=timeout)
     finally:  # a signal or the timeout: segproof stops its probes itself if it is asked to
@@ -126,7 +125,8 @@ def verify(program, network, extra, quiet, timeout):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(report)
     try:
-        code = run_segproof(program, topology, report, extra, quiet, timeout)
+        code = run_segproof([program, "verify", topology, "--report", f"json={report}",
+                             "--ssh-config", network.ssh_config, *extra], quiet, timeout)
         return judge_report(read_report(report), code, network.expected())
     except subprocess.TimeoutExpired:
         return Outcome(set(), [f"segproof did not finish within {timeout:.0f} seconds"])

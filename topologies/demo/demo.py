@@ -17,7 +17,8 @@ sys.path[:0] = [HERE, os.path.join(ROOT, "tests", "support")]
 
 import compare  # noqa: E402 (found through the line above)
 import lab as labs  # noqa: E402
-from company import Company  # noqa: E402
+import sshhost  # noqa: E402
+from company import SSH_HOST, Company  # noqa: E402
 from faults import FAULTS, NoPlace, plan  # noqa: E402
 from network import Network  # noqa: E402
 from selfcheck import SelfCheck  # noqa: E402
@@ -131,11 +132,13 @@ def remove_all():
 
 def explain_kept(network, topology):
     lab = network.lab
+    verify = f"{os.path.relpath(PROGRAM)} verify {topology} --ssh-config {network.ssh_config}"
     print(f"""
 The network stands. Topology: {topology}
   enter a host       ip netns exec {lab.ns('web-1')} bash
   the firewall       ip netns exec {lab.ns('firewall')} nft list ruleset
-  verify again       {os.path.relpath(PROGRAM)} verify {topology}
+  log in             ssh -F {network.ssh_config} {SSH_HOST}
+  verify again       {verify}
   all namespaces     ip netns list | grep {lab.prefix}-
   remove it          topologies/demo/run --remove""")
 
@@ -256,7 +259,7 @@ def main(argv):
         for name, fault in FAULTS.items():
             print(f"{name:<15} {fault.title}")
         return 0
-    reason = labs.missing()
+    reason = labs.missing() or (None if options.remove else sshhost.missing())
     if not reason and not (options.selftest or options.no_verify or options.remove):
         if not os.access(PROGRAM, os.X_OK):
             reason = f"{PROGRAM} is not there: start topologies/demo/run, which builds it"
@@ -280,3 +283,5 @@ if __name__ == "__main__":
     except BrokenPipeError:  # our reader has left; the network is gone already
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except KeyboardInterrupt:  # before there was a network
+        sys.exit(130)

@@ -10,11 +10,12 @@ another.
 Why each one causes its finding and nothing else, with a stateful firewall: the reply of an open
 flow is let through by its state, not by a rule, so an opened port opens one direction only; ICMP
 errors of a flow are `related`; a dropped first packet leaves no state behind; a reply that is
-dropped belongs to one source port, which no test sends from."""
+dropped belongs to one source port, which no test sends from. The balancer has two listeners, and at
+most one of them is broken in each family: the other one vouches for the address."""
 import collections
 import random
 
-from company import HOST_LAYER, RISK_PORTS
+from company import HOST_LAYER, NAT, RISK_PORTS
 from firewall import FAMILIES, match
 
 Finding = collections.namedtuple("Finding", "verdict source target family protocol ports")
@@ -264,6 +265,113 @@ class LossyPath(Fault):
             rules.first.append(f"{self._flow(family)} numgen random mod 3 == 0 drop")
 
 
+class BalancerFault(Fault):
+    """A listener of the balancer is broken, in one family."""
+
+    def _listener(self, picker):
+        """Takes a client, a listener and a family; no other fault of that kind gets the family."""
+        company = picker.company
+        self.target = company.balancer
+        self.source, self.listener, family = picker.take(
+            [(client, one, family) for client in company.clients() for one in self.target.listeners
+             for family in FAMILIES],
+            lambda item: [(item[0].name, f"{self.target.name}/ipv{item[2]}")])
+        self.families = (family,)
+        self.port = self.listener.port
+
+    def _pool(self, rules):
+        return rules.pools[self.source.name, self.port, self.families[0]].hosts
+
+
+@_register
+class DeadBackend(BalancerFault):
+    name, verdict = "dead-backend", "partial"
+    title = "one backend of the balancer gets nothing: not in the pool, or behind a closed port"
+
+    def choose(self, picker):
+        self._listener(picker)
+        self.dead = picker.company.hosts[picker.rng.choice(self.listener.backends)]
+        self.is_closed = picker.rng.random() < 0.5
+
+    def plant(self, rules):
+        if self.is_closed:
+            rules.first.append(f"{match(self.source, self.dead, self.families[0])} "
+                               f"meta l4proto tcp ct original proto-dst {self.port} "
+                               "ct status dnat drop")
+        else:
+            self._pool(rules).remove(self.dead)
+
+
+@_register
+class ForeignBackend(BalancerFault):
+    name, verdict = "foreign-backend", "misdelivered"
+    title = "the balancer also sends to a host that is none of its backends"
+
+    def choose(self, picker):
+        self._listener(picker)
+        self.stranger = picker.rng.choice([host for host in picker.company.hosts.values()
+                                           if host.segment == "app"])
+
+    def plant(self, rules):
+        self._pool(rules).append(self.stranger)
+
+
+@_register
+class AroundBalancer(Fault):
+    name, verdict = "around-balancer", "leak"
+    title = "the port of a backend is open to clients, past the balancer"
+
+    def choose(self, picker):
+        company = picker.company
+        self.source, self.target, one = picker.take([
+            (client, company.hosts[name], one) for client in company.clients()
+            for one in company.balancer.listeners for name in one.backends])
+        self.port = one.backend_port
+        self.families = picker.families()
+
+    def plant(self, rules):
+        self._open(rules)
+
+
+@_register
+class OpenBalancer(Fault):
+    name, verdict = "open-balancer", "leak"
+    title = "the balancer serves a host that must not use it, or on one port more"
+
+    def choose(self, picker):
+        company = picker.company
+        self.target, clients = company.balancer, company.clients()
+        self.listener = picker.rng.choice(self.target.listeners)
+        backends = {company.hosts[name].segment for name in self.listener.backends}
+        strangers = [host for host in company.hosts.values()  # beside the backends: no way back
+                     if host not in clients and host.segment not in backends]
+        self.source, self.port = picker.take(
+            [(host, self.listener.port) for host in strangers]
+            + [(host, port) for host in clients for port in RISK_PORTS],
+            lambda item: [(item[0].name, self.target.name)])
+        self.families = picker.families()
+
+    def plant(self, rules):
+        for family in self.families:
+            rules.pools[self.source.name, self.port, family] = rules.pool_of(self.listener)
+
+
+@_register
+class HiddenNat(Fault):
+    name, verdict = "hidden-nat", "misdelivered"
+    title = "the firewall rewrites the source of one service, and nobody declared it"
+
+    def choose(self, picker):
+        self.source, self.target, self.flow = picker.take(
+            [item for item in picker.flows(("tcp",))
+             if item[0].segment != NAT.source and item[1].segment == NAT.target])
+        self.port = self.flow.lo
+        self.families = picker.families()
+
+    def plant(self, rules):
+        rules.masquerade += [self._flow(family) for family in self.families]
+
+
 @_register
 class OneWayHole(Fault):
     name, verdict = "one-way-hole", "leak"
@@ -282,8 +390,8 @@ class OneWayHole(Fault):
 def plan(company, seed):
     """Every fault, once, at the seed's places. The same for a seed whichever of them is planted."""
     # Those with the fewest places first; the dictionary's order is the one people read.
-    hungry = ["host-firewall", "range-edge", "range-hole", "reject", "return-path", "lossy-path",
-              "missing-allow"]
+    hungry = ["around-balancer", "hidden-nat", "host-firewall", "range-edge", "range-hole",
+              "reject", "return-path", "lossy-path", "missing-allow"]
     order = hungry + [name for name in FAULTS if name not in hungry]
     for attempt in range(100):
         picker = Picker(company, f"{seed}:{attempt}")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The company as namespaces: one per host, one for the firewall with a bridge per segment.
 
-    host -- eth0 ==veth== <host name> -- bridge <segment name>, gateway .1 and ::1 -- nftables"""
+    host -- eth0 ==veth== <host name> -- bridge <segment name>, gateway .1 and ::1 -- nftables
+
+The firewall also holds the balancer's address and the one that NAT uses."""
 import os
 import sys
 
@@ -9,7 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "..", "..", "tests", "support"))
 from lab import Lab  # noqa: E402 (the library is found through the line above)
 
-from company import SEGMENTS
+import sshhost
+from company import NAT, SEGMENTS, SSH_HOST
 from firewall import NOTHING, Rules
 
 FIREWALL = "firewall"
@@ -23,6 +26,7 @@ class Network:
         self.faults = list(faults)
         self._loaded = {}  # {namespace: its ruleset}
         self.lab = Lab("sp-demo", keep=keep)
+        self.ssh_config = None  # how ssh reaches SSH_HOST
 
     def build(self):
         lab, company = self.lab, self.company
@@ -42,7 +46,11 @@ class Network:
             ports = [host.name for host in company.hosts.values() if host.segment == net.name]
             lab.bridge(FIREWALL, net.name, *ports)
             lab.addr(FIREWALL, net.name, f"{net.v4}.1/24", f"{net.v6}::1/64")
+        shop = company.balancer
+        lab.addr(FIREWALL, "lo", f"{shop.v4}/32", f"{shop.v6}/128")
+        lab.addr(FIREWALL, NAT.target, f"{NAT.v4}/24", f"{NAT.v6}/64")
         lab.commit()
+        self.ssh_config = sshhost.prepare(lab, SSH_HOST)
         self.load()
         lab.listen(company.listeners)
 

@@ -26,6 +26,7 @@ struct world {
     struct sp_host hosts[HOSTS];
     struct sp_addr addrs[HOSTS];
     char via[8];
+    char source[16];
     struct sp_listener listener;
     uint32_t backends[3], receivers[3];
     struct sp_balancer balancer;
@@ -97,7 +98,9 @@ static int setup(void **state)
     w->listener = (struct sp_listener){.port = {.proto = SP_PROTO_TCP, .lo = 443, .hi = 443},
                                        .backends = w->backends,
                                        .nbackends = 3,
-                                       .backend_port = 8443};
+                                       .backend_port = 8443,
+                                       .source = w->source};
+    (void)memcpy(w->source, "preserved", 10);
     w->balancer = (struct sp_balancer){
         .listeners = &w->listener, .nlisteners = 1, .receivers = w->receivers, .nreceivers = 3};
     w->model = (struct sp_model){
@@ -213,6 +216,21 @@ static void backends_get_their_own_address(void **state)
     set_up(V6_ONLY); /* a backend without an address of the family takes no part */
     assert_int_equal(count(V6_ONLY, SP_REC_BLOCK), 0);
     assert_int_equal(count(V6_ONLY, SP_REC_STANDIN), 0);
+    (void)memcpy(w->source, "rewritten", 10); /* but a proxy may reach it */
+    set_up(V6_ONLY);
+    assert_true(sp_addr_eq(&first(V6_ONLY, SP_REC_BLOCK)->u.block.dst, &w->addrs[V6_ONLY]));
+    assert_true(sp_addr_eq(&first(V6_ONLY, SP_REC_STANDIN)->u.standin.addr, &w->addrs[V6_ONLY]));
+}
+
+/* Somebody else may have taken the port: what would go there is not even ordered. */
+static void nothing_is_sent_without_a_standin(void **state)
+{
+    (void)state;
+    add_block(SHOP, true, 443, 443);
+    w->shots[1].no_standin = true;
+    assert_int_equal(sp_batch_send_shots(&w->batch), SP_OK);
+    hear();
+    assert_int_equal(count(CLIENT, SP_REC_SHOT), 1);
 }
 
 static void standins_are_asked_for_once_per_place(void **state)
@@ -314,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(backends_get_their_own_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(nothing_is_sent_without_a_standin, setup, teardown),
         cmocka_unit_test_setup_teardown(standins_are_asked_for_once_per_place, setup, teardown),
         cmocka_unit_test_setup_teardown(services_and_plain_packets_need_none, setup, teardown),
         cmocka_unit_test_setup_teardown(shots_go_to_their_sender_in_order, setup, teardown),

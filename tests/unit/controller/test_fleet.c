@@ -113,8 +113,8 @@ static struct sp_fleet *start(const char *const *targets, size_t n, uint64_t tim
 {
     struct sp_diag diag = {0};
     struct sp_fleet *fleet = NULL;
-    const struct sp_fleet_options options = {
-        .probe_path = SP_PROBE_PROGRAM, .hazard = 'A', .timeout_ms = timeout_ms};
+    const struct sp_fleet_options options = {.probe_path = SP_PROBE_PROGRAM,
+                                             .timeout_ms = timeout_ms};
     model = sp_mb_new();
     (void)sp_mb_network(model, "net", NULL, SP_NET_SUBNET, "127.0.0.0/8");
     for (size_t i = 0; i < n; i++) {
@@ -302,8 +302,8 @@ static void out_of_memory(void **state)
     for (size_t n = 1; n < 200; n++) {
         struct sp_addr target;
         assert_int_equal(sp_addr_parse("127.0.0.1", &target), SP_OK);
-        const struct sp_fleet_options options = {
-            .probe_path = SP_PROBE_PROGRAM, .hazard = 'A', .timeout_ms = 1000};
+        const struct sp_fleet_options options = {.probe_path = SP_PROBE_PROGRAM,
+                                                 .timeout_ms = 1000};
         model = sp_mb_new();
         (void)sp_mb_network(model, "net", NULL, SP_NET_SUBNET, "127.0.0.0/8");
         uint32_t host = sp_mb_host(model, "h", "net", "127.0.0.1", "ssh");

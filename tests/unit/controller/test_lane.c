@@ -122,7 +122,7 @@ static void scouts(struct world *w, struct sp_lanes *lanes, struct sp_scouts *ou
 {
     wire_up(w);
     assert_int_equal(sp_lanes_build(&no_model, &w->plan, lanes), SP_OK);
-    assert_int_equal(sp_scouts_build(&w->plan, lanes, w->outcomes, out), SP_OK);
+    assert_int_equal(sp_scouts_build(&no_model, &w->plan, lanes, w->outcomes, out), SP_OK);
 }
 
 static size_t count_selfs(const struct sp_scouts *s, uint8_t host)
@@ -181,7 +181,7 @@ static void one_sided_pairs(void **state)
     for (size_t i = 0; i < s.n; i++) {
         s.at[i].sent = s.at[i].nic = s.at[i].host = 3;
     }
-    sp_lane_choose_control(&lanes.at[4], &w.plan, &s, SP_CONTROL_FOR_DENY); /* 5 -> 2 */
+    sp_lane_choose_control(&lanes.at[4], &no_model, &w.plan, &s, SP_CONTROL_FOR_DENY); /* 5 -> 2 */
     assert_int_equal(lanes.at[4].control.grade, SP_GRADE_SELF);
     assert_int_equal(lanes.at[4].control.nflows, 1);
     sp_scouts_release(&s);
@@ -216,7 +216,7 @@ static void nothing_delivered_no_control(void **state)
     }
     for (size_t i = 0; i < lanes.n; i++) {
         lanes.at[i].control.grade = SP_GRADE_PAIR; /* from an earlier choice */
-        sp_lane_choose_control(&lanes.at[i], &w.plan, &s, SP_CONTROL_FOR_DENY);
+        sp_lane_choose_control(&lanes.at[i], &no_model, &w.plan, &s, SP_CONTROL_FOR_DENY);
         assert_int_equal(lanes.at[i].control.grade, SP_GRADE_NONE);
         assert_int_equal(lanes.at[i].control.nflows, 0);
     }
@@ -227,7 +227,7 @@ static void nothing_delivered_no_control(void **state)
 static void choose(struct sp_lane *lane, const struct world *w, const struct sp_scouts *s,
                    enum sp_grade want)
 {
-    sp_lane_choose_control(lane, &w->plan, s, SP_CONTROL_FOR_DENY);
+    sp_lane_choose_control(lane, &no_model, &w->plan, s, SP_CONTROL_FOR_DENY);
     assert_int_equal(lane->control.grade, want);
     static const unsigned flows[] = {
         [SP_GRADE_NONE] = 0, [SP_GRADE_SELF] = 2, [SP_GRADE_SPLIT] = 2, [SP_GRADE_PAIR] = 1};
@@ -247,13 +247,14 @@ static void a_declared_flow_must_work(void **state)
     deliver(&s, 1, 3, false, 3, 3);
     deliver(&s, 4, 2, false, 3, 3);
     choose(&lanes.at[0], &w, &s, SP_GRADE_NONE);
-    assert_int_equal(lanes.at[0].candidates, 0);
+    assert_int_equal(lanes.at[0].candidates[0], 0);
     /* An allowed flow that does not arrive is blocked: that each end works is proof enough. */
-    sp_lane_choose_control(&lanes.at[0], &w.plan, &s, SP_CONTROL_FOR_ALLOW);
+    sp_lane_choose_control(&lanes.at[0], &no_model, &w.plan, &s, SP_CONTROL_FOR_ALLOW);
     assert_int_equal(lanes.at[0].control.grade, SP_GRADE_SPLIT);
     deliver(&s, 1, 2, false, 3, 3);
     choose(&lanes.at[0], &w, &s, SP_GRADE_PAIR);
-    assert_int_equal(lanes.at[0].candidates, 2);
+    assert_int_equal(lanes.at[0].candidates[0], 2);
+    assert_int_equal(lanes.at[0].candidates[1], 0);
     assert_int_equal(lanes.at[0].control.flows[0].from, 1);
     assert_int_equal(lanes.at[0].control.flows[0].to, 2);
     sp_scouts_release(&s);
@@ -332,14 +333,40 @@ static void choices(void **state)
     two[1]->nic = two[1]->host = 3;
     struct sp_lane *lane = &lanes.at[0];
     for (unsigned choice = 0; choice < 4; choice++) {
-        lane->choice = choice;
-        sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
+        lane->choice[0] = choice;
+        sp_lane_choose_control(lane, &no_model, &w.plan, &s, SP_CONTROL_FOR_DENY);
         assert_int_equal(lane->control.grade, SP_GRADE_PAIR);
         assert_int_equal(lane->control.flows[0].port, two[choice % 2 ? 0 : 1]->flow.port);
     }
     two[1]->nic = two[1]->host = 0;
-    sp_lane_choose_control(lane, &w.plan, &s, SP_CONTROL_FOR_DENY);
+    sp_lane_choose_control(lane, &no_model, &w.plan, &s, SP_CONTROL_FOR_DENY);
     assert_int_equal(lane->control.flows[0].port, two[0]->flow.port);
+    sp_scouts_release(&s);
+    sp_lanes_release(&lanes);
+}
+
+/* The two flows of a split control are chosen one by one. */
+static void choices_of_a_split(void **state)
+{
+    (void)state;
+    struct world w = shop();
+    struct sp_lanes lanes;
+    struct sp_scouts s;
+    add_pair(&w, 5, 6);
+    add_test(&w, 4, SP_PROTO_TCP, 90, SP_EXPECT_ALLOW);
+    add_test(&w, 4, SP_PROTO_TCP, 91, SP_EXPECT_ALLOW);
+    scouts(&w, &lanes, &s);
+    struct sp_lane *lane = &lanes.at[4]; /* 5 -> 2 */
+    deliver(&s, 5, 6, false, 3, 3);
+    deliver(&s, 4, 2, false, 3, 3);
+    choose(lane, &w, &s, SP_GRADE_SPLIT);
+    assert_int_equal(lane->candidates[0], 2);
+    uint16_t out = lane->control.flows[0].port;
+    uint16_t in = lane->control.flows[1].port;
+    lane->choice[0] = 1;
+    choose(lane, &w, &s, SP_GRADE_SPLIT);
+    assert_int_not_equal(lane->control.flows[0].port, out);
+    assert_int_equal(lane->control.flows[1].port, in);
     sp_scouts_release(&s);
     sp_lanes_release(&lanes);
 }
@@ -360,9 +387,12 @@ static struct sp_listener listeners[] = {
      .backend_port = 80,
      .mode = (char *)(uintptr_t) "l7"},
 };
-static struct sp_balancer balancer = {.listeners = listeners, .nlisteners = 2};
+static struct sp_balancer balancer = {
+    .listeners = listeners, .nlisteners = 2, .receivers = behind, .nreceivers = 1};
+static struct sp_addr address2 = {.family = SP_FAMILY_IPV4, .bytes = {10, 0, 0, 2}};
+static struct sp_host ten_hosts[10] = {[2] = {.addrs = &address2, .naddrs = 1}};
 static const struct sp_model balanced_model = {
-    .nhosts = 10, .balancers = &balancer, .nbalancers = 1};
+    .hosts = ten_hosts, .nhosts = 10, .balancers = &balancer, .nbalancers = 1};
 #define BALANCER 10
 
 static uint8_t technique_index(const char *name)
@@ -401,7 +431,7 @@ static void modes_have_lanes_of_their_own(void **state)
     assert_true(lanes.at[1].is_http);
     assert_int_equal(w.tests[lanes.at[1].tests[0]].port, 80);
     assert_false(lanes.at[2].is_http);
-    assert_int_equal(sp_scouts_build(&w.plan, &lanes, w.outcomes, &s), SP_OK);
+    assert_int_equal(sp_scouts_build(&balanced_model, &w.plan, &lanes, w.outcomes, &s), SP_OK);
     size_t http = 0, plain = 0;
     for (size_t i = 0; i < s.n; i++) {
         assert_false(s.at[i].flow.is_self && s.at[i].flow.from == BALANCER); /* it has no probe */
@@ -438,26 +468,24 @@ static void plain_siblings_are_preferred(void **state)
     }
 }
 
-/* Every candidate came through, both times. */
-static void deliver_all(struct sp_scouts *s)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        s->at[i].sent = s->at[i].nic = s->at[i].host = 2;
-    }
-}
+/* The grade of a lane's control; delivered: all candidates, or the echoes alone. */
+enum delivered { NOTHING, ECHOES, ALL };
 
-static uint8_t balancer_grade(struct world *w, uint32_t lane, bool delivered)
+static uint8_t balancer_grade(struct world *w, uint32_t lane, enum delivered delivered,
+                              enum sp_control_for purpose)
 {
     struct sp_lanes lanes;
     struct sp_scouts s;
     wire_up(w);
     assert_int_equal(sp_lanes_build(&balanced_model, &w->plan, &lanes), SP_OK);
-    assert_int_equal(sp_scouts_build(&w->plan, &lanes, w->outcomes, &s), SP_OK);
-    if (delivered) {
-        deliver_all(&s);
+    assert_int_equal(sp_scouts_build(&balanced_model, &w->plan, &lanes, w->outcomes, &s), SP_OK);
+    for (size_t i = 0; i < s.n; i++) {
+        bool there = delivered == ALL || (delivered == ECHOES && s.at[i].flow.is_self);
+        s.at[i].sent = 2;
+        s.at[i].nic = s.at[i].host = there ? 2 : 0;
     }
     assert_true(lane < lanes.n);
-    sp_lane_choose_control(&lanes.at[lane], &w->plan, &s, SP_CONTROL_FOR_DENY);
+    sp_lane_choose_control(&lanes.at[lane], &balanced_model, &w->plan, &s, purpose);
     uint8_t grade =
         lanes.at[lane].control.nflows > 0 ? lanes.at[lane].control.grade : (uint8_t)SP_GRADE_NONE;
     if (grade == SP_GRADE_SPLIT) {
@@ -476,8 +504,9 @@ static void controls_of_a_balancer(void **state)
     add_balanced(&pair, 1);
     add_test(&pair, 0, SP_PROTO_TCP, 22, SP_EXPECT_DENY);
     add_talk(&pair, 0, 443);
-    assert_int_equal(balancer_grade(&pair, 0, true), SP_GRADE_PAIR);
-    assert_int_equal(balancer_grade(&pair, 0, false), SP_GRADE_NONE); /* it does not work */
+    assert_int_equal(balancer_grade(&pair, 0, ALL, SP_CONTROL_FOR_DENY), SP_GRADE_PAIR);
+    assert_int_equal(balancer_grade(&pair, 0, NOTHING, SP_CONTROL_FOR_DENY),
+                     SP_GRADE_NONE); /* it does not work */
 
     /* Another client shows that the address is alive, in whatever protocol; this one reaches a
      * host. */
@@ -488,7 +517,7 @@ static void controls_of_a_balancer(void **state)
     add_talk(&split, 1, 443);
     add_pair(&split, 3, 4);
     add_test(&split, 2, SP_PROTO_UDP, 53, SP_EXPECT_ALLOW);
-    assert_int_equal(balancer_grade(&split, 0, true), SP_GRADE_SPLIT);
+    assert_int_equal(balancer_grade(&split, 0, ALL, SP_CONTROL_FOR_DENY), SP_GRADE_SPLIT);
 
     /* Nobody can show it: no echo of its own stands in, and nothing holds. */
     struct world none = world();
@@ -496,7 +525,12 @@ static void controls_of_a_balancer(void **state)
     add_test(&none, 0, SP_PROTO_TCP, 22, SP_EXPECT_DENY);
     add_pair(&none, 3, 4);
     add_test(&none, 1, SP_PROTO_TCP, 80, SP_EXPECT_ALLOW);
-    assert_int_equal(balancer_grade(&none, 0, true), SP_GRADE_NONE);
+    assert_int_equal(balancer_grade(&none, 0, ALL, SP_CONTROL_FOR_DENY), SP_GRADE_NONE);
+
+    /* An allowed flow to an address that is dead: the client and a backend are there. */
+    assert_int_equal(balancer_grade(&pair, 1, ECHOES, SP_CONTROL_FOR_ALLOW), SP_GRADE_SELF);
+    assert_int_equal(balancer_grade(&pair, 1, NOTHING, SP_CONTROL_FOR_ALLOW), SP_GRADE_NONE);
+    assert_int_equal(balancer_grade(&pair, 0, ECHOES, SP_CONTROL_FOR_DENY), SP_GRADE_NONE);
 }
 
 static void torture(void **state)
@@ -511,7 +545,7 @@ static void torture(void **state)
         (void)sp_mem_fail_at(n, 0);
         enum sp_rc rc = sp_lanes_build(&no_model, &w.plan, &lanes);
         if (rc == SP_OK) {
-            rc = sp_scouts_build(&w.plan, &lanes, w.outcomes, &s);
+            rc = sp_scouts_build(&no_model, &w.plan, &lanes, w.outcomes, &s);
         }
         failed = sp_mem_fail_at(0, 0) >= n;
         assert_int_equal(rc, failed ? SP_E_NOMEM : SP_OK);
@@ -531,6 +565,7 @@ int main(void)
         cmocka_unit_test(grades),
         cmocka_unit_test(a_split_control),
         cmocka_unit_test(choices),
+        cmocka_unit_test(choices_of_a_split),
         cmocka_unit_test(modes_have_lanes_of_their_own),
         cmocka_unit_test(plain_siblings_are_preferred),
         cmocka_unit_test(controls_of_a_balancer),

@@ -212,6 +212,16 @@ static void other_listeners_do_not_matter(void **state)
     assert_null(why());
 }
 
+static void services_are_known(void **state)
+{
+    (void)state;
+    assert_false(sp_run_is_service(&w.run, &w.pair, SP_PROTO_TCP, 8443));
+    serve(1, SP_PROTO_TCP, 8443);
+    assert_true(sp_run_is_service(&w.run, &w.pair, SP_PROTO_TCP, 8443));
+    mark(8443);
+    assert_false(sp_run_is_service(&w.run, &w.pair, SP_PROTO_TCP, 8443));
+}
+
 /* ---- what the judge is told ---- */
 
 static void tally_of(uint16_t counted, uint16_t host, uint16_t answered)
@@ -352,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup(datagrams_are_data, setup),
         cmocka_unit_test_setup(backends_without_a_probe_stop_it, setup),
         cmocka_unit_test_setup(other_listeners_do_not_matter, setup),
+        cmocka_unit_test_setup(services_are_known, setup),
         cmocka_unit_test_setup(backends_are_counted_for_the_judge, setup),
         cmocka_unit_test_setup(denied_flows_to_a_balancer_are_judged, setup),
         cmocka_unit_test_setup(what_is_not_sound_is_told, setup),

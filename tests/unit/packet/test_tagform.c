@@ -155,6 +155,24 @@ static void proxies_may_rewrite_the_head(void **state)
     }
 }
 
+static void server_errors(void **state)
+{
+    (void)state;
+    static const char *const yes[] = {"HTTP/1.1 503 Service Unavailable\r\n", "HTTP/1.0 500",
+                                      "HTTP/1.1 5"};
+    static const char *const no[] = {"HTTP/1.1 200 OK\r\n", "HTTP/1.1 404", "HTTP/1.1 ",
+                                     "HTTP/2 503",          "503",          "",
+                                     "http/1.1 503"};
+    for (size_t i = 0; i < SP_ARRAY_LEN(yes); i++) {
+        assert_true(sp_form_is_server_error((const uint8_t *)yes[i], strlen(yes[i])));
+        assert_false(sp_form_is_server_error((const uint8_t *)yes[i], 9)); /* cut */
+    }
+    for (size_t i = 0; i < SP_ARRAY_LEN(no); i++) {
+        assert_false(sp_form_is_server_error((const uint8_t *)no[i], strlen(no[i])));
+    }
+    assert_false(sp_form_is_server_error(NULL, 0));
+}
+
 static void what_is_too_long_is_none(void **state)
 {
     (void)state;
@@ -185,6 +203,7 @@ int main(void)
         cmocka_unit_test(replies_answer_in_kind),
         cmocka_unit_test(proxies_may_rewrite_the_head),
         cmocka_unit_test(what_is_too_long_is_none),
+        cmocka_unit_test(server_errors),
     };
     return cmocka_run_group_tests_name("tagform", tests, NULL, NULL);
 }

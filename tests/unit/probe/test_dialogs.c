@@ -519,6 +519,42 @@ static void a_receiver_listens_for_no_ports(void **state)
     assert_true(kit->is_listening && kit->lo == 0 && kit->hi == 0);
 }
 
+/* A control's first news is its data, and a proxy may bring it in the other family. */
+static void a_syn_alone_is_no_conversation(void **state)
+{
+    struct kit *kit = *state;
+    struct sp_tag_keys keys;
+    sp_tag_keys_init(&keys, kit->key);
+    for (int v6 = 0; v6 <= 1; v6++) {
+        kit_batch(kit, 1000, 10, 60000);
+        kit_block(kit, BLOCK, 1, SP_BLOCK_RECEIVER | SP_BLOCK_CONTROL, "tcp_handshake", KIT_PEER,
+                  KIT_ME);
+        kit_arm(kit);
+        kit_fire(kit);
+        kit_forget(kit);
+        struct sp_spec in = kit_probe_spec(kit, "tcp_handshake", v6 ? KIT_PEER6 : KIT_PEER,
+                                           v6 ? KIT_ME6 : KIT_ME, BLOCK, PORT, SPORT);
+        sp_tag_keys_init(&keys, kit->key);
+        kit_in(kit, &in);
+        kit_host(kit, &in, 2);
+        assert_int_equal(kit_count_seen(kit, SP_SEEN_NIC), 0);
+        in.tcp_flags = SP_TCP_ACK | SP_TCP_PSH;
+        in.tcp_options = false;
+        in.payload_len = SP_TAG_BYTES;
+        sp_tag_write(&keys, BLOCK, PORT, SP_TAG_PROBE, 5, in.payload);
+        kit_in(kit, &in);
+        assert_int_equal(kit_seen(kit, SP_SEEN_NIC, BLOCK, PORT)->code, 1);
+        kit_in(kit, &in); /* sent again */
+        assert_int_equal(kit_count_seen(kit, SP_SEEN_NIC), 1);
+        kit_forget(kit);
+        kit_collect(kit);
+        assert_int_equal(kit_seen(kit, SP_SEEN_NIC, BLOCK, PORT)->count, 1);
+        assert_int_equal(kit_seen(kit, SP_SEEN_NIC, BLOCK, PORT)->code, 1);
+        assert_int_equal(kit_seen(kit, SP_SEEN_HOST, BLOCK, PORT)->code, 0);
+        kit_forget(kit);
+    }
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -547,6 +583,7 @@ int main(void)
         TEST(every_packet_counts_against_the_budget),
         TEST(every_packet_takes_a_token),
         TEST(a_receiver_listens_for_no_ports),
+        TEST(a_syn_alone_is_no_conversation),
     };
     return cmocka_run_group_tests_name("dialogs", tests, NULL, NULL);
 }

@@ -58,6 +58,9 @@ static const struct {
     {RECV, "udp", KIT_PEER, "10.1.0.1", DOWN, SP_REFUSED_IFACE_DOWN},
     {RECV, "udp", KIT_PEER, KIT_ME, DOWN, SP_REFUSED_NONE}, /* the other interface */
     {RECV, "udp", KIT_PEER, KIT_ME, XDP, SP_REFUSED_XDP},
+    /* a backend that sends to its own balancer: it may get the packet back */
+    {SEND | RECV, "tcp_syn", KIT_ME, KIT_PEER, NO_QUIRK, SP_REFUSED_NONE},
+    {SEND | RECV, "tcp_syn", KIT_ME, KIT_PEER, XDP, SP_REFUSED_XDP},
     {SEND, "udp", KIT_ME, KIT_PEER, XDP, SP_REFUSED_NONE}, /* it sees nothing that leaves */
     {SEND, "udp", KIT_ME, "192.0.2.9", NO_QUIRK, SP_REFUSED_TARGET},
     {SEND, "udp", KIT_ME6, "2001:db8::9", NO_QUIRK, SP_REFUSED_TARGET},

@@ -48,6 +48,48 @@ static void shots_that_are_not_taken(void **state)
     }
 }
 
+/* The first attempt's SYN goes out again a second later, the same packet, unless it was answered.
+ */
+static void unanswered_is_sent_again(void **state)
+{
+    (void)state;
+    for (int answered = 0; answered < 2; answered++) {
+        struct kit *kit = kit_new();
+        kit_batch(kit, 1000, 100, 600000);
+        kit_block(kit, 0, 2, SP_BLOCK_SENDER | SP_BLOCK_AGAIN, "tcp_syn", KIT_ME, KIT_PEER);
+        kit_block(kit, 10, 2, SP_BLOCK_SENDER, "tcp_syn", KIT_ME, KIT_PEER);
+        kit_arm(kit);
+        kit_forget(kit);
+        kit_shot(kit, 0, 22, 40000, 0);  /* the first attempt */
+        kit_shot(kit, 10, 22, 40001, 0); /* of a block that is not asked for twice */
+        kit_shot(kit, 1, 22, 40002, 1200000);
+        kit_fire(kit);
+        kit_run(kit, 500000);
+        assert_int_equal(kit->nsent, 2);
+        const struct sp_spec first = kit->sent[0].spec;
+        if (answered) {
+            const struct sp_spec rst = {.src = first.dst,
+                                        .dst = first.src,
+                                        .sport = first.dport,
+                                        .dport = first.sport,
+                                        .ack = first.seq + 1,
+                                        .tcp_flags = SP_TCP_RST | SP_TCP_ACK,
+                                        .ip_proto = SP_IPPROTO_TCP};
+            kit_in(kit, &rst);
+        }
+        kit_run(kit, 600000);
+        assert_int_equal(kit->nsent, answered ? 2 : 3);
+        if (!answered) {
+            assert_memory_equal(&kit->sent[2].spec, &first, sizeof(first));
+        }
+        assert_int_equal(kit_count(kit, SP_REC_DONE), 0);
+        kit_run(kit, 2000000);
+        assert_int_equal(kit->nsent, answered ? 3 : 4);
+        assert_int_equal(kit_count(kit, SP_REC_DONE), 1);
+        kit_free(kit);
+    }
+}
+
 static void the_budget_holds(void **state)
 {
     (void)state;
@@ -196,10 +238,15 @@ static void nothing_to_send(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shots_that_are_not_taken),        cmocka_unit_test(the_budget_holds),
-        cmocka_unit_test(the_budget_includes_replies),     cmocka_unit_test(the_pace_holds),
-        cmocka_unit_test(batches_share_the_pace),          cmocka_unit_test(shots_keep_their_time),
-        cmocka_unit_test(what_the_kernel_refuses_is_told), cmocka_unit_test(nothing_to_send),
+        cmocka_unit_test(shots_that_are_not_taken),
+        cmocka_unit_test(unanswered_is_sent_again),
+        cmocka_unit_test(the_budget_holds),
+        cmocka_unit_test(the_budget_includes_replies),
+        cmocka_unit_test(the_pace_holds),
+        cmocka_unit_test(batches_share_the_pace),
+        cmocka_unit_test(shots_keep_their_time),
+        cmocka_unit_test(what_the_kernel_refuses_is_told),
+        cmocka_unit_test(nothing_to_send),
     };
     return cmocka_run_group_tests_name("engine fire", tests, NULL, NULL);
 }

@@ -266,12 +266,189 @@ static void test_words(void **state)
     assert_string_equal(sp_cause_remedy(SP_CAUSE_COUNT), "");
 }
 
+/* ---- load balancers ---- */
+
+static struct sp_summary *judged(void)
+{
+    struct sp_summary *summary = NULL;
+    sp_sample_judge(s);
+    assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
+    return summary;
+}
+
+/* The finding to this target from out-1. */
+static const struct sp_finding *finding_to(const struct sp_summary *summary, uint32_t to)
+{
+    for (size_t i = 0; i < summary->nfindings; i++) {
+        const struct sp_finding *f = &summary->findings[i];
+        if (f->from == SAMPLE_OUT_1 && f->to == to) {
+            return f;
+        }
+    }
+    fail_msg("no finding");
+    return NULL;
+}
+
+/* out-1 -> to; the names are those of the cause and of where. */
+static void check_balanced(uint32_t to, enum sp_cause cause, enum sp_severity severity,
+                           const char *name, const char *where)
+{
+    struct sp_summary *summary = judged();
+    const struct sp_finding *f = finding_to(summary, to);
+    if (f->cause_kind != cause || f->severity != severity) {
+        fail_msg("expected: %s; got: %s, %s", sp_cause_str(cause), f->cause,
+                 sp_severity_str(f->severity));
+    }
+    assert_null(strchr(f->cause, '@'));
+    assert_null(strchr(f->remedy, '@'));
+    assert_true(!name || strstr(f->cause, name) || strstr(f->remedy, name));
+    assert_true(where ? f->where && strcmp(f->where, where) == 0 : !f->where);
+    sp_summary_free(summary);
+    sp_sample_free(s);
+    s = sp_sample_new();
+}
+
+static size_t served(uint16_t port, struct sp_seen seen, uint16_t first, uint16_t second)
+{
+    size_t test = sp_sample_add(s, SAMPLE_OUT_1, SAMPLE_SHOP, V4, TCP, port, ALLOW, SP_NONE, seen);
+    sp_sample_flows(s, test, first, second);
+    return test;
+}
+
+static void test_around_a_balancer(void **state)
+{
+    (void)state;
+    add(SAMPLE_OUT_1, SAMPLE_WEB_2, V4, TCP, 8443, DENY, sp_seen_leak());
+    check_balanced(SAMPLE_WEB_2, SP_CAUSE_AROUND, SP_SEVERITY_CRITICAL, "shop", NULL);
+    add(SAMPLE_OUT_1, SAMPLE_WEB_2, V4, TCP, 8444, DENY, sp_seen_leak()); /* not its port */
+    check_balanced(SAMPLE_WEB_2, SP_CAUSE_LET_THROUGH, SP_SEVERITY_CRITICAL, NULL, NULL);
+    add(SAMPLE_OUT_1, SAMPLE_WEB_2, V4, TCP, 8080, DENY, sp_seen_leak()); /* of web-1 and old */
+    check_balanced(SAMPLE_WEB_2, SP_CAUSE_LET_THROUGH, SP_SEVERITY_CRITICAL, NULL, NULL);
+    add(SAMPLE_OUT_1, SAMPLE_WEB_1, V4, UDP, 8443, DENY, sp_seen_leak());
+    check_balanced(SAMPLE_WEB_1, SP_CAUSE_LET_THROUGH, SP_SEVERITY_CRITICAL, NULL, NULL);
+}
+
+static void test_address_of_a_balancer_is_open(void **state)
+{
+    (void)state;
+    struct sp_seen answered = sp_seen_silence();
+    answered.answer = SP_ANSWER_SYN_ACK;
+    answered.answered = 2;
+    add(SAMPLE_OUT_1, SAMPLE_SHOP, V4, TCP, 22, DENY, answered);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BALANCER_PORT, SP_SEVERITY_CRITICAL, "shop", NULL);
+    add(SAMPLE_OUT_1, SAMPLE_SHOP, V4, TCP, 80, DENY, answered);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BALANCER_CLIENT, SP_SEVERITY_CRITICAL, "shop", NULL);
+    struct sp_seen stray = sp_seen_silence();
+    stray.elsewhere = 2;
+    stray.elsewhere_host = SAMPLE_DB_1;
+    add(SAMPLE_OUT_1, SAMPLE_SHOP, V4, TCP, 80, DENY, stray);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_ELSEWHERE, SP_SEVERITY_CRITICAL, NULL, "db-1");
+}
+
+static void test_backends_of_a_balancer(void **state)
+{
+    (void)state;
+    struct sp_seen missed = sp_seen_works();
+    missed.attempts = missed.nic = missed.host = missed.answered = 42;
+    missed.loss_confirmed = true;
+    served(443, missed, 0, 42);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKEND_MISSED, SP_SEVERITY_MEDIUM, "web-1", "web-1");
+    struct sp_seen lossy = missed;
+    lossy.host = lossy.nic = lossy.answered = 30;
+    served(443, lossy, 15, 15);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_LOSS, SP_SEVERITY_LOW, NULL, NULL);
+    struct sp_seen foreign = sp_seen_works();
+    foreign.host = foreign.nic = 20;
+    foreign.foreign = 1;
+    served(443, foreign, 10, 10);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKEND_UNKNOWN, SP_SEVERITY_HIGH, "shop", NULL);
+    struct sp_seen stray = sp_seen_works();
+    stray.elsewhere = 1;
+    stray.elsewhere_host = SAMPLE_DB_1;
+    served(443, stray, 10, 10);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKEND_FOREIGN, SP_SEVERITY_HIGH, "db-1", "db-1");
+    stray.elsewhere_host = SP_NONE;
+    served(443, stray, 10, 10);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKEND_FOREIGN, SP_SEVERITY_HIGH, "another probe", NULL);
+}
+
+static void test_sources_of_a_balancer(void **state)
+{
+    (void)state;
+    struct sp_seen seen = sp_seen_works();
+    seen.rewritten = 21;
+    assert_int_equal(sp_addr_parse("10.10.9.2", &seen.captured.src), SP_OK);
+    served(443, seen, 11, 10); /* source: preserved */
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_SOURCE_REWRITTEN, SP_SEVERITY_MEDIUM, "shop", NULL);
+    served(80, seen, 21, 0); /* source: rewritten */
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_SOURCE_OTHER, SP_SEVERITY_MEDIUM, "shop", NULL);
+    assert_int_equal(sp_addr_parse("198.51.100.7", &seen.captured.src),
+                     SP_OK); /* the client's own: another port */
+    served(443, seen, 11, 10);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_SOURCE_OTHER, SP_SEVERITY_MEDIUM, "shop", NULL);
+}
+
+static void test_balancers_that_block(void **state)
+{
+    (void)state;
+    struct sp_seen seen = sp_seen_silence();
+    seen.attempts = 42;
+    served(443, seen, 0, 0);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BALANCER_SILENT, SP_SEVERITY_MEDIUM, "shop", NULL);
+    seen.answer = SP_ANSWER_SYN_ACK;
+    seen.answered = 42;
+    served(443, seen, 0, 0);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKENDS_DEAD, SP_SEVERITY_MEDIUM, "shop", NULL);
+    seen.answer = SP_ANSWER_UNREACHABLE; /* a firewall before it */
+    seen.answerer = SP_ANSWERER_BEFORE;
+    assert_int_equal(sp_addr_parse("10.0.0.1", &seen.answerer_addr), SP_OK);
+    served(443, seen, 0, 0);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_REJECTED, SP_SEVERITY_MEDIUM, NULL, "10.0.0.1");
+    struct sp_seen policy = sp_seen_silence();
+    policy.attempts = 0;
+    policy.sender_policy = true;
+    served(443, policy, 0, 0);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_SENDER_POLICY, SP_SEVERITY_MEDIUM, NULL, NULL);
+}
+
+/* One repair each: two clients that miss one backend are one cause, two backends are two. */
+static void test_causes_name_one_repair(void **state)
+{
+    (void)state;
+    struct sp_seen missed = sp_seen_works();
+    missed.attempts = missed.nic = missed.host = missed.answered = 42;
+    missed.loss_confirmed = true;
+    served(443, missed, 0, 42);
+    size_t test = sp_sample_add(s, SAMPLE_JUMP, SAMPLE_SHOP, V4, TCP, 443, ALLOW, SP_NONE, missed);
+    sp_sample_flows(s, test, 0, 42);
+    test = sp_sample_add(s, SAMPLE_DEV_1, SAMPLE_SHOP, V4, TCP, 443, ALLOW, SP_NONE, missed);
+    sp_sample_flows(s, test, 42, 0);
+    struct sp_summary *summary = judged();
+    assert_int_equal(summary->nfindings, 3);
+    assert_int_equal(summary->ncauses, 2);
+    assert_int_equal(summary->causes[0].nfindings, 2);
+    assert_non_null(strstr(summary->causes[0].cause, "web-1"));
+    assert_non_null(strstr(summary->causes[1].cause, "web-2"));
+    sp_summary_free(summary);
+    sp_sample_free(s);
+    s = sp_sample_new();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_leak_families), cmocka_unit_test(test_leak_rules),
-        cmocka_unit_test(test_proxies),       cmocka_unit_test(test_blocked),
-        cmocka_unit_test(test_others),        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_around_a_balancer),
+        cmocka_unit_test(test_address_of_a_balancer_is_open),
+        cmocka_unit_test(test_backends_of_a_balancer),
+        cmocka_unit_test(test_sources_of_a_balancer),
+        cmocka_unit_test(test_balancers_that_block),
+        cmocka_unit_test(test_causes_name_one_repair),
+        cmocka_unit_test(test_leak_families),
+        cmocka_unit_test(test_leak_rules),
+        cmocka_unit_test(test_proxies),
+        cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

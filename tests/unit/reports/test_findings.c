@@ -75,12 +75,15 @@ static void test_repeat(void **state)
     s->plan.depth = SP_DEPTH_QUICK;
     sp_sample_judge(s);
     s->result->outcomes[0].injected_link = true;
+    s->result->ssh_config = "my ssh.conf";
     struct sp_summary *summary = NULL;
     assert_int_equal(sp_summary_new(s->result, &summary), SP_OK);
     assert_memory_equal(summary->findings[0].repeat, plain, sizeof(plain) - 1);
     assert_string_equal(summary->findings[0].repeat + sizeof(plain) - 1,
-                        " --depth quick --inject link --seed 18446744073709551615");
+                        " --depth quick --inject link --ssh-config 'my ssh.conf' "
+                        "--seed 18446744073709551615");
     sp_summary_free(summary);
+    s->result->ssh_config = NULL;
     s->plan.seed = 0;
     s->plan.depth = SP_DEPTH_STANDARD;
     s->result->outcomes[0].injected_link = false;
