@@ -238,7 +238,7 @@ static uint32_t budget_of(const struct sp_batch *batch)
     size_t n = 16 + batch->nshots;
     for (size_t i = 0; i < batch->nshots; i++) {
         const struct sp_block_plan *block = &batch->blocks[batch->shots[i].block];
-        n += 2U * sp_technique_at(block->technique)->packets;
+        n += (size_t)2 * sp_technique_at(block->technique)->packets;
     }
     return (uint32_t)n;
 }

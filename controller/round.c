@@ -112,8 +112,7 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
     struct sp_round *round = t->round;
     const struct sp_run_state *run = round->run;
     const struct sp_lane *lane = &run->lanes.at[slot->lane];
-    double step = sp_round_spacing_us(run, run->plan->pairs[lane->pair].from) *
-                  sp_technique_at(lane->technique)->packets;
+    double step = sp_round_step_us(round, lane);
     uint32_t before = add_checkpoint(t, slot, &at_us);
     size_t first_open = round->nattempts;
     uint32_t since = 0;
@@ -213,7 +212,6 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     struct sp_run_state *run = round->run;
     struct sp_lane *lane = &run->lanes.at[lane_index];
     struct slot *slot = &t->slots[t->nslots];
-    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
     *slot = (struct slot){.lane = lane_index,
                           .tries = sp_round_tries(lane),
                           .per_pass = round->kind == SP_ROUND_DENY
@@ -228,7 +226,7 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
             slot->tests[slot->ntests++] = lane->tests[i];
         }
     }
-    double step = sp_round_spacing_us(run, pair->from) * sp_technique_at(lane->technique)->packets;
+    double step = sp_round_step_us(round, lane);
     double chunk = SP_CHUNK_US / step;
     slot->chunk = chunk > SP_CHUNK_PACKETS ? SP_CHUNK_PACKETS : chunk < 1 ? 1 : (uint32_t)chunk;
     size_t per_pass = slot->ntests * slot->per_pass;

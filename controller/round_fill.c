@@ -94,20 +94,47 @@ uint16_t sp_round_tries(const struct sp_lane *lane)
     return (uint16_t)(n < SP_TRIES_MIN ? SP_TRIES_MIN : n > SP_TRIES_MAX ? SP_TRIES_MAX : n);
 }
 
-double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host)
+/* The rate that one sender may have of what enforcement points allow; 0 = they declare none. */
+static double enforced_rate(const struct sp_run_state *run)
 {
-    double rate = sp_model_host_rate(run->model, host);
     double senders = 0;
+    double rate = 0;
     for (size_t i = 0; i < run->model->nhosts; i++) {
         senders += run->model->hosts[i].via != NULL;
     }
     for (size_t i = 0; i < run->model->nenforcements; i++) {
         const struct sp_enforcement *e = &run->model->enforcements[i];
-        if (e->max_rate && e->max_rate / senders < rate) {
+        if (e->max_rate && (rate <= 0 || e->max_rate / senders < rate)) {
             rate = e->max_rate / senders;
         }
     }
+    return rate;
+}
+
+double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host)
+{
+    double rate = sp_model_host_rate(run->model, host);
+    double enforced = enforced_rate(run);
+    rate = enforced > 0 && enforced < rate ? enforced : rate;
     return run->slow * 1e6 / (rate < 1 ? 1 : rate);
+}
+
+/* A denied TCP flow's first attempt is sent again as TCP would, unless it was answered. */
+static bool goes_again(const struct sp_round *round, const struct sp_lane *lane)
+{
+    return round->kind == SP_ROUND_DENY && lane->proto == SP_PROTO_TCP &&
+           !sp_technique_talks(lane->technique);
+}
+
+double sp_round_step_us(const struct sp_round *round, const struct sp_lane *lane)
+{
+    const struct sp_run_state *run = round->run;
+    uint32_t from = run->plan->pairs[lane->pair].from;
+    double step = sp_round_spacing_us(run, from) * sp_technique_at(lane->technique)->packets;
+    double enforced = enforced_rate(run);
+    /* A host's own rate is kept by its probe; an enforcement point's only by the timetable. */
+    bool tight = enforced > 0 && enforced < sp_model_host_rate(run->model, from);
+    return goes_again(round, lane) && tight ? 2 * step : step;
 }
 
 /* ---- blocks and shots ---- */
@@ -172,9 +199,8 @@ uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, 
     block.flags |= (lane->is_http ? SP_BLOCK_HTTP : 0U) |
                    (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U);
     block.talks = sp_technique_talks(lane->technique);
-    /* Of several passes the first is repeated as TCP would: the next one begins no earlier. */
-    if (round->kind == SP_ROUND_DENY && lane->proto == SP_PROTO_TCP && !block.talks &&
-        attempts > 1) {
+    /* Of several passes the first is repeated: the next one begins no earlier. */
+    if (goes_again(round, lane) && attempts > 1) {
         block.flags |= SP_BLOCK_AGAIN;
     }
     return sp_batch_add_block(round->batch, &block);

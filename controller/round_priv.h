@@ -35,6 +35,9 @@ struct sp_round {
 /* Microseconds between two packets of a host. Declared rates of enforcement points are shared by
  * all senders. */
 double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host);
+/* Microseconds between two tests of a lane: its technique's packets, and room for those that go out
+ * again within what enforcement points allow. */
+double sp_round_step_us(const struct sp_round *round, const struct sp_lane *lane);
 /* Attempts of an allowed flow in one batch: at least so many, and enough to meet every backend. */
 unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *lane,
                         unsigned attempts);

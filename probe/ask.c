@@ -148,15 +148,16 @@ static int receive(int fd, int *ret_fd)
 int sp_ask_parent(int fd, const struct sp_ask *ask, int *ret_fd)
 {
     uint8_t bytes[SP_ASK_BYTES];
-    int late;
+    uint8_t peek;
+    int late = -1;
     struct pollfd wait = {.fd = fd, .events = POLLIN};
-    sp_ask_encode(ask, bytes);
     /* An answer that came after its question was given up. */
-    while (recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK) > 0) {
+    while (recv(fd, &peek, sizeof(peek), MSG_DONTWAIT | MSG_PEEK) > 0) {
         if (receive(fd, &late) == 0) {
             (void)close(late);
         }
     }
+    sp_ask_encode(ask, bytes);
     if (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)sizeof(bytes) ||
         poll(&wait, 1, 1000) != 1) {
         return EACCES;

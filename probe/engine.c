@@ -121,7 +121,7 @@ bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *a
     return false;
 }
 
-uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr)
+static uint8_t check_own(const struct sp_engine *engine, const struct sp_addr *addr)
 {
     const struct sp_own *own = sp_netinfo_find(&engine->net, addr);
     const struct sp_iface *iface = own ? sp_netinfo_iface(&engine->net, own->iface) : NULL;
@@ -195,7 +195,7 @@ static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
 static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
 {
     struct sp_route route = {0};
-    uint8_t refused = sp_engine_check_own(engine, &block->src);
+    uint8_t refused = check_own(engine, &block->src);
     if (refused == SP_REFUSED_XDP) {
         refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
     }
@@ -263,7 +263,7 @@ static void on_arm(struct sp_engine *engine)
         if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
             /* A backend that sends to its own balancer may get it back: dst is the balancer's. */
             bool is_both = (block->flags & SP_BLOCK_SENDER) != 0;
-            block->refused = sp_engine_check_own(engine, is_both ? &block->src : &block->dst);
+            block->refused = check_own(engine, is_both ? &block->src : &block->dst);
         }
         if (block->refused != SP_REFUSED_NONE) {
             struct sp_record record = {.type = SP_REC_REFUSED};

@@ -82,8 +82,6 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
 uint64_t sp_engine_dialogs(struct sp_engine *engine, uint64_t now_us);
 /* Ends all of them now; as far as rate and budget allow, each with the packet that cleans up. */
 void sp_engine_dialogs_end(struct sp_engine *engine);
-/* Why an address cannot be received on (enum sp_refusal), SP_REFUSED_NONE when it can. */
-uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr);
 /* Stand-in listeners: ordered before ARM, opened at ARM, closed with the batch. */
 void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *order);
 void sp_engine_stand(struct sp_engine *engine);

@@ -396,8 +396,8 @@ const char *sp_unsound_str(enum sp_unsound unsound)
         [SP_UNSOUND_INTERFACE] = "an interface of the receiver went down, changed or runs XDP",
         [SP_UNSOUND_UNTAGGED] = "packets without our tag arrived at the tested port",
         [SP_UNSOUND_INTERRUPTED] = "the run stopped before the test was finished",
-        [SP_UNSOUND_NOW_AND_THEN] = "flows beside it leaked only now and then: something limits "
-                                    "the rate, or not all paths are closed",
+        [SP_UNSOUND_NOW_AND_THEN] =
+            "flows beside it leaked only now and then: a rate limit, or one path of several",
         [SP_UNSOUND_SENDER_POLICY] =
             "the sender's own firewall dropped it, so the network was not tested",
         [SP_UNSOUND_ANSWERER] = "it was refused by an RST or ICMP error, and nothing shows by whom",

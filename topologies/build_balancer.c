@@ -84,8 +84,9 @@ static void build_receivers(struct sp_build *b, struct sp_balancer *balancer)
         return;
     }
     for (size_t l = 0; l < balancer->nlisteners; l++) {
-        for (size_t i = 0; i < balancer->listeners[l].nbackends; i++) {
-            uint32_t host = balancer->listeners[l].backends[i];
+        const uint32_t *backends = balancer->listeners[l].backends;
+        for (size_t i = 0; backends && i < balancer->listeners[l].nbackends; i++) {
+            uint32_t host = backends[i];
             if (b->model->hosts[host].via) {
                 sp_bits_set(&seen, host);
             }

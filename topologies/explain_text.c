@@ -132,8 +132,8 @@ static void print_listener(const struct sp_explain_piece *piece, const struct sp
         return;
     }
     sp_buf_fmt(out,
-               "  tested: by %s; with %u flows or more, every backend%s must receive at "
-               "least one,\n  and nobody else any\n",
+               "  tested: by %s;\n  with %u flows or more, every backend%s must receive at "
+               "least one, and nobody else any\n",
                piece->talks ? "conversations (a handshake, tagged data, a reset)"
                             : "tagged packets",
                piece->flows, blind > 0 ? " with a probe" : "");

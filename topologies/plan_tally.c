@@ -114,7 +114,7 @@ static void add_cost(struct sp_tally *tally, const struct sp_pair *pair, uint64_
     if (tests == 0 || !info) {
         return;
     }
-    uint64_t controls = SP_PLAN_CONTROL_PACKETS * SP_PLAN_CHECKPOINTS;
+    uint64_t controls = (uint64_t)SP_PLAN_CONTROL_PACKETS * SP_PLAN_CHECKPOINTS;
     uint64_t n = attempts * (tests * info->packets + controls);
     tally->tests += tests;
     tally->packets += n;

@@ -151,6 +151,25 @@ static void without_consent_there_is_none(void **state)
     (void)close(ends[0]);
 }
 
+/* An answer to a question that was given up neither answers the next one nor spoils it. */
+static void late_answers_are_thrown_away(void **state)
+{
+    (void)state;
+    int ends[2];
+    uint32_t err = EADDRINUSE;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(send(ends[0], &err, sizeof(err), 0), sizeof(err));
+    pid_t pid = serve(ends[0], true, 1);
+    (void)close(ends[0]);
+    struct sp_ask ask = ask_for("127.0.0.1", free_port());
+    int got = -1;
+    assert_int_equal(sp_ask_parent(ends[1], &ask, &got), 0);
+    assert_true(got >= 0);
+    (void)close(got);
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
 static uint64_t fixed_us;
 
 static uint64_t fixed(void)
@@ -250,6 +269,7 @@ int main(void)
         cmocka_unit_test(other_messages_are_refused),
         cmocka_unit_test(a_socket_is_handed_over),
         cmocka_unit_test(without_consent_there_is_none),
+        cmocka_unit_test(late_answers_are_thrown_away),
         cmocka_unit_test(the_rate_is_bounded),
         cmocka_unit_test(a_port_is_held_without_privilege),
     };
