@@ -35,7 +35,13 @@ static unsigned paths_of(const struct sp_run_state *run, const struct sp_lane *l
     const struct sp_enforcement *e =
         sp_model_enforcement(run->model, sp_model_target_network(run->model, pair->from),
                              sp_model_target_network(run->model, pair->to));
-    return e && e->paths > 1 ? e->paths : 1;
+    unsigned paths = e && e->paths > 1 ? e->paths : 1;
+    /* A balancer may pass a denied flow on to any backend, and the way to one of them be open. */
+    unsigned backends = 0;
+    while (pair->is_balanced && sp_model_receiver(run->model, pair->to, backends) != SP_NONE) {
+        backends++;
+    }
+    return backends > paths ? backends : paths;
 }
 
 /* Of k paths one may be open: a flow misses it with 1 - 1/k, and where it is hit a packet is lost

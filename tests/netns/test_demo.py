@@ -27,7 +27,7 @@ import lab as labs  # noqa: E402
 import sshhost  # noqa: E402
 from company import HOST_LAYER, NAT, SSH_HOST, Company, parse_port  # noqa: E402
 from faults import FAULTS, Finding, plan  # noqa: E402
-from firewall import Rules  # noqa: E402
+from firewall import Rules, match  # noqa: E402
 from network import FIREWALL, Network  # noqa: E402
 from selfcheck import SelfCheck  # noqa: E402
 
@@ -303,6 +303,26 @@ class NetworkTest(unittest.TestCase):
                     self.assertEqual(self.processes(lab) - ours, set())
                     folder = os.path.join(os.path.dirname(network.ssh_config), "run")
                     self.assertEqual(os.listdir(folder), [], "the probe's copy is left")
+
+    @unittest.skipUnless(os.access(PROGRAM, os.X_OK), f"there is no {PROGRAM}")
+    def test_a_port_of_the_balancer_that_leads_to_one_backend_only(self):
+        """With segproof itself: four flows of five go to a backend behind a closed port."""
+        company = Company(2)
+        client, (dead, alive) = company.hosts["edge-1"], (company.hosts[name]
+                                                          for name in ("web-1", "web-2"))
+        rules = Rules(company)
+        pool = rules.pool_of(company.balancer.listeners[0])
+        rules.pools[client.name, 9200, 4] = pool._replace(hosts=[dead] * 4 + [alive])
+        rules.first.append(f"{match(client, dead, 4)} meta l4proto tcp "
+                           "ct original proto-dst 9200 ct status dnat drop")
+        network = Network(company, [])
+        with network.lab as lab:
+            network.build()
+            lab.nft(FIREWALL, rules.firewall().replace("numgen random", "numgen inc"))
+            outcome = compare.verify(PROGRAM, network, ["--from", client.name, "--to", "shop"],
+                                     subprocess.DEVNULL, 60)
+            self.assertEqual(outcome.found, {
+                Finding("leak", client.name, "shop", "ipv4", "tcp", "9200")}, outcome.problems)
 
     @staticmethod
     def processes(lab):

@@ -62,6 +62,26 @@ static void test_numbers(void **state)
     }
 }
 
+/* Every backend with a probe is a path that a balancer may choose. */
+static void test_balancer(void **state)
+{
+    (void)state;
+    struct world w;
+    uint32_t receivers[4] = {0};
+    struct sp_balancer balancer = {.receivers = receivers, .nreceivers = 4};
+    set_up(&w, 1, 0, 0);
+    w.model.balancers = &balancer;
+    w.model.nbalancers = 1;
+    w.pair.to = 2;
+    w.pair.is_balanced = true;
+    struct sp_need need = sp_attempts_needed(&w.run, &w.lane);
+    assert_int_equal(need.passes, 2);
+    assert_int_equal(need.flows, 25);
+    balancer.nreceivers = 1;
+    need = sp_attempts_needed(&w.run, &w.lane);
+    assert_int_equal(need.flows, 2);
+}
+
 /* Whatever is declared and lost, the chance to miss the open path stays below 0.1 %. */
 static void test_chance(void **state)
 {
@@ -118,9 +138,8 @@ static void test_hopeless(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_chance),
-        cmocka_unit_test(test_lacking),
+        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_balancer),
+        cmocka_unit_test(test_chance),   cmocka_unit_test(test_lacking),
         cmocka_unit_test(test_hopeless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
