@@ -57,6 +57,16 @@ uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane 
 uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
                            double at_us);
 
+/* Somebody took the data and answered it; a proxy that has nobody to pass it on to may say so. */
+bool sp_round_is_served(const struct sp_shot_seen *shot);
+/* The loss that the controls of each lane saw. */
+void sp_round_count_controls(struct sp_round *round);
+/* Packets without a tag that nothing explains, into a table that sp_round_doubt() asks. */
+enum sp_rc sp_round_collect_untagged(const struct sp_round *round,
+                                     struct sp_table *untagged) SP_MUST_CHECK;
+/* Why this attempt's absence would prove nothing; SP_SOUND when it would. */
+enum sp_unsound sp_round_doubt(const struct sp_round *round, const struct sp_attempt *a,
+                               const struct sp_table *untagged);
 /* Counts everything the batch saw into the tallies. */
 enum sp_rc sp_round_count(struct sp_round *round) SP_MUST_CHECK;
 /* Did this control packet get through? */
