@@ -165,9 +165,11 @@ class Success(SshCase):
         """Nobody becomes root: an installed probe that is the very same file has the capability."""
         host, probe = self.world.sshds["b"], "/usr/local/libexec/segproof/segproof-probe"
         self.world.via("b", "admin")
-        host.shell("mount -t tmpfs -o mode=755 tmpfs /usr/local; mkdir -p /usr/local/libexec/segproof;"
-                   f"cp {PROBE} {probe}; chmod 755 {probe}; setcap cap_net_raw+ep {probe}")
+        host.shell("mount -t tmpfs -o mode=755 tmpfs /usr/local; "
+                   "mkdir -p /usr/local/libexec/segproof")
         try:
+            host.copy(PROBE, probe)
+            host.shell(f"chmod 755 {probe}; setcap cap_net_raw+ep {probe}")
             self.holds(self.world.verify(self.world.text()), b="file capability")
             self.assertEqual(host.shell(f"ls {probe}").strip(), probe)  # it is not ours to remove
             host.shell(f"printf x >>{probe}; setcap cap_net_raw+ep {probe}")

@@ -134,6 +134,10 @@ class Sshd:
             raise labs.LabError(f"{self.name}: {script}: {done.stderr}")
         return done.stdout
 
+    def copy(self, source, path):
+        """A file of this machine into the host, whose /tmp and /root are its own."""
+        shutil.copyfile(source, f"/proc/{self.child.pid}/root{path}")
+
     def write(self, path, text):
         """A file inside the host."""
         with open(f"/proc/{self.child.pid}/root{path}", "w", encoding="utf-8") as file:
