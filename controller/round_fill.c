@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What rounds and the scout put into a batch, and how many packets a proof needs. */
-#include <math.h>
-
 #include "controller/round_priv.h"
 #include "probe/techniques/registry.h"
 
@@ -20,38 +18,15 @@ static double loss_of(const struct sp_lane *lane)
     return lane->control_sent ? (double)lane->control_lost / lane->control_sent : 0;
 }
 
-/* The smallest n with p^n <= 0.001. */
-static unsigned enough(double p)
-{
-    if (p <= 0) {
-        return 1;
-    }
-    return p >= 1 ? UINT16_MAX : (unsigned)ceil(log(0.001) / log(p));
-}
-
-static unsigned paths_of(const struct sp_run_state *run, const struct sp_lane *lane)
-{
-    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
-    const struct sp_enforcement *e =
-        sp_model_enforcement(run->model, sp_model_target_network(run->model, pair->from),
-                             sp_model_target_network(run->model, pair->to));
-    unsigned paths = e && e->paths > 1 ? e->paths : 1;
-    /* A balancer may pass a denied flow on to any backend, and the way to one of them be open. */
-    unsigned backends = 0;
-    while (pair->is_balanced && sp_model_receiver(run->model, pair->to, backends) != SP_NONE) {
-        backends++;
-    }
-    return backends > paths ? backends : paths;
-}
-
 /* Of k paths one may be open: a flow misses it with 1 - 1/k, and where it is hit a packet is lost
  * with p. Loss comes in bursts, so passes alone must be enough against it. */
 struct sp_need sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane)
 {
     double p = loss_of(lane);
-    unsigned n = enough(p);
+    unsigned n = sp_plan_flows_past(1, p);
     n = n < SP_PLAN_DENY_ATTEMPTS ? SP_PLAN_DENY_ATTEMPTS : n;
-    unsigned flows = enough(1 - (1 - p) / paths_of(run, lane));
+    unsigned ways = sp_plan_ways(run->model, &run->plan->pairs[lane->pair]);
+    unsigned flows = sp_plan_flows_past(ways, p);
     if (n > SP_ATTEMPTS_MAX || flows > SP_FLOWS_MAX) {
         return (struct sp_need){0};
     }
@@ -90,7 +65,8 @@ unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *la
 
 uint16_t sp_round_tries(const struct sp_lane *lane)
 {
-    unsigned n = enough(loss_of(lane)) + 1;
+    unsigned n = sp_plan_flows_past(1, loss_of(lane));
+    n = n < SP_TRIES_MAX ? n + 1 : n;
     return (uint16_t)(n < SP_TRIES_MIN ? SP_TRIES_MIN : n > SP_TRIES_MAX ? SP_TRIES_MAX : n);
 }
 

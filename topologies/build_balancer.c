@@ -83,7 +83,7 @@ static void build_receivers(struct sp_build *b, struct sp_balancer *balancer)
         b->rc = SP_E_NOMEM;
         return;
     }
-    for (size_t l = 0; l < balancer->nlisteners; l++) {
+    for (size_t l = 0; balancer->listeners && l < balancer->nlisteners; l++) {
         const uint32_t *backends = balancer->listeners[l].backends;
         for (size_t i = 0; backends && i < balancer->listeners[l].nbackends; i++) {
             uint32_t host = backends[i];

@@ -5,6 +5,8 @@
  * addresses and protocol. The same topology, selection and seed give the same plan. */
 #include "topologies/plan.h"
 
+#include <limits.h>
+#include <math.h>
 #include <string.h>
 
 #include "probe/base/mem.h"
@@ -335,6 +337,29 @@ unsigned sp_plan_flows_for(size_t k)
         missed *= share;
     }
     return n;
+}
+
+unsigned sp_plan_flows_past(size_t k, double p)
+{
+    double missed = 1.0 - (1.0 - p) / (double)(k > 1 ? k : 1);
+    if (missed <= 0) {
+        return 1;
+    }
+    return missed >= 1 ? UINT_MAX : (unsigned)ceil(log(0.001) / log(missed));
+}
+
+unsigned sp_plan_ways(const struct sp_model *model, const struct sp_pair *pair)
+{
+    const struct sp_enforcement *e =
+        sp_model_enforcement(model, sp_model_target_network(model, pair->from),
+                             sp_model_target_network(model, pair->to));
+    unsigned paths = e && e->paths > 1 ? e->paths : 1;
+    /* A balancer may pass a denied flow on to any backend, and the way to one of them be open. */
+    unsigned backends = 0;
+    while (pair->is_balanced && sp_model_receiver(model, pair->to, backends) != SP_NONE) {
+        backends++;
+    }
+    return backends > paths ? backends : paths;
 }
 
 const char *sp_depth_str(enum sp_depth depth)

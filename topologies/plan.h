@@ -100,6 +100,11 @@ struct sp_plan {
 /* Flows with source ports of their own so that each of k equally likely ways (backends, paths) is
  * taken at least once with a probability of 95 %: the smallest n with k (1 - 1/k)^n <= 0.05. */
 unsigned sp_plan_flows_for(size_t k);
+/* Flows so that one open way of k is missed with at most 0.001, each flow being lost with p: the
+ * smallest n with (1 - (1 - p)/k)^n <= 0.001; UINT_MAX when p is 1. */
+unsigned sp_plan_flows_past(size_t k, double p);
+/* Ways that a denied flow may take side by side: declared paths, or the backends of a balancer. */
+unsigned sp_plan_ways(const struct sp_model *model, const struct sp_pair *pair);
 
 /* SP_E_LIMIT: too many tests (the message tells how to narrow the plan), or no free range of source
  * ports is left. */

@@ -14,6 +14,7 @@ struct sp_tally {
     uint64_t tests, packets;
     double denied_points, denied_tested;
     bool any_deny, any_allow;
+    bool any_paths; /* an enforcement point declares several */
     bool *rule_tested;
     uint64_t *sent, *received; /* packets per host */
     struct sp_bits net_pairs;  /* from network * nnetworks + to network: has a test */
@@ -41,6 +42,9 @@ enum sp_rc sp_tally_new(const struct sp_model *model, struct sp_tally **ret_tall
         return SP_E_NOMEM;
     }
     tally->model = model;
+    for (size_t i = 0; i < model->nenforcements; i++) {
+        tally->any_paths = tally->any_paths || model->enforcements[i].paths > 1;
+    }
     tally->rule_tested = sp_calloc(model->nrules, sizeof(*tally->rule_tested));
     tally->sent = sp_calloc(model->nhosts, sizeof(*tally->sent));
     tally->received = sp_calloc(model->nhosts, sizeof(*tally->received));
@@ -106,16 +110,22 @@ void sp_tally_skip(struct sp_tally *tally, enum sp_reason reason, uint32_t who, 
     }
 }
 
+/* How often each test of a kind is sent: flows, in so many passes between controls, and packets
+ * that go out again. */
+struct effort {
+    uint64_t flows, passes, again;
+};
+
 /* Tests of one kind: attempts, controls and the load that they put on both ends. */
 static void add_cost(struct sp_tally *tally, const struct sp_pair *pair, uint64_t tests,
-                     uint64_t attempts, uint8_t technique)
+                     struct effort effort, uint8_t technique)
 {
     const struct sp_technique_info *info = sp_technique_at(technique);
     if (tests == 0 || !info) {
         return;
     }
     uint64_t controls = (uint64_t)SP_PLAN_CONTROL_PACKETS * SP_PLAN_CHECKPOINTS;
-    uint64_t n = attempts * (tests * info->packets + controls);
+    uint64_t n = tests * (effort.flows * info->packets + effort.again) + effort.passes * controls;
     tally->tests += tests;
     tally->packets += n;
     tally->sent[pair->from] += n;
@@ -125,9 +135,20 @@ static void add_cost(struct sp_tally *tally, const struct sp_pair *pair, uint64_
     }
 }
 
+/* Flows enough for parallel ways, and the first SYN once more. */
+static struct effort deny_effort(const struct sp_tally *tally, const struct sp_pair *pair,
+                                 uint8_t proto)
+{
+    bool many = pair->is_balanced || tally->any_paths;
+    unsigned flows = many ? sp_plan_flows_past(sp_plan_ways(tally->model, pair), 0) : 0;
+    return (struct effort){.flows = flows > SP_PLAN_DENY_ATTEMPTS ? flows : SP_PLAN_DENY_ATTEMPTS,
+                           .passes = SP_PLAN_DENY_ATTEMPTS,
+                           .again = proto == SP_PROTO_TCP};
+}
+
 /* Attempts of one allowed test: a balancer's backends all want to be met. */
-static uint64_t allow_attempts(const struct sp_model *model, const struct sp_pair *pair,
-                               uint8_t proto)
+static struct effort allow_effort(const struct sp_model *model, const struct sp_pair *pair,
+                                  uint8_t proto)
 {
     uint64_t attempts = SP_PLAN_ALLOW_ATTEMPTS;
     const struct sp_balancer *balancer =
@@ -137,7 +158,7 @@ static uint64_t allow_attempts(const struct sp_model *model, const struct sp_pai
         unsigned flows = listener->port.proto == proto ? sp_plan_flows_for(listener->nbackends) : 0;
         attempts = flows > attempts ? flows : attempts;
     }
-    return attempts;
+    return (struct effort){.flows = attempts, .passes = attempts};
 }
 
 void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
@@ -177,9 +198,10 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
                           pair->family, proto, 1);
         }
     }
-    add_cost(tally, pair, denies, SP_PLAN_DENY_ATTEMPTS, ways->deny);
-    add_cost(tally, pair, allows, allow_attempts(tally->model, pair, proto), ways->allow);
-    add_cost(tally, pair, talks, SP_PLAN_ALLOW_ATTEMPTS, ways->talk);
+    const struct effort talk = {.flows = SP_PLAN_ALLOW_ATTEMPTS, .passes = SP_PLAN_ALLOW_ATTEMPTS};
+    add_cost(tally, pair, denies, deny_effort(tally, pair, proto), ways->deny);
+    add_cost(tally, pair, allows, allow_effort(tally->model, pair, proto), ways->allow);
+    add_cost(tally, pair, talks, talk, ways->talk);
     tally->any_deny = tally->any_deny || denies > 0;
     tally->any_allow = tally->any_allow || allows + talks > 0;
     uint32_t a = sp_model_target_network(tally->model, pair->from);
