@@ -60,16 +60,25 @@ def _read(path):
         return file.read()
 
 
+def _is_program(pid, program):
+    """By its file; by its name if the file is gone. (A path may read otherwise in a chroot.)"""
+    exe = f"/proc/{pid}/exe"
+    with contextlib.suppress(OSError):
+        if os.path.samefile(exe, program):
+            return True
+    return os.readlink(exe).removesuffix(" (deleted)") == os.path.realpath(program)
+
+
 def _look_at(pid, mark):
     """The Process if it is segproof or its probe and carries the mark, else None."""
-    exe = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
-    if exe not in (os.path.realpath(SEGPROOF), os.path.realpath(PROBE)):
+    exe = next((program for program in (SEGPROOF, PROBE) if _is_program(pid, program)), None)
+    if exe is None:
         return None
     if mark.encode() not in _read(f"/proc/{pid}/environ").split(b"\0"):
         return None
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     args = _read(f"/proc/{pid}/cmdline").decode(errors="replace").split("\0")
-    role = "segproof" if exe == os.path.realpath(SEGPROOF) else "parent"
+    role = "segproof" if exe == SEGPROOF else "parent"
     for arg in args:
         role = arg.partition("=")[2] if arg.startswith("--role=") else role
     return Process(int(pid), int(fields[1]), role, fields[0].decode(),

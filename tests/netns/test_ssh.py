@@ -188,11 +188,13 @@ class Success(SshCase):
         os.chown(folder, 65534, 65534)
         shutil.copy(self.world.keys.user, key)
         os.chown(key, 65534, 65534)
+        probe = shutil.copy(PROBE, folder)  # wherever the clone lies, nobody can read this
         os.chmod(self.world.known, 0o644)
         self.world.write_config(key=key)
         self.world.user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         try:
             run = self.world.verify(self.world.text(), "--state", os.path.join(folder, "state"),
+                                    "--probe", probe,
                                     report=os.path.join(folder, "report.json"))
         finally:
             self.world.user = ()

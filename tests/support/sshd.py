@@ -128,7 +128,8 @@ class Sshd:
 
     def shell(self, script, check=True):
         """Runs a script in the host's namespaces; what it prints."""
-        done = subprocess.run(["nsenter", "-t", str(self.child.pid), "-m", "-n", "sh", "-c", script],
+        done = subprocess.run(["nsenter", "-t", str(self.child.pid), "-m", "-n", "-r", "sh", "-c",
+                               script],
                               capture_output=True, text=True, timeout=20, check=False)
         if check and done.returncode != 0:
             raise labs.LabError(f"{self.name}: {script}: {done.stderr}")
