@@ -8,6 +8,7 @@ foreground, inside the firewall's namespace, ended with the lab; never the machi
 import json
 import os
 import shutil
+import socket
 import sys
 import time
 
@@ -239,7 +240,7 @@ class Proxied(Balanced):
     def haproxy(self, mode="tcp", servers=None, server="", backend="", more="", cross=False):
         """Starts haproxy. servers: hosts; server: further words of each, backend: of them all;
         cross: IPv6 clients are passed on to IPv4 backends."""
-        out = ["global", "  maxconn 500", "defaults", f"  mode {mode}", "  timeout connect 200ms",
+        out = ["global", "  maxconn 500", f"  stats socket {self.haproxy_socket()}", "defaults", f"  mode {mode}", "  timeout connect 200ms",
                "  timeout client 5s", "  timeout server 5s", "  retries 0"]
         for family in FAMILIES:
             out += [f"frontend f{family}",
@@ -256,6 +257,18 @@ class Proxied(Balanced):
         child = self.spawn(FW, [HAPROXY, "-db", "-q", "-f", path])
         self.wait_port(FW, 443)
         return child
+
+    def haproxy_socket(self):
+        return os.path.join(self.lab.dir, "haproxy.sock")
+
+    def is_down(self, server):
+        """Whether haproxy has marked a server down in every backend."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(self.haproxy_socket())
+            sock.sendall(b"show servers state\n")
+            rows = b"".join(iter(lambda: sock.recv(65536), b"")).decode().splitlines()
+        states = [row.split()[5] for row in rows if row.split()[3:4] == [server]]
+        return bool(states) and set(states) == {"0"}
 
     def nginx(self, servers=None, server="", more=""):
         """Starts nginx with its stream module."""

@@ -10,7 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 from balancing import DATA_OK, FEW, HAPROXY, IP, NGINX, NGINX_STREAM, TCP, VIP  # noqa: E402
 from balancing import Proxied  # noqa: E402
-from harness import FAMILIES, FW  # noqa: E402
+from harness import FAMILIES, FW, wait_until  # noqa: E402
 
 OWN = {"ipv4": "10.60.3.1", "ipv6": "fd00:60:3::1"}  # the firewall's on the backends' segment
 REWRITTEN = "source: rewritten"
@@ -128,6 +128,7 @@ class Haproxy(Proxied):
     def test_a_backend_that_fails_its_health_check(self):
         self.app("w1")
         self.haproxy(server="check inter 100ms fall 1 rise 1000")
+        self.assertTrue(wait_until(lambda: self.is_down("w2"), 10), "haproxy checks nobody")
         run = self.verify(self.balanced(listener=REWRITTEN, more=DATA_OK), *FEW)
         self.only(run, self.listener_at("partial"))
         self.reached(run, w1=True, w2=False)
