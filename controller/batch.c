@@ -16,6 +16,8 @@
 #define SP_ANSWER_US       5000000ULL
 #define SP_LAST_WORDS_US   1000000U
 #define SP_DRAIN_MIN_US    200000U
+/* After a scout's last control: a capture is 30 ms late at most, and nothing is judged by it. */
+#define SP_DRAIN_SCOUT_US  100000U
 /* How long a control may be on its way before it counts as lost. */
 #define SP_CONTROL_WAIT_US 500000U
 
@@ -223,8 +225,8 @@ static void drain(struct sp_batch *batch)
     while (batch->controls_out > 0 && !batch->is_stopped && sp_mono_us() - start < patience) {
         turn(batch, 10000);
     }
-    uint64_t rest =
-        2ULL * batch->max_rtt_us > SP_DRAIN_MIN_US ? 2ULL * batch->max_rtt_us : SP_DRAIN_MIN_US;
+    uint64_t least = batch->is_scout ? SP_DRAIN_SCOUT_US : SP_DRAIN_MIN_US;
+    uint64_t rest = 2ULL * batch->max_rtt_us > least ? 2ULL * batch->max_rtt_us : least;
     uint64_t from = batch->last_control_us > start ? batch->last_control_us : start;
     while (!batch->is_stopped && sp_mono_us() < from + rest) {
         turn(batch, from + rest - sp_mono_us());

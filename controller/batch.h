@@ -98,6 +98,7 @@ struct sp_batch {
     size_t controls_out; /* control shots not yet seen arriving */
     uint64_t last_control_us;
     uint32_t keep_bytes; /* in: memory for packets at each probe, for evidence; 0 = none */
+    bool is_scout;       /* nothing is judged by it */
     bool is_stopped;     /* interrupted */
     const volatile bool *stop_flag;
     /* Told while it runs: how far it is on its timetable. May be NULL. */

@@ -12,7 +12,7 @@
 
 /* Attempts of one test are at least this far apart (design section 6: 1 s), with a little more for
  * timers. */
-#define SP_ATTEMPT_GAP_US 1100000.0
+#define SP_ATTEMPT_GAP_US 1050000.0
 /* Control packets stand at most this far apart, in time and packets (design section 6: 1 s, 5,000).
  */
 #define SP_CHUNK_US       400000.0

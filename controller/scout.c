@@ -45,6 +45,7 @@ enum sp_rc sp_round_scout(struct sp_run_state *run, struct sp_diag *diag)
         size_t end = done;
         enum sp_rc rc = sp_round_new_batch(run, &batch);
         if (rc == SP_OK) {
+            batch->is_scout = true;
             rc = scout_batch(run, batch, done, &end);
         }
         if (rc == SP_OK) {
