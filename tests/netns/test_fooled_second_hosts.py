@@ -66,6 +66,12 @@ class Overlap(Case):
                       f"[tcp/{port}, udp/{port}] }}" for port in DENIED]]
         return "\n".join(out) + "\nisolation: [ [one, two] ]\nlimits: { max_rate: 1000 }\n"
 
+    def forget_neighbours(self):
+        """What was learnt through a cable must not outlive it."""
+        for ns in ("fw", "fw2", "a", "b", "a2", "b2"):
+            for family in ("-4", "-6"):
+                self.lab.run(ns, ["ip", family, "neigh", "flush", "nud", "all"], check=True)
+
     def run_both(self):
         return self.world.verify(self.topology(), "--from", "one-a,two-a", "--to", "one-b,two-b")
 
@@ -116,6 +122,7 @@ class Overlap(Case):
         denied port that one of the two b gets may hold."""
         self.lab.nft("fw", OPEN)
         self.lab.nft("fw2", OPEN)
+        self.addCleanup(self.forget_neighbours)  # after the cable is gone
         done = self.lab.run("fw", ["ip", "link", "add", "wrong", "type", "veth", "peer", "name",
                                    "wrong", "netns", self.lab.ns("fw2")])
         self.assertEqual(done.returncode, 0, done.stderr)
