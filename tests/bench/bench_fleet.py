@@ -17,43 +17,14 @@ import time
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import lab as labs  # noqa: E402
+from bench_probe import HOSTS, build, row  # noqa: E402
 
-HOSTS, ROUNDS = 9, 5
+ROUNDS = 5
 ALLOWED, DENIED = 443, 22  # declared; what lies around them is denied by default
 SERIAL_TIMEOUT = 3.0  # seconds that a serial scanner waits for each denied port
-FIREWALL = f"""table inet filter {{
-    chain forward {{
-        type filter hook forward priority filter; policy drop;
-        ct state established,related accept
-        tcp dport {ALLOWED} accept
-    }}
-}}
-"""
 # Two tries each, as segproof has: fast, and as fast as nmap's own presets go.
 NMAP = [("nmap -T4, two tries", ["-T4", "--max-retries", "1"]),
         ("nmap -T5, two tries", ["-T5", "--max-retries", "1"])]
-
-
-def build(lab):
-    lab.add_ns("fw", router=True)
-    networks, hosts = [], []
-    for i in range(1, HOSTS + 1):
-        host, net = f"h{i}", f"10.9.{i}"
-        lab.add_ns(host)
-        lab.veth(host, "eth0", "fw", f"port{i}")
-        lab.addr(host, "eth0", f"{net}.2/24")
-        lab.addr("fw", f"port{i}", f"{net}.1/24")
-        lab.route(host, f"default via {net}.1")
-        networks.append(f"  n{i}: {{ cidr: {net}.0/24 }}")
-        hosts.append(f"  {host}: {{ network: n{i}, address: {net}.2, "
-                     f"probe: {{ via: netns, name: {lab.ns(host)} }} }}")
-    lab.commit()
-    lab.nft("fw", FIREWALL)
-    lab.listen({f"h{i}": [f"tcp/{ALLOWED}"] for i in range(1, HOSTS + 1)})
-    return "\n".join(["segproof: 1", "name: bench", "networks:", *networks, "hosts:", *hosts,
-                      "policies:",
-                      f"  - {{ name: https, from: any, to: any, allow: tcp/{ALLOWED} }}",
-                      f"  - {{ name: no-ssh, from: any, to: any, deny: tcp/{DENIED} }}", ""])
 
 
 def verify(segproof, lab, path):
@@ -83,10 +54,6 @@ def scan(lab, options):
     return time.monotonic() - began, codes
 
 
-def row(what, value, note=""):
-    print(f"  {what:<46}{value:>12}   {note}")
-
-
 def main():
     folder = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else f"{ROOT}/build/release/bin")
     segproof = os.path.join(folder, "segproof")
@@ -98,7 +65,8 @@ def main():
     ours, theirs, checks, codes = [], {name: [] for name, _ in peers}, 0, set()
     with labs.Lab(prefix="sp-bench") as lab:
         path = os.path.join(lab.dir, "bench.yaml")
-        topology = build(lab)
+        topology = build(lab, f"name: no-ssh, from: any, to: any, deny: tcp/{DENIED}")
+        lab.listen({f"h{i}": [f"tcp/{ALLOWED}"] for i in range(1, HOSTS + 1)})
         with open(path, "w", encoding="utf-8") as file:
             file.write(topology)
         for _ in range(ROUNDS):

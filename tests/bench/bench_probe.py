@@ -30,8 +30,9 @@ FIREWALL = """table inet filter {
 """
 
 
-def build(lab):
-    """Nine hosts, each behind its own cable of one firewall; returns the topology."""
+def build(lab, *policies):
+    """Nine hosts, each behind its own cable of one firewall, which opens tcp/443 alone; returns the
+    topology, with that and further policies."""
     lab.add_ns("fw", router=True)
     networks, hosts = [], []
     for i in range(1, HOSTS + 1):
@@ -47,7 +48,8 @@ def build(lab):
     lab.commit()
     lab.nft("fw", FIREWALL)
     return "\n".join(["segproof: 1", "name: bench", "networks:", *networks, "hosts:", *hosts,
-                      "policies:", "  - { name: https, from: any, to: any, allow: tcp/443 }", ""])
+                      "policies:", "  - { name: https, from: any, to: any, allow: tcp/443 }",
+                      *[f"  - {{ {policy} }}" for policy in policies], ""])
 
 
 def descendants(pid):
