@@ -1,72 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The judge, row by row of design section 7. Each case fails when its row is gone. */
-#include "reports/verdict.h"
-
-#include <stdio.h>
 #include <string.h>
 
-#include "probe/base/attr.h"
-#include "tests/support/sp_cmocka.h"
+#include "tests/unit/reports/verdict_rows.h"
 
 #define DENY    SP_EXPECT_DENY
 #define ALLOW   SP_EXPECT_ALLOW
 #define PERMIT  SP_EXPECT_PERMIT
 #define NETWORK SP_LAYER_NETWORK
 #define HOST    SP_LAYER_HOST
-#define HOLDS   SP_VERDICT_HOLDS
-#define OPEN    SP_VERDICT_INCONCLUSIVE
-/* One row: what was declared, what was seen, what follows. */
-#define ROW(name, what, seen, verdict, row, by, reason)                                            \
-    {                                                                                              \
-        name, what, seen, verdict, row, by, reason                                                 \
-    }
-#define D(...)                                                                                     \
-    {                                                                                              \
-        .expect = DENY, __VA_ARGS__                                                                \
-    }
-#define A(...)                                                                                     \
-    {                                                                                              \
-        .expect = ALLOW, __VA_ARGS__                                                               \
-    }
 #define X(...)                                                                                     \
     {                                                                                              \
         .expect = 77, __VA_ARGS__                                                                  \
     }
-/* A lossless capture, and one that is not. */
-#define S(...)                                                                                     \
-    {                                                                                              \
-        .capture_lossless = true, __VA_ARGS__                                                      \
-    }
+/* A capture that is not lossless. */
 #define U(...)                                                                                     \
     {                                                                                              \
         .capture_lossless = false, __VA_ARGS__                                                     \
     }
-#define GOT(n)  .nic = (n), .host = (n)
 #define SENT(n) .capture_lossless = true, .attempts = (n)
-
-struct row {
-    const char *name;
-    struct sp_case what;
-    struct sp_seen seen;
-    enum sp_verdict verdict;
-    uint8_t row;
-    enum sp_by by;
-    enum sp_unsound reason;
-};
-
-static void check_rows(const struct row *rows, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct sp_judgement got = sp_judge(&rows[i].what, &rows[i].seen);
-        if (got.verdict != rows[i].verdict || got.row != rows[i].row || got.by != rows[i].by ||
-            got.reason != rows[i].reason || got.is_note || got.noted != got.verdict) {
-            fail_msg("%s: got %s, row %u, by %s, %s", rows[i].name, sp_verdict_str(got.verdict),
-                     got.row, sp_by_str((uint8_t)got.by), sp_unsound_str(got.reason));
-        }
-    }
-}
-#define CHECK(rows) check_rows(rows, SP_ARRAY_LEN(rows))
 
 /* Rows 1 and 2: an arrival needs no control. */
 static void test_denied_arrival(void **state)
