@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reports/result.h"
 
+#include <string.h>
+
 #include "probe/base/mem.h"
 
 static enum sp_rc make_backend_flows(struct sp_result *result)
@@ -38,10 +40,17 @@ enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *pla
     result->model = model;
     result->plan = plan;
     result->outcomes = sp_calloc(plan->ntests, sizeof(*result->outcomes));
+    result->tests = sp_calloc(plan->ntests, sizeof(*result->tests));
+    result->sweeps = sp_calloc(plan->nsweeps, sizeof(*result->sweeps));
+    result->ntests = result->cap_tests = plan->ntests;
     result->hosts = sp_calloc(model->nhosts, sizeof(*result->hosts));
-    if (!result->outcomes || !result->hosts || make_backend_flows(result) != SP_OK) {
+    if (!result->outcomes || !result->tests || !result->sweeps || !result->hosts ||
+        make_backend_flows(result) != SP_OK) {
         sp_result_free(result);
         return SP_E_NOMEM;
+    }
+    if (plan->ntests > 0) {
+        memcpy(result->tests, plan->tests, plan->ntests * sizeof(*plan->tests));
     }
     /* Zero would read as "holds": a test that nobody ever judged must not. */
     for (size_t i = 0; i < plan->ntests; i++) {
@@ -60,15 +69,44 @@ enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *pla
     return SP_OK;
 }
 
+enum sp_rc sp_result_add(struct sp_result *result, const struct sp_test *test,
+                         const struct sp_outcome *outcome)
+{
+    if (result->ntests == result->cap_tests) {
+        size_t cap = result->cap_tests < 64 ? 64 : result->cap_tests * 2;
+        struct sp_test *tests = sp_calloc(cap, sizeof(*tests));
+        struct sp_outcome *outcomes = sp_calloc(cap, sizeof(*outcomes));
+        if (!tests || !outcomes) {
+            sp_free(tests);
+            sp_free(outcomes);
+            return SP_E_NOMEM;
+        }
+        if (result->ntests > 0) {
+            memcpy(tests, result->tests, result->ntests * sizeof(*tests));
+            memcpy(outcomes, result->outcomes, result->ntests * sizeof(*outcomes));
+        }
+        sp_free(result->tests);
+        sp_free(result->outcomes);
+        result->tests = tests;
+        result->outcomes = outcomes;
+        result->cap_tests = cap;
+    }
+    result->tests[result->ntests] = *test;
+    result->outcomes[result->ntests++] = *outcome;
+    return SP_OK;
+}
+
 void sp_result_free(struct sp_result *result)
 {
     if (!result) {
         return;
     }
-    for (size_t i = 0; result->outcomes && i < result->plan->ntests; i++) {
+    for (size_t i = 0; result->outcomes && i < result->ntests; i++) {
         sp_free(result->outcomes[i].backend_flows);
     }
     sp_free(result->outcomes);
+    sp_free(result->tests);
+    sp_free(result->sweeps);
     sp_free(result->hosts);
     sp_evidence_free(result->evidence);
     sp_free(result);

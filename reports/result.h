@@ -9,7 +9,7 @@
 #include "reports/verdict.h"
 #include "topologies/plan.h"
 
-/* One test and what became of it. */
+/* What became of one test. */
 struct sp_outcome {
     struct sp_seen seen;
     struct sp_judgement judged;
@@ -34,6 +34,22 @@ struct sp_host_status {
     uint64_t packets_sent, packets_captured, capture_drops;
 };
 
+/* How a sweep of the plan went. */
+struct sp_sweep_status {
+    bool is_run;        /* else it was not reached, or taken over from a run that is resumed */
+    bool is_resumed;    /* taken over: is_run of an earlier run */
+    bool injected_link; /* its bulk; its allowed ports always go as raw IP */
+    uint8_t grade;      /* enum sp_grade of its control */
+    uint16_t passes;    /* that every port has, at least */
+    uint32_t volleys, repeats;          /* of its sender; sent again after loss */
+    uint32_t pps_lowest, pps_highest;   /* at which volleys that count were sent */
+    uint64_t packets;                   /* of the sweep, without controls */
+    uint32_t beats, beats_lost;         /* control packets beside volleys that count */
+    uint32_t pilot_sent, pilot_refused; /* link injection: packets that went through the sender's
+                                           own OUTPUT policy first, and how many it refused */
+    uint64_t sent_us;                   /* time spent sending, its share of the volleys */
+};
+
 struct sp_result {
     const struct sp_model *model;   /* borrowed */
     const struct sp_plan *plan;     /* borrowed */
@@ -44,8 +60,13 @@ struct sp_result {
     uint64_t started_s, finished_s; /* wall clock */
     uint64_t duration_ms;
     bool interrupted;
-    struct sp_outcome *outcomes;  /* plan->ntests */
-    struct sp_host_status *hosts; /* model->nhosts */
+    /* The plan's tests, then what sweeps found: ranges of ports with one expectation and one
+     * observation. */
+    struct sp_test *tests;       /* owned */
+    struct sp_outcome *outcomes; /* one per test */
+    size_t ntests, cap_tests;
+    struct sp_sweep_status *sweeps; /* plan->nsweeps */
+    struct sp_host_status *hosts;   /* model->nhosts */
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_evidence *evidence; /* owned; NULL = not asked for */
 };
@@ -53,6 +74,9 @@ struct sp_result {
 /* Every test starts as inconclusive (interrupted), so one that nobody judges is never a pass. */
 enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *plan,
                          struct sp_result **ret_result) SP_MUST_CHECK;
+/* Adds what a sweep found; the arrays may move. */
+enum sp_rc sp_result_add(struct sp_result *result, const struct sp_test *test,
+                         const struct sp_outcome *outcome) SP_MUST_CHECK;
 /* The listener whose backends an allowed test of a balancer must reach; NULL for all others. */
 const struct sp_listener *sp_result_listener(const struct sp_model *model,
                                              const struct sp_plan *plan,

@@ -77,6 +77,7 @@ static enum sp_rc add_test(struct planner *p, const struct sp_interval *iv, stru
         (struct sp_test){.pair = (uint32_t)(plan->npairs - 1),
                          .rule = iv->rule,
                          .port = point.port,
+                         .port_hi = point.port,
                          .proto = proto,
                          .expect = iv->expect,
                          .technique = technique,
@@ -323,6 +324,7 @@ void sp_plan_free(struct sp_plan *plan)
     if (plan) {
         sp_free(plan->pairs);
         sp_free(plan->tests);
+        sp_free(plan->sweeps);
         sp_free(plan->skips);
         sp_free(plan);
     }
@@ -364,7 +366,8 @@ unsigned sp_plan_ways(const struct sp_model *model, const struct sp_pair *pair)
 
 const char *sp_depth_str(enum sp_depth depth)
 {
-    return depth == SP_DEPTH_QUICK ? "quick" : "standard";
+    static const char *const names[] = {"quick", "standard", "exhaustive"};
+    return depth < SP_ARRAY_LEN(names) ? names[depth] : "?";
 }
 
 const char *sp_expect_str(uint8_t expect)
@@ -375,6 +378,6 @@ const char *sp_expect_str(uint8_t expect)
 
 const char *sp_why_str(uint8_t why)
 {
-    static const char *const names[] = {"representative", "edge", "risk", "mutation"};
+    static const char *const names[] = {"representative", "edge", "risk", "mutation", "swept"};
     return why < SP_ARRAY_LEN(names) ? names[why] : "?";
 }

@@ -7,8 +7,14 @@
 
 #include "topologies/policy.h"
 
-enum sp_depth { SP_DEPTH_QUICK, SP_DEPTH_STANDARD };
-enum sp_why { SP_WHY_REPRESENTATIVE, SP_WHY_EDGE, SP_WHY_RISK, SP_WHY_MUTATION };
+enum sp_depth { SP_DEPTH_QUICK, SP_DEPTH_STANDARD, SP_DEPTH_EXHAUSTIVE };
+enum sp_why {
+    SP_WHY_REPRESENTATIVE,
+    SP_WHY_EDGE,
+    SP_WHY_RISK,
+    SP_WHY_MUTATION,
+    SP_WHY_SWEPT /* a range of ports that a sweep found alike; never in a plan */
+};
 
 /* One ordered pair of addresses of one family. */
 struct sp_pair {
@@ -26,13 +32,30 @@ struct sp_pair {
 
 struct sp_test {
     uint32_t pair;
-    uint32_t rule; /* deciding rule or SP_NONE = default deny */
-    uint16_t port;
-    uint8_t proto;        /* enum sp_proto */
-    uint8_t expect;       /* enum sp_expect */
-    uint8_t technique;    /* index into the technique registry */
-    uint8_t why;          /* enum sp_why */
-    bool reject_declared; /* denied, and its rule or else the enforcement declares reject */
+    uint32_t rule;          /* deciding rule or SP_NONE = default deny */
+    uint16_t port, port_hi; /* the ports port .. port_hi; in a plan both are the same */
+    uint8_t proto;          /* enum sp_proto */
+    uint8_t expect;         /* enum sp_expect */
+    uint8_t technique;      /* index into the technique registry */
+    uint8_t why;            /* enum sp_why */
+    bool reject_declared;   /* denied, and its rule or else the enforcement declares reject */
+};
+
+/* All ports of one protocol between one pair of addresses, both with a probe: at exhaustive depth
+ * in the place of tests of its denied points. Its allowed ports are swept besides their tests;
+ * permitted ones are not asked. */
+struct sp_plan_sweep {
+    uint32_t pair;
+    uint8_t proto;            /* SP_PROTO_TCP or SP_PROTO_UDP */
+    uint8_t technique;        /* registry index */
+    uint32_t denied, allowed; /* how many ports it asks */
+};
+
+/* Part `at` of `of` of the denied ports, chosen by a keyed permutation: `of` runs with the same key
+ * and every `at` ask each port. of == 0: everything. */
+struct sp_slice {
+    uint32_t at, of;
+    uint64_t key;
 };
 
 /* What is left out, grouped by reason. */
@@ -49,6 +72,7 @@ struct sp_plan_options {
     uint64_t seed;                   /* random representatives and order */
     const struct sp_bits *from, *to; /* NULL = all; targets */
     const bool *techniques;          /* NULL = all; indexed like the registry */
+    struct sp_slice slice;           /* exhaustive depth only */
     uint64_t max_tests;              /* SP_E_LIMIT above it; 0 = SP_PLAN_MAX_TESTS */
 };
 
@@ -77,6 +101,9 @@ struct sp_plan {
     size_t npairs;
     struct sp_test *tests; /* grouped by pair; within a pair deny before allow */
     size_t ntests;
+    struct sp_plan_sweep *sweeps; /* by pair; exhaustive depth only */
+    size_t nsweeps;
+    struct sp_slice slice;
     struct sp_skip *skips;
     size_t nskips;
     struct sp_coverage coverage;
@@ -112,6 +139,14 @@ enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
                        const struct sp_plan_options *options, struct sp_plan **ret_plan,
                        struct sp_diag *diag) SP_MUST_CHECK;
 void sp_plan_free(struct sp_plan *plan);
+
+bool sp_slice_has(const struct sp_slice *slice, uint16_t port);
+/* The ports that a sweep of the plan asks: denied ones (with a slice, its part of them and the
+ * points of standard depth), and allowed ones. Adds to the sets. */
+struct sp_portset;
+enum sp_rc sp_plan_sweep_ports(const struct sp_plan *plan, const struct sp_model *model,
+                               struct sp_policy *policy, size_t sweep, struct sp_portset *denied,
+                               struct sp_portset *allowed) SP_MUST_CHECK;
 
 struct sp_buf;
 /* A share of 0..1 in percent, "0.0385": rounded down, so that 100 means all. One way for plan and

@@ -56,6 +56,15 @@ struct field {
 #define SP_FIELD_want(kind, m)      SP_FIELD_OF(want, kind, m)
 #define SP_FIELD_packet(kind, m)    SP_FIELD_OF(packet, kind, m)
 #define SP_FIELD_wanted(kind, m)    SP_FIELD_OF(wanted, kind, m)
+#define SP_FIELD_sweep(kind, m)     SP_FIELD_OF(sweep, kind, m)
+#define SP_FIELD_mask(kind, m)      SP_FIELD_OF(mask, kind, m)
+#define SP_FIELD_guard(kind, m)     SP_FIELD_OF(guard, kind, m)
+#define SP_FIELD_volley(kind, m)    SP_FIELD_OF(volley, kind, m)
+#define SP_FIELD_volleyed(kind, m)  SP_FIELD_OF(volleyed, kind, m)
+#define SP_FIELD_heard(kind, m)     SP_FIELD_OF(heard, kind, m)
+#define SP_FIELD_health(kind, m)    SP_FIELD_OF(health, kind, m)
+#define SP_FIELD_answerer(kind, m)  SP_FIELD_OF(answerer, kind, m)
+#define SP_FIELD_swept(kind, m)     SP_FIELD_OF(swept, kind, m)
 SP_RECORD_KINDS(SP_RECORD_TABLE)
 
 static const struct shape {

@@ -21,7 +21,7 @@
 #include "probe/base/answer.h"
 #include "probe/base/rc.h"
 
-#define SP_WIRE_VERSION 2U
+#define SP_WIRE_VERSION 3U
 #define SP_RECORD_BYTES 96U
 
 enum sp_record_type {
@@ -52,6 +52,17 @@ enum sp_record_type {
     SP_REC_PACKET,  /* probe -> controller: a part of one of them */
     SP_REC_WANTED,  /* probe -> controller: these were all */
     SP_REC_ALIVE,   /* controller -> probe: it is still there (see --silence-limit) */
+    /* Sweeps: every port of a flow, see probe/sweep.h. controller -> probe, before ARM: */
+    SP_REC_SWEEP,
+    SP_REC_MASK,
+    SP_REC_GUARD,
+    SP_REC_VOLLEY, /* after FIRE, any number, carried out in turn */
+    /* probe -> controller */
+    SP_REC_VOLLEYED, /* a volley was sent */
+    SP_REC_HEARD,    /* beats of a guard, as they are seen */
+    SP_REC_HEALTH,   /* what was lost at this probe so far, now and then */
+    SP_REC_ANSWERER, /* after COLLECT: who answered a sweep, and how */
+    SP_REC_SWEPT,    /* after COLLECT: a set of ports */
     SP_REC_TYPE_END
 };
 
@@ -89,6 +100,43 @@ enum sp_kept_role {
 #define SP_BLOCK_AGAIN                                                                             \
     256U /* what nobody has answered is sent once more a second later, the same packet, as TCP     \
             retransmits (RFC 6298): the shots of the first attempt */
+
+/* SP_REC_GUARD alone: every beat is sent from the same source port, so that one entry of a state
+ * table lasts for all of them; else from a port of its own. */
+#define SP_BLOCK_STEADY 512U
+
+/* Ports go by 512 in a record: bit p of byte p / 8 of chunk c is port c * 512 + p, the least
+ * significant bit first. */
+#define SP_CHUNK_PORTS 512U
+
+/* SP_REC_MASK kinds. Chunks that are not told are empty. */
+enum sp_mask_kind {
+    SP_MASK_SEND,     /* sender: ports that are sent */
+    SP_MASK_RAW,      /* sender: of these, the ones that go through the host's own OUTPUT policy,
+                         whatever the flags say */
+    SP_MASK_EXPECTED, /* receiver: ports whose arrival is no news, and may get a crafted reply */
+    SP_MASK_END
+};
+
+/* SP_REC_HEARD kinds: where a beat was seen */
+enum sp_heard_kind {
+    SP_HEARD_LEFT, /* leaving the sender */
+    SP_HEARD_NIC,  /* at the receiver's interface; of a SELF guard: answered by the next hop */
+    SP_HEARD_HOST, /* behind the receiver's INPUT rules */
+    SP_HEARD_END
+};
+
+/* SP_REC_SWEPT kinds */
+enum sp_swept_kind {
+    SP_SWEPT_NIC,       /* receiver: arrived at the interface */
+    SP_SWEPT_HOST,      /* receiver: passed the host's INPUT rules */
+    SP_SWEPT_EGRESS,    /* receiver: an answer was seen leaving */
+    SP_SWEPT_REWRITTEN, /* receiver: arrived with other addresses or ports than declared */
+    SP_SWEPT_STRAY,     /* any other probe: arrived there */
+    SP_SWEPT_ANSWER,    /* sender: answered by the ANSWERER `detail` */
+    SP_SWEPT_REFUSED,   /* sender: its own kernel refused to send it (EPERM) */
+    SP_SWEPT_END
+};
 
 /* SP_REC_REFUSED reasons */
 enum sp_refusal {
@@ -183,12 +231,51 @@ enum sp_error_code {
 /* packets: how many were told; lost: how many of the batch there was no room for */
 #define SP_FIELDS_wanted(F) F(u32, batch) F(u16, block) F(u16, port) F(u32, packets) F(u32, lost)
 
+/* Block ids block .. block + passes - 1, one per pass. Pass p is sent from source port sport + p;
+ * ports alt_lo .. alt_hi from alt_sport + p, so that no packet is the reverse of one of the sweep in
+ * the other direction. */
+#define SP_FIELDS_sweep(F) \
+    F(u32, batch) F(u16, block) F(u16, passes) F(u16, flags) F(text16, technique) F(addr, src) \
+    F(addr, dst) F(u16, sport) F(u16, alt_sport) F(u16, alt_lo) F(u16, alt_hi)
+#define SP_FIELDS_mask(F) F(u32, batch) F(u16, block) F(u8, kind) F(u16, chunk) F(raw64, bits)
+/* A control flow beside sweeps; its packets are beats, numbered from 0 and tagged (block, number).
+ * every_us: 0 = it beats with the sender's volleys; else by itself, so often, from FIRE to COLLECT */
+#define SP_FIELDS_guard(F) \
+    F(u32, batch) F(u16, block) F(u16, flags) F(text16, technique) F(addr, src) F(addr, dst) \
+    F(u16, port) F(u16, sport_lo) F(u16, sport_hi) F(u32, every_us)
+/* Sends `count` of the probe's ports beginning with number `first`, in the order of probe/sweep.h,
+ * at `pps` packets a second with their beats */
+#define SP_FIELDS_volley(F) \
+    F(u32, batch) F(u32, serial) F(u16, pass) F(u32, first) F(u32, count) F(u32, pps) F(u64, order)
+/* refused: by the sender's own policy; failed: any other error, err is the last errno; beats
+ * first_beat .. last_beat belong to it; tx_drops: by how much the interface's own counter of
+ * packets it dropped grew; at: since FIRE */
+#define SP_FIELDS_volleyed(F) \
+    F(u32, batch) F(u32, serial) F(u32, sent) F(u32, refused) F(u32, failed) F(u16, err) \
+    F(u32, first_beat) F(u32, last_beat) F(u32, start_us) F(u32, end_us) F(u32, longest_burst) \
+    F(u32, tx_drops)
+/* all beats of the chunk (512 of them) seen so far */
+#define SP_FIELDS_heard(F) F(u32, batch) F(u16, block) F(u8, kind) F(u16, chunk) F(raw64, bits)
+/* arrived: packets of sweeps that came to this receiver; counters as in COLLECTED, since ARM */
+#define SP_FIELDS_health(F) \
+    F(u32, batch) F(u32, at_us) F(u64, arrived) F(u64, capture_drops) F(u64, softnet_drops) \
+    F(u32, longest_gap_us)
+/* number: of the class, in the sweep that begins with this block; overflow: others had no room */
+#define SP_FIELDS_answerer(F) \
+    F(u32, batch) F(u16, block) F(u8, number) F(u8, answer) F(u8, code) F(u8, ttl) F(addr, addr) \
+    F(u8, overflow)
+/* block: of one pass; detail: an ANSWER's class */
+#define SP_FIELDS_swept(F) \
+    F(u32, batch) F(u16, block) F(u8, kind) F(u8, detail) F(u16, chunk) F(raw64, bits)
+
 #define SP_RECORD_KINDS(R) \
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
     R(COLLECT, collect) R(STOP, stop) R(REFUSED, refused) R(ARMED, armed) R(SEEN, seen) \
     R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
-    R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive)
+    R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive) R(SWEEP, sweep) \
+    R(MASK, mask) R(GUARD, guard) R(VOLLEY, volley) R(VOLLEYED, volleyed) R(HEARD, heard) \
+    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

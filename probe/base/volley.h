@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which port the k-th packet of a volley is (see probe/sweep.h): the one place that sender and
+ * controller share, so that both mean the same set of ports by the same numbers. */
+#ifndef SP_BASE_VOLLEY_H
+#define SP_BASE_VOLLEY_H
+
+#include "probe/base/permute.h"
+
+struct sp_volley_order {
+    struct sp_permutation whole, part;
+    uint32_t first;
+};
+
+/* total: ports of the sender; first + count <= total, count > 0. */
+void sp_volley_order_init(struct sp_volley_order *order, uint64_t key, uint32_t total,
+                          uint16_t pass, uint32_t first, uint32_t count);
+/* The number of the k-th packet's port among the sender's; k < count. */
+uint32_t sp_volley_order_at(const struct sp_volley_order *order, uint32_t k);
+/* The number that stands at a place of the whole, whatever the pass: for i in first .. first +
+ * count
+ * - 1 the set of ports of a volley. */
+uint32_t sp_volley_order_whole(const struct sp_volley_order *order, uint32_t i);
+
+#endif

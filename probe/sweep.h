@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sweeps: every port of a flow, sent as fast as the path takes it and remembered as bits, not as a
+ * list of packets. A batch may hold sweeps beside its blocks and shots.
+ *
+ * A sweep is one pair of addresses in one protocol (SP_REC_SWEEP), at its sender and its receiver.
+ * All sweeps that a probe sends in a batch are mixed: the ports of their SEND masks, one sweep
+ * after the other in the order of their records, are numbered 0 .. n-1. A volley (SP_REC_VOLLEY)
+ * sends the numbers first .. first + count - 1 of a permutation of these, in an order of its own,
+ * so that the same numbers always make the same set of ports, whatever the pass, and no
+ * two passes have the same order: probe/base/volley.h.
+ *
+ * Guards (SP_REC_GUARD) are control flows: packets of the same kind on a flow that works, called
+ * beats, numbered from 0. Guards without a period beat together: SP_GUARD_EDGE beats begin and end
+ * a volley; within it there is one after SP_GUARD_PACKETS packets but not sooner than
+ * SP_GUARD_SOON_US after the last, one after SP_GUARD_MOST packets in any case, and one after
+ * SP_GUARD_LATE_US without one. */
+#ifndef SP_PROBE_SWEEP_H
+#define SP_PROBE_SWEEP_H
+
+#include "probe/base/portset.h"
+#include "probe/techniques/technique.h"
+#include "probe/wire/record.h"
+
+#define SP_GUARD_EDGE    3U
+#define SP_GUARD_PACKETS 256U
+#define SP_GUARD_MOST    2048U
+#define SP_GUARD_SOON_US 5000U
+#define SP_GUARD_LATE_US 250000U
+
+#define SP_SWEEPS_MAX        512U /* in one batch of one probe */
+#define SP_GUARDS_MAX        1024U
+#define SP_VOLLEYS_MAX       256U /* waiting to be sent */
+#define SP_SWEEP_PASSES_MAX  32U
+#define SP_SWEEP_CLASSES_MAX 16U /* kinds of answers that are told apart */
+#define SP_SWEEP_BEATS_MAX   65536U
+
+/* The answers of one kind to a sweep, at its sender. */
+struct sp_sweep_class {
+    uint8_t answer, code, ttl;
+    struct sp_addr addr;
+    struct sp_portset *ports; /* owned */
+};
+
+/* What arrived of one pass; NULL = nothing. */
+struct sp_sweep_pass {
+    struct sp_portset *nic, *host; /* owned */
+};
+
+struct sp_sweep {
+    struct sp_rec_sweep order;
+    const struct sp_technique *tech; /* NULL = refused */
+    uint8_t refused;                 /* enum sp_refusal */
+    /* at the sender */
+    uint32_t iface;
+    uint8_t src_mac[6], dst_mac[6]; /* link injection */
+    struct sp_portset *send, *raw;  /* masks as ordered; owned, NULL = empty */
+    struct sp_portset *not_allowed; /* refused by the kernel (EPERM); owned, NULL = none */
+    struct sp_sweep_class *classes; /* owned */
+    size_t nclasses;
+    bool classes_overflow;
+    /* at the receiver */
+    struct sp_portset *expected;           /* owned, NULL = empty */
+    struct sp_sweep_pass *passes;          /* order.passes, owned, made with the first arrival */
+    struct sp_portset *egress, *rewritten; /* owned, NULL = none */
+    /* anywhere else, and where the address or family is not the declared one */
+    struct sp_portset *stray;
+};
+
+struct sp_guard {
+    struct sp_rec_guard order;
+    const struct sp_technique *tech;
+    uint8_t refused;
+    uint32_t iface;
+    uint8_t src_mac[6], dst_mac[6];
+    struct sp_addr hop; /* SELF: the next hop it found */
+    uint32_t beats;     /* sent so far; every_us == 0: those of the volleys, for all alike */
+    uint64_t due_us;    /* of the next one; every_us > 0 */
+    struct sp_portset *seen[SP_HEARD_END]; /* by number; owned, NULL = none */
+    bool is_news[SP_HEARD_END][SP_PORTSET_CHUNKS];
+};
+
+struct sp_volleys; /* what the sender has still to send, and its token bucket: sweep_send.c */
+
+/* All of one batch. Empty (all zero) between batches. */
+struct sp_sweeps {
+    struct sp_sweep *sweeps;
+    size_t nsweeps, cap_sweeps;
+    struct sp_guard *guards;
+    size_t nguards, cap_guards;
+    uint16_t *by_id; /* 65536, made with the first of either; see the two functions below */
+    struct sp_volleys *volleys;
+    uint64_t arrived;   /* packets of sweeps that came to this receiver */
+    uint64_t health_us; /* when HEALTH was told last */
+    bool is_health_news;
+};
+
+struct sp_engine;
+
+/* The sweep that holds this block id, and which of its passes; the guard of this id. NULL: none. */
+struct sp_sweep *sp_sweeps_find(const struct sp_sweeps *sweeps, uint16_t block, uint16_t *ret_pass);
+struct sp_guard *sp_sweeps_find_guard(const struct sp_sweeps *sweeps, uint16_t block);
+/* Adds a bit to a set that is made with its first; false when memory is out. */
+bool sp_sweep_mark(struct sp_portset **set, uint16_t port);
+
+/* sweep_setup.c: orders before ARM, what ARM checks (refusals are told), and the end. */
+void sp_engine_sweep(struct sp_engine *engine, const struct sp_rec_sweep *order);
+void sp_engine_mask(struct sp_engine *engine, const struct sp_rec_mask *order);
+void sp_engine_guard(struct sp_engine *engine, const struct sp_rec_guard *order);
+uint32_t sp_engine_arm_sweeps(struct sp_engine *engine, bool capture_ok); /* how many refused */
+void sp_sweeps_clear(struct sp_sweeps *sweeps);
+
+/* sweep_send.c: volleys and beats. Sends what is due; returns when to come again, UINT64_MAX when
+ * nothing is left. */
+void sp_engine_volley(struct sp_engine *engine, const struct sp_rec_volley *order);
+uint64_t sp_engine_volleys(struct sp_engine *engine, uint64_t now_us);
+
+/* sweep_hear.c: packets. Each returns whether the packet was one of a sweep or a guard (and has
+ * been counted), so that nobody else looks at it. */
+bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_pkt *pkt);
+bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt);
+bool sp_engine_sweep_arrival(struct sp_engine *engine, const struct sp_technique *tech,
+                             const struct sp_pkt *pkt, uint16_t block, uint16_t port,
+                             uint32_t iface, bool at_host);
+
+/* sweep_tell.c: what is told while it goes on (returns when to come again), and at COLLECT. */
+uint64_t sp_engine_tell_heard(struct sp_engine *engine, uint64_t now_us);
+void sp_engine_tell_swept(struct sp_engine *engine);
+
+#endif
