@@ -88,6 +88,10 @@ static void print_cost(const struct sp_plan *plan, const struct sp_model *model,
     for (size_t i = 0; i < plan->ntests; i++) {
         count[plan->tests[i].expect % 3]++;
     }
+    for (size_t i = 0; i < plan->nsweeps; i++) {
+        count[SP_EXPECT_DENY] += plan->sweeps[i].denied;
+        count[SP_EXPECT_ALLOW] += plan->sweeps[i].allowed;
+    }
     struct sp_buf line;
     sp_buf_init(&line, SP_PLAN_LINE_MAX);
     sp_buf_fmt(&line, "Plan for %s: depth %s, seed %llu", model->name, sp_depth_str(plan->depth),
@@ -106,8 +110,9 @@ static void print_cost(const struct sp_plan *plan, const struct sp_model *model,
     print_time(plan->cost.seconds, &line);
     sp_buf_str(&line, " at the allowed rates");
     sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
-    sp_buf_fmt(&line, "  source ports  %u-%u are kept for the run and never tested",
-               (unsigned)plan->sport_lo, (unsigned)plan->sport_hi);
+    sp_buf_fmt(&line, "  source ports  %u-%u are kept for the run and %s", (unsigned)plan->sport_lo,
+               (unsigned)plan->sport_hi,
+               plan->nsweeps > 0 ? "tested by sweeps only" : "never tested");
     sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
     sp_buf_release(&line);
 }
@@ -150,7 +155,9 @@ static void print_coverage(const struct sp_coverage *c, struct sp_buf *out)
 static void skip_unit(const struct sp_skip *skip, uint64_t points, char *out, size_t size)
 {
     const char *many = points == 1 ? "" : "s";
-    if (skip->proto < SP_PROTO_COUNT) {
+    if (skip->is_ports) {
+        (void)snprintf(out, size, "denied %s port%s", sp_proto_str(skip->proto), many);
+    } else if (skip->proto < SP_PROTO_COUNT) {
         (void)snprintf(out, size, "%s interval%s", sp_proto_str(skip->proto), many);
     } else if (skip->family != 0) {
         (void)snprintf(out, size, "%s address pair%s", sp_family_str(skip->family), many);
