@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "probe/base/buf.h"
 #include "probe/base/portset.h"
 #include "tests/support/model_builder.h"
 #include "tests/support/sp_cmocka.h"
@@ -360,6 +361,40 @@ static void a_big_fleet_costs_lanes_not_ports(void **state)
     sp_mb_free(m);
 }
 
+static void has_text(const char *text, const char *words)
+{
+    if (!strstr(text, words)) {
+        fail_msg("'%s' is not in:\n%s", words, text);
+    }
+}
+
+static void the_plan_tells_its_sweeps(void **state)
+{
+    (void)state;
+    struct sp_model *m = islands(2);
+    struct sp_buf out;
+    sp_buf_init(&out, 1 << 20);
+    struct sp_plan *plan = sp_ts_plan(m, SP_DEPTH_EXHAUSTIVE);
+    sp_plan_print(plan, m, false, &out);
+    has_text(sp_buf_text(&out), "  tests         262,142 (262,142 must be denied, 0 must work");
+    has_text(sp_buf_text(&out), "  sweeps        4 of 262,140 ports in all, each a test: every "
+                                "denied and every\n                allowed port\n");
+    has_text(sp_buf_text(&out), "are kept for the run and tested by sweeps only\n");
+    has_text(sp_buf_text(&out), "100.0000 % of the denied");
+    has_text(sp_buf_text(&out), "no technique for this ICMP type");
+    sp_plan_free(plan);
+    sp_buf_clear(&out);
+    struct sp_plan_options options = {
+        .depth = SP_DEPTH_EXHAUSTIVE, .seed = 7, .slice = {.at = 1, .of = 4}};
+    plan = sp_ts_planned(m, &options);
+    sp_plan_print(plan, m, false, &out);
+    has_text(sp_buf_text(&out), "slice 2 of 4 of the denied ports, and all");
+    has_text(sp_buf_text(&out), "denied tcp ports    left to the other slices of a rolling sweep");
+    sp_buf_release(&out);
+    sp_plan_free(plan);
+    sp_mb_free(m);
+}
+
 static void source_ports_are_many(void **state)
 {
     (void)state;
@@ -397,6 +432,7 @@ int main(void)
         cmocka_unit_test(coverage_counts_what_is_asked),
         cmocka_unit_test(time_follows_the_tournament),
         cmocka_unit_test(a_big_fleet_costs_lanes_not_ports),
+        cmocka_unit_test(the_plan_tells_its_sweeps),
         cmocka_unit_test(source_ports_are_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
