@@ -389,7 +389,7 @@ static void the_plan_tells_its_sweeps(void **state)
     plan = sp_ts_planned(m, &options);
     sp_plan_print(plan, m, false, &out);
     has_text(sp_buf_text(&out), "slice 2 of 4 of the\n                denied ports, and all");
-    has_text(sp_buf_text(&out), "denied tcp ports    left to the other slices of a rolling\n");
+    has_text(sp_buf_text(&out), "denied tcp ports    left to the other slices");
     sp_buf_release(&out);
     sp_plan_free(plan);
     sp_mb_free(m);
