@@ -25,6 +25,8 @@ static const struct {
                             "firewall"},
     [SP_CAUSE_TOO_WIDE] = {"the range that a rule opens is one port too wide",
                            "compare the ends of the range with the declared ones"},
+    [SP_CAUSE_TOO_FAR] = {"the range that a rule opens goes further than declared",
+                          "compare the ends of the range with the declared ones"},
     [SP_CAUSE_OTHER_PROTOCOL] = {"a rule for the same port opens more protocols than declared",
                                  "name the protocol in the rule"},
     [SP_CAUSE_BOTH_WAYS] = {"the rule that opens this port for the other direction works both "
@@ -248,6 +250,25 @@ static bool beside_opened(const struct sp_lookup *lookup, const struct sp_entry 
     return has_neighbour(lookup, test, true);
 }
 
+/* Every run of neighbouring ports of the finding has an opened port before or behind it. */
+static bool runs_on(const struct sp_lookup *lookup, const struct sp_entry *tests, size_t n)
+{
+    for (size_t i = 0, end; i < n; i = end) {
+        uint32_t hi = tests[i].port_hi;
+        for (end = i + 1; end < n && tests[end].port <= hi + 1; end++) {
+            hi = tests[end].port_hi > hi ? tests[end].port_hi : hi;
+        }
+        struct sp_entry before = tests[i], behind = tests[i];
+        before.port = before.port_hi = (uint16_t)(tests[i].port - 1);
+        behind.port = behind.port_hi = (uint16_t)(hi + 1);
+        if (!sp_spans_any(&lookup->flows, &before, SP_FACT_OPENED) &&
+            !sp_spans_any(&lookup->flows, &behind, SP_FACT_OPENED)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_delivered(const struct sp_entry *e, const struct sp_entry *test)
 {
     return e->rule == test->rule && e->test != test->test && e->expect != SP_EXPECT_DENY &&
@@ -352,6 +373,9 @@ static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_
     }
     if (all_give(lookup, tests, n, others_may)) {
         return SP_CAUSE_ANY_SOURCE;
+    }
+    if (runs_on(lookup, tests, n)) {
+        return SP_CAUSE_TOO_FAR;
     }
     return pair->layer == SP_LAYER_HOST ? SP_CAUSE_HOST_OPEN : SP_CAUSE_LET_THROUGH;
 }

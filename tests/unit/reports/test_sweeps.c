@@ -152,6 +152,80 @@ static void test_a_range_is_its_ports(void **state)
     assert_in_range(findings, 1, 399); /* causes were looked for */
 }
 
+/* ---- causes ---- */
+
+/* Ports of one flow of a made-up result. */
+struct piece {
+    uint32_t from, to;
+    uint8_t family, proto;
+    uint16_t lo, hi;
+    uint8_t expect;
+    bool arrives;
+};
+
+/* The cause of the finding on web-1 -> db-1. */
+static enum sp_cause cause_of(const struct piece *pieces, size_t n)
+{
+    struct sp_sample *s = sp_sample_new();
+    for (size_t i = 0; i < n; i++) {
+        (void)sp_sample_pair(s, pieces[i].from, pieces[i].to, pieces[i].family);
+    }
+    sp_sample_judge(s);
+    for (size_t i = 0; i < n; i++) {
+        const struct piece *p = &pieces[i];
+        struct sp_seen seen = !p->arrives          ? sp_seen_silence()
+                              : p->expect == ALLOW ? sp_seen_swept_works()
+                                                   : sp_seen_leak();
+        add_range(s, sp_sample_pair(s, p->from, p->to, p->family), p->proto, p->lo, p->hi,
+                  p->expect, p->expect == ALLOW ? (uint32_t)SAMPLE_RULE_WEB_TO_DB : SP_NONE, &seen);
+    }
+    struct sp_summary *summary = summarize(s);
+    enum sp_cause cause = SP_CAUSE_COUNT;
+    for (size_t i = 0; i < summary->nfindings; i++) {
+        const struct sp_finding *f = &summary->findings[i];
+        if (f->from == SAMPLE_WEB_1 && f->to == SAMPLE_DB_1 && f->family == V4 && f->proto == TCP) {
+            cause = (enum sp_cause)f->cause_kind;
+        }
+    }
+    sp_summary_free(summary);
+    sp_sample_free(s);
+    return cause;
+}
+
+#define FLOW4 SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP
+#define FLOW6 SAMPLE_WEB_1, SAMPLE_DB_1, V6, TCP
+#define CHECK_CAUSE(cause, ...)                                                                    \
+    do {                                                                                           \
+        const struct piece pieces[] = {                                                            \
+            {FLOW4, 100, 101, DENY, true}, {FLOW4, 1, 99, DENY, false}, __VA_ARGS__};              \
+        assert_int_equal(cause_of(pieces, SP_ARRAY_LEN(pieces)), cause);                           \
+    } while (0)
+
+static void test_causes_need_every_port(void **state)
+{
+    (void)state;
+    CHECK_CAUSE(SP_CAUSE_TWIN_IPV4, {FLOW6, 1, 200, DENY, false});
+    CHECK_CAUSE(SP_CAUSE_TWIN_IPV4, {FLOW6, 90, 100, DENY, false}, {FLOW6, 101, 110, DENY, false});
+    CHECK_CAUSE(SP_CAUSE_LET_THROUGH, {FLOW6, 1, 100, DENY, false}, {FLOW6, 102, 200, DENY, false});
+    CHECK_CAUSE(SP_CAUSE_LET_THROUGH, {FLOW6, 101, 200, DENY, false});
+    CHECK_CAUSE(SP_CAUSE_LET_THROUGH, {FLOW6, 1, 100, DENY, false}, {FLOW6, 101, 101, DENY, true});
+    CHECK_CAUSE(SP_CAUSE_OTHER_PROTOCOL,
+                {SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 50, 150, ALLOW, true});
+    CHECK_CAUSE(SP_CAUSE_LET_THROUGH, {SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 50, 100, ALLOW, true});
+    CHECK_CAUSE(SP_CAUSE_BOTH_WAYS, {SAMPLE_DB_1, SAMPLE_WEB_1, V4, TCP, 100, 101, ALLOW, true});
+    CHECK_CAUSE(SP_CAUSE_LET_THROUGH, {SAMPLE_DB_1, SAMPLE_WEB_1, V4, TCP, 101, 101, ALLOW, true});
+    /* Two others, who may use one port each. */
+    CHECK_CAUSE(SP_CAUSE_ANY_SOURCE, {SAMPLE_JUMP, SAMPLE_DB_1, V4, TCP, 100, 100, ALLOW, true},
+                {SAMPLE_DEV_1, SAMPLE_DB_1, V4, TCP, 101, 101, ALLOW, true});
+    CHECK_CAUSE(SP_CAUSE_LET_THROUGH, {SAMPLE_JUMP, SAMPLE_DB_1, V4, TCP, 100, 100, ALLOW, true});
+    /* Two ports, both beside what is opened; and two of which one is not. */
+    CHECK_CAUSE(SP_CAUSE_TOO_WIDE, {FLOW4, 102, 200, ALLOW, true}, {FLOW4, 99, 99, ALLOW, true});
+    CHECK_CAUSE(SP_CAUSE_TOO_FAR, {FLOW4, 102, 200, ALLOW, true});
+    CHECK_CAUSE(SP_CAUSE_TOO_FAR, {FLOW4, 102, 103, DENY, true}, {FLOW4, 104, 104, ALLOW, true});
+    CHECK_CAUSE(SP_CAUSE_LET_THROUGH, {FLOW4, 102, 104, DENY, false},
+                {FLOW4, 105, 109, ALLOW, true});
+}
+
 /* ---- what nobody told ---- */
 
 static void test_a_silent_result_is_no_pass(void **state)
@@ -368,6 +442,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_range_is_its_ports),
+        cmocka_unit_test(test_causes_need_every_port),
         cmocka_unit_test(test_a_silent_result_is_no_pass),
         cmocka_unit_test(test_an_interrupted_run_is_told_in_one_line),
         cmocka_unit_test(test_ranges_count_as_their_ports),
