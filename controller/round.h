@@ -36,10 +36,14 @@ struct sp_run_state {
     double slow; /* 1 = at the allowed rates; doubled after a round in which a capture dropped */
     bool link_injection;
     const volatile bool *stop_flag;
+    const volatile bool *pause_flag; /* no volley is ordered while it is set; may be NULL */
+    bool sweep_link;                 /* the bulk of sweeps is injected at the link layer */
+    unsigned attempts_min;           /* passes that a swept negative stands on at least */
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us); /* of the batch that runs */
     void *progress_arg;
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_host_status *hosts;     /* of the result: model->nhosts */
+    struct sp_sweep_found *swept;     /* by sweep of the plan, NULL = nothing yet */
     struct sp_evidence_run *evidence; /* see controller/evidence.h; NULL = none is wanted */
 };
 

@@ -9,6 +9,8 @@
 #include "controller/evidence.h"
 #include "controller/run_priv.h"
 #include "controller/suspect.h"
+#include "controller/sweep/judge.h"
+#include "controller/sweep/sweeps.h"
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -283,7 +285,7 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
 
 /* ---- verdicts ---- */
 
-static void finish(struct sp_run_state *run, struct sp_result *result)
+static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
@@ -292,6 +294,7 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
         }
     }
     sp_fleet_settle(run->fleet);
+    enum sp_rc rc = run->swept ? sp_sweep_judge(run, run->swept, result) : SP_OK;
     for (uint32_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_session *session = &run->fleet->sessions[h];
         struct sp_host_status *status = &run->hosts[h];
@@ -305,16 +308,35 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
     result->packets_sent = run->packets_sent;
     result->packets_captured = run->packets_captured;
     result->capture_drops = run->capture_drops;
+    return rc;
 }
 
 /* ---- the whole ---- */
+
+static void on_sweep_progress(void *arg, uint64_t done, uint64_t of)
+{
+    progress(arg, "sweeping", done, of);
+}
+
+static enum sp_rc sweeps(struct sp_run_state *run, const struct sp_run_options *options,
+                         struct sp_diag *diag)
+{
+    if (run->plan->nsweeps == 0 || stopped(options)) {
+        return SP_OK;
+    }
+    run->on_progress = on_sweep_progress;
+    run->progress_arg = (void *)(uintptr_t)options;
+    enum sp_rc rc = sp_sweeps_run(run, &run->swept, diag);
+    run->on_progress = NULL;
+    return rc;
+}
 
 static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options *options,
                           struct sp_diag *diag)
 {
     sp_run_leave_services(run);
     give_up_hopeless(run);
-    if (count_settled(run) == run->plan->ntests) {
+    if (count_settled(run) == run->plan->ntests && run->plan->nsweeps == 0) {
         return SP_OK; /* no two ends are left: there is nothing to send */
     }
     enum sp_rc rc =
@@ -326,6 +348,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     rc = sp_round_scout(run, diag);
     if (rc == SP_OK) {
         rc = rounds(run, options, SP_ROUND_DENY, diag);
+    }
+    if (rc == SP_OK) {
+        rc = sweeps(run, options, diag);
     }
     if (rc == SP_OK) {
         rc = sp_suspects_run(run, diag);
@@ -372,7 +397,10 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
                                .hosts = result->hosts,
                                .slow = 1,
                                .seed = plan->seed,
-                               .link_injection = options->fleet.link_injection,
+                               .link_injection = options->inject_link,
+                               .sweep_link = options->fleet.link_injection,
+                               .attempts_min = options->attempts_min,
+                               .pause_flag = options->pause_flag,
                                .stop_flag = options->stop_flag};
     uint64_t start_us = sp_mono_us();
     if (!base) {
@@ -393,7 +421,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
         rc = measure(&run, options, diag);
     }
     if (rc == SP_OK) {
-        finish(&run, result);
+        rc = finish(&run, result);
         struct sp_diag ledger;
         if (sp_ledger_save(run.ledger, &ledger) != SP_OK) {
             (void)fprintf(stderr, "segproof: warning: %s: %s\n", ledger.where, ledger.text);
@@ -406,6 +434,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     sp_ledger_free(run.ledger);
     sp_scouts_release(&run.scouts);
     sp_lanes_release(&run.lanes);
+    sp_sweeps_free(run.swept, plan->nsweeps);
     sp_free(run.tallies);
     sp_free(run.baseline_ttl);
     event_base_free(base);

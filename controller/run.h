@@ -13,7 +13,11 @@ struct sp_run_options {
     struct sp_fleet_options fleet;
     const char *ledger_path; /* NULL = keep none */
     uint64_t timeout_ms;     /* for the probes to get ready */
+    bool inject_link;        /* everything past the senders' own OUTPUT policy; with
+                                fleet.link_injection alone only the bulk of sweeps */
+    unsigned attempts_min;   /* passes that a swept negative stands on; 0 = as designed */
     const volatile bool *stop_flag;
+    const volatile bool *pause_flag; /* no volley is ordered while it is set; may be NULL */
     /* Told now and then; done and of are steps of the stage. May be NULL. */
     void (*progress)(void *arg, const char *stage, uint64_t done, uint64_t of);
     void *progress_arg;
