@@ -116,6 +116,9 @@ void sp_sweeps_clear(struct sp_sweeps *sweeps);
  * nothing is left. */
 void sp_engine_volley(struct sp_engine *engine, const struct sp_rec_volley *order);
 uint64_t sp_engine_volleys(struct sp_engine *engine, uint64_t now_us);
+/* Tells the volleys that are not over as cut off (ECANCELED); nothing more is sent. */
+void sp_engine_volleys_end(struct sp_engine *engine);
+void sp_volleys_free(struct sp_volleys *volleys);
 
 /* From which port a pass is sent to this one. */
 static inline uint16_t sp_sweep_sport(const struct sp_rec_sweep *order, uint16_t pass,
