@@ -92,8 +92,8 @@ struct sp_sweeps {
     size_t nguards, cap_guards;
     uint16_t *by_id; /* 65536, made with the first of either; see the two functions below */
     struct sp_volleys *volleys;
-    uint64_t arrived;   /* packets of sweeps that came to this receiver */
-    uint64_t health_us; /* when HEALTH was told last */
+    uint64_t arrived;           /* packets of sweeps that came to this receiver */
+    uint64_t health_us;         /* when HEALTH was told last */
     struct sp_hearing *hearing; /* owned; what the witnesses keep beside: probe/hearing.h */
 };
 
@@ -124,7 +124,7 @@ void sp_volleys_free(struct sp_volleys *volleys);
 static inline uint16_t sp_sweep_sport(const struct sp_rec_sweep *order, uint16_t pass,
                                       uint16_t port)
 {
-    bool is_alt = port >= order->alt_lo && port <= order->alt_hi;
+    bool is_alt = order->alt_sport != 0 && port >= order->alt_lo && port <= order->alt_hi;
     return (uint16_t)((is_alt ? order->alt_sport : order->sport) + pass);
 }
 

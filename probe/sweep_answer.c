@@ -151,8 +151,7 @@ static struct sp_hearing *indexed(struct sp_engine *engine)
         const struct sp_addr *own;
         uint8_t proto;
         ends_of(sweeps, tuple, &peer, &own, &proto);
-        uint32_t at =
-            bucket_of(hearing, (enum role)tuple->role, proto, peer, own, tuple->port);
+        uint32_t at = bucket_of(hearing, (enum role)tuple->role, proto, peer, own, tuple->port);
         tuple->next = hearing->buckets[at];
         hearing->buckets[at] = (uint32_t)(i + 1);
     }
@@ -230,14 +229,15 @@ static void add_to_class(struct sp_engine *engine, struct sp_sweep *sweep, uint1
 {
     for (size_t i = 0; i < sweep->nclasses; i++) {
         struct sp_sweep_class *class = &sweep->classes[i];
-        if (class->answer == like->answer && class->code == like->code &&
-            class->ttl == like->ttl && sp_addr_eq(&class->addr, &like->addr)) {
+        if (class->answer == like->answer && class->code == like->code && class->ttl == like->ttl &&
+            sp_addr_eq(&class->addr, &like->addr)) {
             sp_engine_mark(engine, &class->ports, port);
             return;
         }
     }
-    if (sweep->nclasses == 0 && !sweep->classes) {
+    if (!sweep->classes) {
         sweep->classes = sp_calloc(SP_SWEEP_CLASSES_MAX, sizeof(*sweep->classes));
+        engine->batch.untagged_overflow = engine->batch.untagged_overflow || !sweep->classes;
     }
     if (!sweep->classes || sweep->nclasses >= SP_SWEEP_CLASSES_MAX) {
         sweep->classes_overflow = true;
@@ -303,8 +303,8 @@ static bool is_of_guard(const struct sp_engine *engine, const struct sp_hearing 
     if (ends->sport < order->sport_lo || ends->sport > order->sport_hi) {
         return false;
     }
-    bool tagged = !ends->is_quoted && sp_tag_read(&engine->keys, pkt->payload, pkt->payload_len,
-                                                  &kind, &block, &beat);
+    bool tagged = !ends->is_quoted &&
+                  sp_tag_read(&engine->keys, pkt->payload, pkt->payload_len, &kind, &block, &beat);
     return !tagged || block == order->block;
 }
 
@@ -361,8 +361,8 @@ static bool has_row(struct sp_portset *const *by_sweep, size_t row, uint16_t por
 }
 
 /* Did this port arrive in a pass, and is this the answer to it? */
-static uint8_t left_for(const struct sp_engine *engine, const struct sp_sweep *sweep,
-                        uint16_t pass, const struct ends *ends, const struct sp_pkt *pkt)
+static uint8_t left_for(const struct sp_engine *engine, const struct sp_sweep *sweep, uint16_t pass,
+                        const struct ends *ends, const struct sp_pkt *pkt)
 {
     const struct sp_sweep_pass *seen = &sweep->passes[pass];
     return has(seen->nic, ends->dport) || has(seen->host, ends->dport)
@@ -415,8 +415,7 @@ bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_technique *te
 {
     uint16_t pass;
     const struct sp_sweep *sweep = tech ? sp_sweeps_find(&engine->sweeps, block, &pass) : NULL;
-    struct sp_guard *guard =
-        tech && !sweep ? sp_sweeps_find_guard(&engine->sweeps, block) : NULL;
+    struct sp_guard *guard = tech && !sweep ? sp_sweeps_find_guard(&engine->sweeps, block) : NULL;
     if (guard && (guard->order.flags & SP_BLOCK_SENDER) != 0 && guard->tech == tech &&
         sp_addr_eq(&pkt->src, &guard->order.src)) {
         sp_engine_beat(engine, guard, SP_HEARD_LEFT, port);
@@ -500,7 +499,8 @@ static void craft(struct sp_engine *engine, struct sp_hearing *hearing,
 uint64_t sp_engine_sweep_replies(struct sp_engine *engine, uint64_t now_us)
 {
     struct sp_hearing *hearing = engine->sweeps.hearing;
-    while (hearing && hearing->nreplies > 0) {
+    /* Bounded, so that captured packets are read in between. */
+    for (int i = 0; i < 64 && hearing && hearing->nreplies > 0; i++) {
         const struct sp_sweep_reply *reply = &hearing->replies[hearing->first_reply];
         if (reply->due_us > now_us) {
             return reply->due_us;
@@ -514,5 +514,5 @@ uint64_t sp_engine_sweep_replies(struct sp_engine *engine, uint64_t now_us)
         hearing->first_reply = (hearing->first_reply + 1) % hearing->cap_replies;
         hearing->nreplies--;
     }
-    return UINT64_MAX;
+    return hearing && hearing->nreplies > 0 ? now_us : UINT64_MAX;
 }

@@ -207,8 +207,8 @@ static bool is_rewritten(const struct sp_sweep *sweep, uint16_t pass, uint16_t p
 {
     const struct sp_rec_sweep *order = &sweep->order;
     bool has_ports = pkt->ip_proto == SP_IPPROTO_TCP || pkt->ip_proto == SP_IPPROTO_UDP;
-    bool same_ports = !has_ports ||
-                      (pkt->dport == port && ((order->flags & SP_BLOCK_TRANSLATED) != 0 ||
+    bool same_ports =
+        !has_ports || (pkt->dport == port && ((order->flags & SP_BLOCK_TRANSLATED) != 0 ||
                                               pkt->sport == sp_sweep_sport(order, pass, port)));
     return !same_ports || !sp_addr_eq(&pkt->src, &order->src) ||
            !sp_addr_eq(&pkt->dst, &order->dst);
@@ -230,9 +230,8 @@ static void on_first(struct sp_engine *engine, struct sp_sweep *sweep, uint16_t 
         rewritten = false;
     }
     if (is_news || rewritten) {
-        const struct sp_rec_seen told =
-            seen_of(engine, at_host ? SP_SEEN_HOST : SP_SEEN_NIC, pkt,
-                    (uint16_t)(sweep->order.block + pass), port, iface);
+        const struct sp_rec_seen told = seen_of(engine, at_host ? SP_SEEN_HOST : SP_SEEN_NIC, pkt,
+                                                (uint16_t)(sweep->order.block + pass), port, iface);
         bool sampled = is_news && sp_engine_sample(engine, SP_SAMPLE_NEWS, &told);
         if (rewritten && !sampled) {
             (void)sp_engine_sample(engine, SP_SAMPLE_REWRITTEN, &told);
