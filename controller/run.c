@@ -23,7 +23,8 @@ static void progress(const struct sp_run_options *options, const char *stage, ui
                      uint64_t of)
 {
     if (options->progress) {
-        options->progress(options->progress_arg, stage, done, of);
+        struct sp_progress_info info = {.stage = stage, .done = done, .of = of};
+        options->progress(options->progress_arg, &info);
     }
 }
 
@@ -44,6 +45,26 @@ static void on_batch_progress(void *arg, uint64_t done_us, uint64_t of_us)
 static bool stopped(const struct sp_run_options *options)
 {
     return options->stop_flag && *options->stop_flag;
+}
+
+bool sp_run_is_paused(const struct sp_run_state *run)
+{
+    bool is_stopped = run->stop_flag && *run->stop_flag;
+    return run->pause_flag && *run->pause_flag && !is_stopped;
+}
+
+void sp_run_wait_paused(struct sp_run_state *run, const struct sp_progress_info *info)
+{
+    static const struct timeval turn = {.tv_usec = 50000};
+    struct sp_progress_info paused = *info;
+    paused.is_paused = true;
+    while (sp_run_is_paused(run)) {
+        if (run->tell) {
+            run->tell(run->tell_arg, &paused);
+        }
+        (void)event_base_loopexit(run->fleet->base, &turn);
+        (void)event_base_loop(run->fleet->base, EVLOOP_ONCE);
+    }
 }
 
 /* ---- starting the fleet ---- */
@@ -235,7 +256,7 @@ static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
 /* Passes that the lane with the greatest need still lacks, at least the minimum. */
 static unsigned attempts_for(const struct sp_run_state *run)
 {
-    unsigned most = SP_PLAN_DENY_ATTEMPTS;
+    unsigned most = sp_attempts_least(run);
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
         for (size_t k = 0; k < lane->ntests; k++) {
@@ -270,6 +291,8 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
             struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
             run->on_progress = on_batch_progress;
             run->progress_arg = &now;
+            sp_run_wait_paused(run, &(struct sp_progress_info){
+                                        .stage = stage, .done = before, .of = run->plan->ntests});
             progress(options, stage, before, run->plan->ntests);
             enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
             run->on_progress = NULL;
@@ -313,24 +336,6 @@ static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
 
 /* ---- the whole ---- */
 
-static void on_sweep_progress(void *arg, uint64_t done, uint64_t of)
-{
-    progress(arg, "sweeping", done, of);
-}
-
-static enum sp_rc sweeps(struct sp_run_state *run, const struct sp_run_options *options,
-                         struct sp_diag *diag)
-{
-    if (run->plan->nsweeps == 0 || stopped(options)) {
-        return SP_OK;
-    }
-    run->on_progress = on_sweep_progress;
-    run->progress_arg = (void *)(uintptr_t)options;
-    enum sp_rc rc = sp_sweeps_run(run, &run->swept, diag);
-    run->on_progress = NULL;
-    return rc;
-}
-
 static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options *options,
                           struct sp_diag *diag)
 {
@@ -350,7 +355,7 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
         rc = rounds(run, options, SP_ROUND_DENY, diag);
     }
     if (rc == SP_OK) {
-        rc = sweeps(run, options, diag);
+        rc = run->plan->nsweeps > 0 ? sp_sweeps_run(run, &run->swept, diag) : SP_OK;
     }
     if (rc == SP_OK) {
         rc = sp_suspects_run(run, diag);
@@ -399,14 +404,20 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
                                .seed = plan->seed,
                                .link_injection = options->inject_link,
                                .sweep_link = options->fleet.link_injection,
-                               .attempts_min = options->attempts_min,
+                               .stop_flag = options->stop_flag,
                                .pause_flag = options->pause_flag,
-                               .stop_flag = options->stop_flag};
+                               .attempts_min = options->attempts_min,
+                               .journal = options->journal,
+                               .tell = options->progress,
+                               .tell_arg = options->progress_arg,
+                               .run_id = options->run_id};
     uint64_t start_us = sp_mono_us();
     if (!base) {
         return sp_fail(diag, SP_E_NOMEM, "run", "out of memory");
     }
-    sp_random_bytes(&run.run_id, sizeof(run.run_id));
+    while (run.run_id == 0) {
+        sp_random_bytes(&run.run_id, sizeof(run.run_id));
+    }
     (void)snprintf(result->run_id, sizeof(result->run_id), "%016llx",
                    (unsigned long long)run.run_id);
     result->started_s = sp_wall_s();

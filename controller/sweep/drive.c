@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "controller/run_priv.h"
 #include "controller/sweep/state.h"
 #include "controller/sweep/volleys.h"
 #include "probe/base/clock.h"
@@ -217,7 +218,7 @@ static bool is_finished(struct sp_bundle *bundle)
 static void drive_bundle(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint64_t now_us)
 {
     uint64_t since = now_us - sb->batch->fired_us;
-    bool paused = sb->run->pause_flag && *sb->run->pause_flag;
+    bool paused = sp_run_is_paused(sb->run);
     sp_volleys_judge(sb, bundle, now_us);
     bool no_beats = bundle->first_open < bundle->nvolleys &&
                     bundle->volleys[bundle->nvolleys - 1].told.last_beat > SP_BEATS_END;

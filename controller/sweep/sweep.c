@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "controller/round_priv.h"
+#include "controller/run_priv.h"
 #include "controller/sweep/bundle.h"
 #include "controller/sweep/drive.h"
 #include "controller/sweep/heard.h"
 #include "controller/sweep/judge.h"
 #include "controller/sweep/observe.h"
 #include "controller/sweep/state.h"
+#include "controller/progress.h"
 #include "controller/sweep/sweeps.h"
 #include "controller/sweep/tournament.h"
 #include "probe/base/mem.h"
@@ -221,6 +223,22 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
     return rc;
 }
 
+static void tell(const struct sweeps *s, uint64_t done, bool is_paused)
+{
+    struct sp_progress_info info = {.stage = "sweeping",
+                                    .done = s->done + done,
+                                    .of = s->of > s->done + done ? s->of : s->done + done,
+                                    .is_sweep = true,
+                                    .is_paused = is_paused};
+    for (size_t i = 0; s->now && i < s->now->nbundles; i++) {
+        info.repeats += s->now->bundles[i].repeats;
+        info.pps += s->now->bundles[i].is_over ? 0 : s->now->bundles[i].rate.now;
+    }
+    if (s->run->tell) {
+        s->run->tell(s->run->tell_arg, &info);
+    }
+}
+
 static void on_setup(void *arg, uint32_t host)
 {
     sp_sweep_send_setup(((struct sweeps *)arg)->now, host);
@@ -238,9 +256,7 @@ static uint64_t on_drive(void *arg, uint64_t now_us)
     uint64_t of;
     uint64_t wait = sp_sweep_drive(s->now, now_us);
     sp_sweep_progress(s->now, &done, &of);
-    if (s->run->on_progress) {
-        s->run->on_progress(s->run->progress_arg, s->done + done, s->of);
-    }
+    tell(s, done, sp_run_is_paused(s->run));
     return wait;
 }
 
@@ -378,7 +394,9 @@ static void count_all(struct sweeps *s)
 {
     for (uint32_t i = 0; i < s->run->plan->nsweeps; i++) {
         const struct sp_plan_sweep *sweep = &s->run->plan->sweeps[i];
-        s->of += (uint64_t)(sweep->denied + sweep->allowed) * passes_for(s, i, false);
+        s->of += s->found[i].is_settled
+                     ? 0
+                     : (uint64_t)(sweep->denied + sweep->allowed) * passes_for(s, i, false);
     }
 }
 

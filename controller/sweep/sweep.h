@@ -16,6 +16,7 @@
 #define SP_CONTROLLER_SWEEP_SWEEP_H
 
 #include "controller/round.h"
+#include "controller/span.h"
 #include "controller/sweep/rate.h"
 #include "probe/base/portset.h"
 #include "probe/sweep.h"
@@ -27,14 +28,6 @@
 /* How often a cell is tried in one pass before it is left as it is. */
 #define SP_VOLLEY_TRIES   10U
 #define SP_SWEEP_ATTEMPTS 2U    /* passes that a negative stands on at least */
-
-/* One observation of neighbouring ports: what the reports make a line of. */
-struct sp_sweep_span {
-    uint16_t lo, hi;
-    struct sp_seen seen;
-    uint8_t grade; /* enum sp_grade */
-    bool injected_link;
-};
 
 /* What a lane's sweeps have shown so far. */
 struct sp_sweep_found {
