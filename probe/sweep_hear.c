@@ -218,27 +218,26 @@ static bool is_rewritten(const struct sp_sweep *sweep, uint16_t pass, uint16_t p
 static void on_first(struct sp_engine *engine, struct sp_sweep *sweep, uint16_t pass,
                      const struct sp_pkt *pkt, uint16_t port, uint32_t iface, bool at_host)
 {
-    const struct sp_sweep_pass *seen = &sweep->passes[pass];
-    bool is_new = !at_host || !has(seen->nic, port); /* the host may translate its own arrivals */
-    bool rewritten = is_new && is_rewritten(sweep, pass, port, pkt);
-    bool beside = (port > 0 && has(seen->nic, (uint16_t)(port - 1))) ||
-                  (port < UINT16_MAX && has(seen->nic, (uint16_t)(port + 1)));
-    bool is_news = !at_host && !has(sweep->expected, port) && !beside;
-    if (rewritten && !has(sweep->rewritten, port)) {
+    if (at_host) {
+        /* In which shape it came is the interface's to say: the host may translate its own. */
+        sp_engine_sweep_reply(engine, sweep, pass, pkt, port);
+        return;
+    }
+    const struct sp_portset *nic = sweep->passes[pass].nic;
+    bool beside = (port > 0 && has(nic, (uint16_t)(port - 1))) ||
+                  (port < UINT16_MAX && has(nic, (uint16_t)(port + 1)));
+    bool is_news = !beside && !has(sweep->expected, port);
+    bool rewritten = is_rewritten(sweep, pass, port, pkt) && !has(sweep->rewritten, port);
+    if (rewritten) {
         sp_engine_mark(engine, &sweep->rewritten, port);
-    } else {
-        rewritten = false;
     }
     if (is_news || rewritten) {
-        const struct sp_rec_seen told = seen_of(engine, at_host ? SP_SEEN_HOST : SP_SEEN_NIC, pkt,
-                                                (uint16_t)(sweep->order.block + pass), port, iface);
+        const struct sp_rec_seen told =
+            seen_of(engine, SP_SEEN_NIC, pkt, (uint16_t)(sweep->order.block + pass), port, iface);
         bool sampled = is_news && sp_engine_sample(engine, SP_SAMPLE_NEWS, &told);
         if (rewritten && !sampled) {
             (void)sp_engine_sample(engine, SP_SAMPLE_REWRITTEN, &told);
         }
-    }
-    if (at_host) {
-        sp_engine_sweep_reply(engine, sweep, pass, pkt, port);
     }
 }
 
