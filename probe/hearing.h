@@ -81,6 +81,12 @@ struct sp_hearing {
     struct sp_rec_health told;
 };
 
+/* NULL is the empty set. */
+static inline bool sp_in_set(const struct sp_portset *set, uint16_t port)
+{
+    return set && sp_portset_has(set, port);
+}
+
 /* Makes it when it is not there; without memory NULL, and absence proves nothing any more. */
 struct sp_hearing *sp_engine_hearing(struct sp_engine *engine);
 void sp_hearing_free(struct sp_sweeps *sweeps);
@@ -90,6 +96,13 @@ bool sp_engine_sample(struct sp_engine *engine, enum sp_sample_kind kind,
                       const struct sp_rec_seen *seen);
 /* A set bit by bit; without memory absence proves nothing any more. */
 void sp_engine_mark(struct sp_engine *engine, struct sp_portset **set, uint16_t port);
+/* One set per sweep: made with the first; NULL without memory. */
+struct sp_portset **sp_engine_set_of(struct sp_engine *engine, struct sp_portset ***by_sweep,
+                                     size_t row);
+static inline bool sp_in_row(struct sp_portset *const *by_sweep, size_t row, uint16_t port)
+{
+    return by_sweep && sp_in_set(by_sweep[row], port);
+}
 /* A reply may be due to what passed the host's INPUT rules. */
 void sp_engine_sweep_reply(struct sp_engine *engine, const struct sp_sweep *sweep, uint16_t pass,
                            const struct sp_pkt *pkt, uint16_t port);

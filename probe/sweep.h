@@ -143,7 +143,8 @@ bool sp_engine_sweep_arrival(struct sp_engine *engine, const struct sp_technique
 bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_technique *tech,
                          const struct sp_pkt *pkt, uint16_t block, uint16_t port);
 bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt);
-/* Crafts the replies that are due; returns when to come again, UINT64_MAX when nothing is left. */
+/* sweep_reply.c: crafts the replies that are due; returns when to come again, UINT64_MAX when
+ * nothing is left. */
 uint64_t sp_engine_sweep_replies(struct sp_engine *engine, uint64_t now_us);
 
 /* sweep_tell.c: what is told while it goes on (returns when to come again), and at COLLECT. */

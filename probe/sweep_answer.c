@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Sweeps and what is answered to them: at the sender what comes back, at the receiver what leaves,
- * and the replies that it crafts where the host gives none.
+ * Sweeps and what is answered to them: at the sender what comes back, at the receiver what leaves.
  *
  * An answer says which sweep it belongs to by both addresses, the protocol and the port that the
  * sender chose; the other port is the swept one. A table finds the sweep by these. Its rows are the
  * controller's orders alone, so no packet makes a chain long. */
-#include <errno.h>
 #include <string.h>
 
-#include "probe/base/clock.h"
 #include "probe/base/mem.h"
 #include "probe/hearing.h"
 
@@ -18,11 +15,6 @@ enum role {
     ROLE_CAME,     /* a sweep to this receiver; port: the sender's, 0 = any */
     ROLE_BEAT,     /* a guard of this sender's; port: its target's */
 };
-
-static bool has(const struct sp_portset *set, uint16_t port)
-{
-    return set && sp_portset_has(set, port);
-}
 
 static uint8_t proto_of(const struct sp_technique *tech, uint8_t family)
 {
@@ -330,7 +322,7 @@ bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
     struct sp_sweep *sweep = &sweeps->sweeps[tuple->row];
     uint8_t answer = SP_ANSWER_NONE;
     if (sp_sweep_sport(&sweep->order, tuple->pass, ends.dport) == ends.sport &&
-        has(sweep->send, ends.dport)) {
+        sp_in_set(sweep->send, ends.dport)) {
         answer = answer_of(engine, sweep, tuple->pass, &ends, pkt);
     }
     if (answer == SP_ANSWER_NONE) {
@@ -346,26 +338,12 @@ bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
 
 /* ---- at the receiver ---- */
 
-static struct sp_portset **set_of(struct sp_engine *engine, struct sp_portset ***by_sweep,
-                                  size_t row)
-{
-    if (!*by_sweep) {
-        *by_sweep = sp_calloc(engine->sweeps.nsweeps, sizeof(**by_sweep));
-    }
-    return *by_sweep ? &(*by_sweep)[row] : NULL;
-}
-
-static bool has_row(struct sp_portset *const *by_sweep, size_t row, uint16_t port)
-{
-    return by_sweep && has(by_sweep[row], port);
-}
-
 /* Did this port arrive in a pass, and is this the answer to it? */
 static uint8_t left_for(const struct sp_engine *engine, const struct sp_sweep *sweep, uint16_t pass,
                         const struct ends *ends, const struct sp_pkt *pkt)
 {
     const struct sp_sweep_pass *seen = &sweep->passes[pass];
-    return has(seen->nic, ends->dport) || has(seen->host, ends->dport)
+    return sp_in_set(seen->nic, ends->dport) || sp_in_set(seen->host, ends->dport)
                ? answer_of(engine, sweep, pass, ends, pkt)
                : SP_ANSWER_NONE;
 }
@@ -396,14 +374,16 @@ static bool on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     if (answer == SP_ANSWER_NONE) {
         return false;
     }
-    if (!has(sweep->egress, ends.dport) && hearing->replies_kept < SP_REPLIES_KEPT) {
+    if (!sp_in_set(sweep->egress, ends.dport) && hearing->replies_kept < SP_REPLIES_KEPT) {
         hearing->replies_kept++;
         sp_engine_keep(engine, SP_KEPT_REPLY, (uint16_t)(sweep->order.block + pass), ends.dport);
     }
     sp_engine_mark(engine, &sweep->egress, ends.dport);
-    bool own = answer != SP_ANSWER_CRAFTED && !has_row(hearing->crafted, tuple->row, ends.dport) &&
+    bool own = answer != SP_ANSWER_CRAFTED &&
+               !sp_in_row(hearing->crafted, tuple->row, ends.dport) &&
                sp_answer_strength(answer) > sp_answer_strength(SP_ANSWER_CRAFTED);
-    struct sp_portset **served = own ? set_of(engine, &hearing->served, tuple->row) : NULL;
+    struct sp_portset **served =
+        own ? sp_engine_set_of(engine, &hearing->served, tuple->row) : NULL;
     if (served) {
         sp_engine_mark(engine, served, ends.dport);
     }
@@ -426,93 +406,4 @@ bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_technique *te
         return true;
     }
     return on_egress(engine, pkt);
-}
-
-/* ---- crafted replies ---- */
-
-static bool grow_ring(struct sp_hearing *hearing)
-{
-    size_t cap = hearing->cap_replies ? 2 * hearing->cap_replies : 256;
-    struct sp_sweep_reply *replies =
-        cap <= SP_SWEEP_REPLIES_MAX ? sp_calloc(cap, sizeof(*replies)) : NULL;
-    if (!replies) {
-        return false;
-    }
-    for (size_t i = 0; i < hearing->nreplies; i++) {
-        replies[i] = hearing->replies[(hearing->first_reply + i) % hearing->cap_replies];
-    }
-    sp_free(hearing->replies);
-    hearing->replies = replies;
-    hearing->cap_replies = cap;
-    hearing->first_reply = 0;
-    return true;
-}
-
-void sp_engine_sweep_reply(struct sp_engine *engine, const struct sp_sweep *sweep, uint16_t pass,
-                           const struct sp_pkt *pkt, uint16_t port)
-{
-    if ((sweep->order.flags & SP_BLOCK_REPLY) == 0 || !sweep->tech->reply ||
-        !has(sweep->expected, port)) {
-        return;
-    }
-    struct sp_hearing *hearing = sp_engine_hearing(engine);
-    if (!hearing || (hearing->nreplies == hearing->cap_replies && !grow_ring(hearing))) {
-        engine->batch.untagged_overflow = true; /* a way back that works may look broken */
-        return;
-    }
-    hearing->replies[(hearing->first_reply + hearing->nreplies++) % hearing->cap_replies] =
-        (struct sp_sweep_reply){.sweep = (uint16_t)(sweep - engine->sweeps.sweeps),
-                                .pass = pass,
-                                .port = port,
-                                .sport = pkt->sport,
-                                .dport = pkt->dport,
-                                .src = pkt->src,
-                                .dst = pkt->dst,
-                                .due_us = sp_mono_us() + SP_REPLY_AFTER_US};
-}
-
-static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
-{
-    struct sp_engine *engine = io->arg;
-    /* Replies always take the host's own way: they stand in for what its stack would send. */
-    static const struct sp_block raw = {.first = 0};
-    return sp_engine_is_target(engine, &spec->dst) ? sp_engine_emit(engine, &raw, spec) : EACCES;
-}
-
-static void craft(struct sp_engine *engine, struct sp_hearing *hearing,
-                  const struct sp_sweep_reply *reply, uint64_t now_us)
-{
-    const struct sp_sweep *sweep = &engine->sweeps.sweeps[reply->sweep];
-    struct sp_tech_io io = {.keys = &engine->keys, .now_us = now_us, .emit = emit, .arg = engine};
-    const struct sp_flow flow = {.src = reply->src,
-                                 .dst = reply->dst,
-                                 .block = (uint16_t)(sweep->order.block + reply->pass),
-                                 .port = reply->port,
-                                 .sport = reply->sport,
-                                 .dport = reply->dport};
-    struct sp_portset **crafted = set_of(engine, &hearing->crafted, reply->sweep);
-    if (crafted && sweep->tech->reply(&flow, &io) == 0) {
-        sp_engine_mark(engine, crafted, reply->port);
-    }
-}
-
-uint64_t sp_engine_sweep_replies(struct sp_engine *engine, uint64_t now_us)
-{
-    struct sp_hearing *hearing = engine->sweeps.hearing;
-    /* Bounded, so that captured packets are read in between. */
-    for (int i = 0; i < 64 && hearing && hearing->nreplies > 0; i++) {
-        const struct sp_sweep_reply *reply = &hearing->replies[hearing->first_reply];
-        if (reply->due_us > now_us) {
-            return reply->due_us;
-        }
-        if (!has_row(hearing->served, reply->sweep, reply->port)) {
-            if (!sp_engine_may_send(engine)) {
-                return sp_engine_token_at(engine, now_us);
-            }
-            craft(engine, hearing, reply, now_us);
-        }
-        hearing->first_reply = (hearing->first_reply + 1) % hearing->cap_replies;
-        hearing->nreplies--;
-    }
-    return hearing && hearing->nreplies > 0 ? now_us : UINT64_MAX;
 }

@@ -56,9 +56,13 @@ void sp_engine_mark(struct sp_engine *engine, struct sp_portset **set, uint16_t 
     }
 }
 
-static bool has(const struct sp_portset *set, uint16_t port)
+struct sp_portset **sp_engine_set_of(struct sp_engine *engine, struct sp_portset ***by_sweep,
+                                     size_t row)
 {
-    return set && sp_portset_has(set, port);
+    if (!*by_sweep) {
+        *by_sweep = sp_calloc(engine->sweeps.nsweeps, sizeof(**by_sweep));
+    }
+    return *by_sweep ? &(*by_sweep)[row] : NULL;
 }
 
 /* ---- samples ---- */
@@ -151,7 +155,7 @@ static bool on_unknown(struct sp_engine *engine, uint16_t block, uint16_t port)
 static void on_stray(struct sp_engine *engine, struct sp_sweep *sweep, const struct sp_pkt *pkt,
                      uint16_t block, uint16_t port, uint32_t iface)
 {
-    if (has(sweep->stray, port)) {
+    if (sp_in_set(sweep->stray, port)) {
         return;
     }
     sp_engine_mark(engine, &sweep->stray, port);
@@ -165,7 +169,7 @@ void sp_engine_beat(struct sp_engine *engine, struct sp_guard *guard, enum sp_he
                     uint16_t beat)
 {
     struct sp_hearing *hearing = sp_engine_hearing(engine);
-    if (!hearing || has(guard->seen[kind], beat)) {
+    if (!hearing || sp_in_set(guard->seen[kind], beat)) {
         return;
     }
     sp_engine_mark(engine, &guard->seen[kind], beat);
@@ -218,27 +222,26 @@ static bool is_rewritten(const struct sp_sweep *sweep, uint16_t pass, uint16_t p
 static void on_first(struct sp_engine *engine, struct sp_sweep *sweep, uint16_t pass,
                      const struct sp_pkt *pkt, uint16_t port, uint32_t iface, bool at_host)
 {
-    const struct sp_sweep_pass *seen = &sweep->passes[pass];
-    bool is_new = !at_host || !has(seen->nic, port); /* the host may translate its own arrivals */
-    bool rewritten = is_new && is_rewritten(sweep, pass, port, pkt);
-    bool beside = (port > 0 && has(seen->nic, (uint16_t)(port - 1))) ||
-                  (port < UINT16_MAX && has(seen->nic, (uint16_t)(port + 1)));
-    bool is_news = !at_host && !has(sweep->expected, port) && !beside;
-    if (rewritten && !has(sweep->rewritten, port)) {
+    if (at_host) {
+        /* In which shape it came is the interface's to say: the host may translate its own. */
+        sp_engine_sweep_reply(engine, sweep, pass, pkt, port);
+        return;
+    }
+    const struct sp_portset *nic = sweep->passes[pass].nic;
+    bool beside = (port > 0 && sp_in_set(nic, (uint16_t)(port - 1))) ||
+                  (port < UINT16_MAX && sp_in_set(nic, (uint16_t)(port + 1)));
+    bool is_news = !beside && !sp_in_set(sweep->expected, port);
+    bool rewritten = is_rewritten(sweep, pass, port, pkt) && !sp_in_set(sweep->rewritten, port);
+    if (rewritten) {
         sp_engine_mark(engine, &sweep->rewritten, port);
-    } else {
-        rewritten = false;
     }
     if (is_news || rewritten) {
-        const struct sp_rec_seen told = seen_of(engine, at_host ? SP_SEEN_HOST : SP_SEEN_NIC, pkt,
-                                                (uint16_t)(sweep->order.block + pass), port, iface);
+        const struct sp_rec_seen told =
+            seen_of(engine, SP_SEEN_NIC, pkt, (uint16_t)(sweep->order.block + pass), port, iface);
         bool sampled = is_news && sp_engine_sample(engine, SP_SAMPLE_NEWS, &told);
         if (rewritten && !sampled) {
             (void)sp_engine_sample(engine, SP_SAMPLE_REWRITTEN, &told);
         }
-    }
-    if (at_host) {
-        sp_engine_sweep_reply(engine, sweep, pass, pkt, port);
     }
 }
 
@@ -254,7 +257,7 @@ static void on_arrival(struct sp_engine *engine, struct sp_sweep *sweep, uint16_
         return;
     }
     struct sp_portset **set = at_host ? &sweep->passes[pass].host : &sweep->passes[pass].nic;
-    if (!has(*set, port)) {
+    if (!sp_in_set(*set, port)) {
         sp_engine_mark(engine, set, port);
         on_first(engine, sweep, pass, pkt, port, iface, at_host);
     }

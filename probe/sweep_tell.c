@@ -10,6 +10,8 @@
 
 #define SP_HEARD_EVERY_US  5000U
 #define SP_HEALTH_EVERY_US 50000U
+/* The engine ticks every 50 ms when nothing happens: only a longer gap is one. */
+#define SP_GAP_US          60000U
 
 /* ---- while it goes on ---- */
 
@@ -33,7 +35,7 @@ static void tell_health(struct sp_engine *engine, struct sp_hearing *hearing, ui
     const struct sp_rec_health *was = &hearing->told;
     bool worse = is->capture_drops != was->capture_drops ||
                  is->softnet_drops != was->softnet_drops ||
-                 is->longest_gap_us != was->longest_gap_us;
+                 (is->longest_gap_us > SP_GAP_US && is->longest_gap_us != was->longest_gap_us);
     if (worse || (is_due && is->arrived != was->arrived)) {
         hearing->told = record.u.health;
         engine->io.tell(engine->io.arg, &record);
