@@ -75,6 +75,8 @@ void sp_engine_refill(struct sp_engine *engine, uint64_t now);
 uint64_t sp_engine_fire_due(struct sp_engine *engine, uint64_t now);
 /* Takes one packet from the token bucket; false: not now, see sp_engine_token_at(). */
 bool sp_engine_may_send(struct sp_engine *engine);
+/* The rate that both the batch and this probe permit. */
+uint32_t sp_engine_allowed_pps(const struct sp_engine *engine);
 /* When the next packet may be sent. */
 uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us);
 /* By how much a counter of drops grew; unknown (UINT64_MAX) counts as many, never as none. */

@@ -102,6 +102,13 @@ struct sp_engine;
 /* The sweep that holds this block id, and which of its passes; the guard of this id. NULL: none. */
 struct sp_sweep *sp_sweeps_find(const struct sp_sweeps *sweeps, uint16_t block, uint16_t *ret_pass);
 struct sp_guard *sp_sweeps_find_guard(const struct sp_sweeps *sweeps, uint16_t block);
+/* The source port of one packet. No second one: alt_sport 0. */
+static inline uint16_t sp_sweep_sport(const struct sp_rec_sweep *order, uint16_t pass,
+                                      uint16_t port)
+{
+    bool is_alt = order->alt_sport != 0 && port >= order->alt_lo && port <= order->alt_hi;
+    return (uint16_t)((is_alt ? order->alt_sport : order->sport) + pass);
+}
 /* Adds a bit to a set that is made with its first; false when memory is out. */
 bool sp_sweep_mark(struct sp_portset **set, uint16_t port);
 

@@ -92,12 +92,12 @@ void sp_engine_sweep(struct sp_engine *engine, const struct sp_rec_sweep *order)
     struct sp_sweeps *sweeps = &engine->sweeps;
     uint32_t more = order->passes ? order->passes - 1U : 0;
     bool is_sender = (order->flags & SP_BLOCK_SENDER) != 0;
-    bool has_alt = order->alt_lo <= order->alt_hi && order->alt_sport != 0;
     bool ok = order->passes > 0 && order->passes <= SP_SWEEP_PASSES_MAX &&
               sweeps->nsweeps < SP_SWEEPS_MAX && are_free(engine, order->block, order->passes);
     if (ok && is_sender) {
         ok = are_reserved(engine, order->sport, order->sport + more) &&
-             (!has_alt || are_reserved(engine, order->alt_sport, order->alt_sport + more));
+             (order->alt_sport == 0 ||
+              are_reserved(engine, order->alt_sport, order->alt_sport + more));
     }
     if (!ok || sp_grow((void **)&sweeps->sweeps, sweeps->nsweeps, &sweeps->cap_sweeps,
                        sizeof(*sweeps->sweeps)) != 0) {
