@@ -127,14 +127,6 @@ uint64_t sp_engine_volleys(struct sp_engine *engine, uint64_t now_us);
 void sp_engine_volleys_end(struct sp_engine *engine);
 void sp_volleys_free(struct sp_volleys *volleys);
 
-/* From which port a pass is sent to this one. */
-static inline uint16_t sp_sweep_sport(const struct sp_rec_sweep *order, uint16_t pass,
-                                      uint16_t port)
-{
-    bool is_alt = order->alt_sport != 0 && port >= order->alt_lo && port <= order->alt_hi;
-    return (uint16_t)((is_alt ? order->alt_sport : order->sport) + pass);
-}
-
 /* sweep_hear.c, sweep_answer.c: packets. Each returns whether the packet was one of a sweep or a
  * guard (and has been counted), so that nobody else looks at it. tech NULL: it carries no tag. */
 bool sp_engine_sweep_arrival(struct sp_engine *engine, const struct sp_technique *tech,
