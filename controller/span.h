@@ -19,8 +19,8 @@ struct sp_sweep_span {
 };
 
 #define SP_SPANS_MAX    65535U /* of one sweep */
-#define SP_SPAN_BYTES   120U   /* of one, written down */
-#define SP_STATUS_BYTES 57U
+#define SP_SPAN_BYTES   95U    /* of one, written down */
+#define SP_STATUS_BYTES 52U
 
 struct sp_rd;
 /* Appends SP_STATUS_BYTES, SP_SPAN_BYTES. is_run and is_resumed are not kept: what is written down
