@@ -42,6 +42,7 @@ struct sp_run_state {
     const volatile bool *pause_flag; /* nothing new is sent while it is set; may be NULL */
     unsigned attempts_min;           /* passes that a negative must have; 0 = by design */
     struct sp_journal *journal;      /* see controller/journal.h; NULL = none */
+    bool sweep_link;                 /* the bulk of sweeps is injected at the link layer */
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us); /* of the batch that runs */
     void *progress_arg;
     /* Tells who started the run where it stands (controller/progress.h); may be NULL. */
@@ -49,6 +50,7 @@ struct sp_run_state {
     void *tell_arg;
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_host_status *hosts;     /* of the result: model->nhosts */
+    struct sp_sweep_found *swept;     /* by sweep of the plan, NULL = nothing yet */
     struct sp_evidence_run *evidence; /* see controller/evidence.h; NULL = none is wanted */
 };
 

@@ -9,6 +9,8 @@
 #include "controller/evidence.h"
 #include "controller/run_priv.h"
 #include "controller/suspect.h"
+#include "controller/sweep/judge.h"
+#include "controller/sweep/sweeps.h"
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -306,7 +308,7 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
 
 /* ---- verdicts ---- */
 
-static void finish(struct sp_run_state *run, struct sp_result *result)
+static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
@@ -315,6 +317,7 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
         }
     }
     sp_fleet_settle(run->fleet);
+    enum sp_rc rc = run->swept ? sp_sweep_judge(run, run->swept, result) : SP_OK;
     for (uint32_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_session *session = &run->fleet->sessions[h];
         struct sp_host_status *status = &run->hosts[h];
@@ -328,6 +331,7 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
     result->packets_sent = run->packets_sent;
     result->packets_captured = run->packets_captured;
     result->capture_drops = run->capture_drops;
+    return rc;
 }
 
 /* ---- the whole ---- */
@@ -337,7 +341,7 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
 {
     sp_run_leave_services(run);
     give_up_hopeless(run);
-    if (count_settled(run) == run->plan->ntests) {
+    if (count_settled(run) == run->plan->ntests && run->plan->nsweeps == 0) {
         return SP_OK; /* no two ends are left: there is nothing to send */
     }
     enum sp_rc rc =
@@ -349,6 +353,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     rc = sp_round_scout(run, diag);
     if (rc == SP_OK) {
         rc = rounds(run, options, SP_ROUND_DENY, diag);
+    }
+    if (rc == SP_OK) {
+        rc = run->plan->nsweeps > 0 ? sp_sweeps_run(run, &run->swept, diag) : SP_OK;
     }
     if (rc == SP_OK) {
         rc = sp_suspects_run(run, diag);
@@ -395,7 +402,8 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
                                .hosts = result->hosts,
                                .slow = 1,
                                .seed = plan->seed,
-                               .link_injection = options->fleet.link_injection,
+                               .link_injection = options->inject_link,
+                               .sweep_link = options->fleet.link_injection,
                                .stop_flag = options->stop_flag,
                                .pause_flag = options->pause_flag,
                                .attempts_min = options->attempts_min,
@@ -424,7 +432,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
         rc = measure(&run, options, diag);
     }
     if (rc == SP_OK) {
-        finish(&run, result);
+        rc = finish(&run, result);
         struct sp_diag ledger;
         if (sp_ledger_save(run.ledger, &ledger) != SP_OK) {
             (void)fprintf(stderr, "segproof: warning: %s: %s\n", ledger.where, ledger.text);
@@ -437,6 +445,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     sp_ledger_free(run.ledger);
     sp_scouts_release(&run.scouts);
     sp_lanes_release(&run.lanes);
+    sp_sweeps_free(run.swept, plan->nsweeps);
     sp_free(run.tallies);
     sp_free(run.baseline_ttl);
     event_base_free(base);
