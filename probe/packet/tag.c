@@ -91,6 +91,7 @@ struct sp_tag sp_tag_make(const struct sp_tag_keys *keys, uint16_t block, uint16
         .seq = sp_tag_seal(keys, block, port),
         .tsval = (uint32_t)m,
         .ip_id = ip_id ? ip_id : 1,
+        .mac = m,
     };
 }
 
