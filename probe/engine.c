@@ -39,6 +39,7 @@ void sp_engine_free(struct sp_engine *engine)
         end_batch(engine);
         sp_free(engine->dialogs);
         sp_free(engine->standins);
+        sp_sweeps_clear(&engine->sweeps);
         sp_batch_state_release(&engine->batch);
         sp_keep_release(&engine->keep);
         sp_netinfo_release(&engine->net);
@@ -57,7 +58,7 @@ uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us)
     return d > UINT32_MAX ? UINT32_MAX : (uint32_t)d;
 }
 
-static void complain(struct sp_engine *engine, enum sp_error_code code, const char *text)
+void sp_engine_complain(struct sp_engine *engine, enum sp_error_code code, const char *text)
 {
     struct sp_record record = {.type = SP_REC_ERROR};
     record.u.error.code = (uint16_t)code;
@@ -71,12 +72,13 @@ static void complain(struct sp_engine *engine, enum sp_error_code code, const ch
 static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
 {
     if (order->generation != engine->generation) {
-        complain(engine, SP_ERR_IFACE, "the order was for an earlier sensor");
+        sp_engine_complain(engine, SP_ERR_IFACE, "the order was for an earlier sensor");
         return;
     }
     end_batch(engine);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
     sp_batch_state_clear(&engine->batch);
+    sp_sweeps_clear(&engine->sweeps);
     sp_keep_start(&engine->keep, order->keep_bytes);
     engine->order = *order;
     sp_tag_keys_init(&engine->keys, order->key);
@@ -107,7 +109,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
     }
     if (order->attempts == 0 || (uint32_t)order->block + order->attempts > SP_ENGINE_MAX_BLOCKS ||
         sp_batch_add_block(&engine->batch, &block) != SP_OK) {
-        complain(engine, SP_ERR_PROTOCOL, "a block could not be taken");
+        sp_engine_complain(engine, SP_ERR_PROTOCOL, "a block could not be taken");
     }
 }
 
@@ -224,6 +226,29 @@ static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
     return refused;
 }
 
+uint8_t sp_engine_check(struct sp_engine *engine, struct sp_block *block)
+{
+    uint8_t refused = block->refused;
+    if (refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_SENDER) != 0) {
+        refused = check_sender(engine, block);
+    }
+    if (refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
+        /* A backend that sends to its own balancer may get it back: dst is the balancer's. */
+        bool is_both = (block->flags & SP_BLOCK_SENDER) != 0;
+        refused = check_own(engine, is_both ? &block->src : &block->dst);
+    }
+    return refused;
+}
+
+void sp_engine_tell_refused(struct sp_engine *engine, uint16_t block, uint8_t reason)
+{
+    struct sp_record record = {.type = SP_REC_REFUSED};
+    record.u.refused.batch = engine->order.batch;
+    record.u.refused.block = block;
+    record.u.refused.reason = reason;
+    engine->io.tell(engine->io.arg, &record);
+}
+
 /* Every segment to the reserved ports is wanted only where this probe holds conversations. */
 static enum sp_rc start_listening(struct sp_engine *engine)
 {
@@ -257,23 +282,13 @@ static void on_arm(struct sp_engine *engine)
         if (!capture_ok) {
             block->refused = SP_REFUSED_CAPTURE;
         }
-        if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_SENDER) != 0) {
-            block->refused = check_sender(engine, block);
-        }
-        if (block->refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
-            /* A backend that sends to its own balancer may get it back: dst is the balancer's. */
-            bool is_both = (block->flags & SP_BLOCK_SENDER) != 0;
-            block->refused = check_own(engine, is_both ? &block->src : &block->dst);
-        }
+        block->refused = sp_engine_check(engine, block);
         if (block->refused != SP_REFUSED_NONE) {
-            struct sp_record record = {.type = SP_REC_REFUSED};
-            record.u.refused.batch = engine->order.batch;
-            record.u.refused.block = block->first;
-            record.u.refused.reason = block->refused;
-            engine->io.tell(engine->io.arg, &record);
+            sp_engine_tell_refused(engine, block->first, block->refused);
             refusals++;
         }
     }
+    refusals += sp_engine_arm_sweeps(engine, capture_ok);
     sp_engine_stand(engine);
     engine->at_arm = engine->io.counters(engine->io.arg);
     engine->phase = SP_PHASE_ARMED;
@@ -292,8 +307,8 @@ static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
     if (!block || (block->flags & SP_BLOCK_SENDER) == 0 || order->sport < engine->order.sport_lo ||
         order->sport > engine->order.sport_hi ||
         (n && order->at_us < engine->batch.shots[n - 1].at_us) || n >= engine->order.budget) {
-        complain(engine, SP_ERR_PROTOCOL,
-                 "a shot is out of order, of no block, or over the budget");
+        sp_engine_complain(engine, SP_ERR_PROTOCOL,
+                           "a shot is out of order, of no block, or over the budget");
         return;
     }
     if (block->refused != SP_REFUSED_NONE) {
@@ -308,7 +323,7 @@ static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
     uint8_t proto =
         block->dst.family == SP_FAMILY_IPV4 ? block->tech->ip_proto4 : block->tech->ip_proto6;
     if (sp_batch_add_shot(&engine->batch, &shot, proto) != SP_OK) {
-        complain(engine, SP_ERR_INTERNAL, "out of memory for shots");
+        sp_engine_complain(engine, SP_ERR_INTERNAL, "out of memory for shots");
     }
 }
 
@@ -318,8 +333,7 @@ static void on_fire(struct sp_engine *engine)
     engine->phase = SP_PHASE_FIRED;
 }
 
-/* By how much a counter of drops grew; unknown (UINT64_MAX) counts as many, never as none. */
-static uint64_t grown(uint64_t before, uint64_t now)
+uint64_t sp_engine_grown(uint64_t before, uint64_t now)
 {
     return before == UINT64_MAX || now == UINT64_MAX || now < before ? UINT32_MAX : now - before;
 }
@@ -327,7 +341,9 @@ static uint64_t grown(uint64_t before, uint64_t now)
 static void on_collect(struct sp_engine *engine)
 {
     end_batch(engine);
+    sp_engine_volleys_end(engine);
     sp_engine_tell_seen(engine);
+    sp_engine_tell_swept(engine);
     const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
@@ -336,25 +352,30 @@ static void on_collect(struct sp_engine *engine)
         .batch = engine->order.batch,
         .generation = engine->generation,
         .captured = now.captured - at_arm->captured,
-        .capture_drops = grown(at_arm->capture_drops, now.capture_drops),
-        .softnet_drops = grown(at_arm->softnet_drops, now.softnet_drops),
+        .capture_drops = sp_engine_grown(at_arm->capture_drops, now.capture_drops),
+        .softnet_drops = sp_engine_grown(at_arm->softnet_drops, now.softnet_drops),
         .sent = engine->sent,
         .longest_gap_us = engine->longest_gap_us,
         .untagged_overflow = engine->batch.untagged_overflow,
     };
     engine->io.tell(engine->io.arg, &record);
     sp_batch_state_clear(&engine->batch);
+    sp_sweeps_clear(&engine->sweeps);
     engine->phase = SP_PHASE_IDLE;
 }
 
 /* The phases in which an order makes sense, as a bit set. */
 static uint32_t phases_of(uint8_t type)
 {
-    if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_ARM) {
+    if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_ARM ||
+        type == SP_REC_SWEEP || type == SP_REC_MASK || type == SP_REC_GUARD) {
         return 1U << SP_PHASE_SETUP;
     }
     if (type == SP_REC_SHOT || type == SP_REC_FIRE) {
         return 1U << SP_PHASE_ARMED;
+    }
+    if (type == SP_REC_VOLLEY) {
+        return 1U << SP_PHASE_FIRED;
     }
     if (type == SP_REC_WANT) {
         return 1U << SP_PHASE_IDLE;
@@ -372,6 +393,10 @@ static uint32_t batch_of(const struct sp_record *record)
            : record->type == SP_REC_FIRE    ? record->u.fire.batch
            : record->type == SP_REC_COLLECT ? record->u.collect.batch
            : record->type == SP_REC_WANT    ? record->u.want.batch
+           : record->type == SP_REC_SWEEP   ? record->u.sweep.batch
+           : record->type == SP_REC_MASK    ? record->u.mask.batch
+           : record->type == SP_REC_GUARD   ? record->u.guard.batch
+           : record->type == SP_REC_VOLLEY  ? record->u.volley.batch
                                             : 0;
 }
 
@@ -386,7 +411,8 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
     }
     if ((phases_of(record->type) & 1U << engine->phase) == 0 ||
         batch_of(record) != engine->order.batch) {
-        complain(engine, SP_ERR_PROTOCOL, "an order came in the wrong phase or for another batch");
+        sp_engine_complain(engine, SP_ERR_PROTOCOL,
+                           "an order came in the wrong phase or for another batch");
         return;
     }
     if (record->type == SP_REC_BLOCK) {
@@ -403,8 +429,16 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
         on_collect(engine);
     } else if (record->type == SP_REC_WANT) {
         sp_engine_want(engine, &record->u.want);
+    } else if (record->type == SP_REC_SWEEP) {
+        sp_engine_sweep(engine, &record->u.sweep);
+    } else if (record->type == SP_REC_MASK) {
+        sp_engine_mask(engine, &record->u.mask);
+    } else if (record->type == SP_REC_GUARD) {
+        sp_engine_guard(engine, &record->u.guard);
+    } else if (record->type == SP_REC_VOLLEY) {
+        sp_engine_volley(engine, &record->u.volley);
     } else {
-        complain(engine, SP_ERR_PROTOCOL, "not an order");
+        sp_engine_complain(engine, SP_ERR_PROTOCOL, "not an order");
     }
 }
 
@@ -438,9 +472,10 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         end_batch(engine);
         (void)engine->io.listen(engine->io.arg, false, 0, 0);
         sp_batch_state_clear(&engine->batch);
+        sp_sweeps_clear(&engine->sweeps);
         sp_keep_release(&engine->keep);
         engine->phase = SP_PHASE_IDLE;
-        complain(engine, SP_ERR_PROTOCOL, "the batch expired");
+        sp_engine_complain(engine, SP_ERR_PROTOCOL, "the batch expired");
         return UINT64_MAX;
     }
     if (engine->last_tick_us && now - engine->last_tick_us > engine->longest_gap_us) {
@@ -458,6 +493,12 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         next = dialog < next ? dialog : next;
         next = shot < next ? shot : next;
         next = reply < next ? reply : next;
+        uint64_t volley = sp_engine_volleys(engine, now);
+        next = volley < next ? volley : next;
+    }
+    if (sp_engine_is_armed(engine)) {
+        uint64_t heard = sp_engine_tell_heard(engine, now);
+        next = heard < next ? heard : next;
     }
     /* Even an idle engine ticks, so that a gap in its life (a stopped process) is noticed. */
     uint64_t wait = next > now ? next - now : 0;

@@ -10,6 +10,7 @@
 #define SP_PROBE_ENGINE_H
 
 #include "probe/base/table.h"
+#include "probe/packet/burst.h"
 #include "probe/packet/capture.h"
 #include "probe/packet/netlink.h"
 #include "probe/packet/packet.h"
@@ -44,6 +45,10 @@ struct sp_engine_io {
     int (*send_raw)(void *arg, const struct sp_spec *spec, uint32_t iface);
     int (*send_link)(void *arg, const struct sp_spec *spec, uint32_t iface,
                      const uint8_t src_mac[static 6], const uint8_t dst_mac[static 6]);
+    /* Of sweeps: see sp_inject_burst(). */
+    int (*burst)(void *arg, const struct sp_burst_packet *const *packets, size_t n,
+                 size_t *ret_sent);
+    uint64_t (*tx_dropped)(void *arg, uint32_t iface); /* see sp_iface_tx_dropped() */
     bool (*can_link)(void *arg, uint32_t iface);
     enum sp_rc (*netinfo)(void *arg,
                           struct sp_netinfo *ret_info); /* read anew; the engine releases it */

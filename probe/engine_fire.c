@@ -25,7 +25,7 @@ static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t n
     shot->is_sent = 1;
 }
 
-static uint32_t allowed_pps(const struct sp_engine *engine)
+uint32_t sp_engine_allowed_pps(const struct sp_engine *engine)
 {
     uint32_t pps = engine->order.max_pps;
     if (engine->bounds.max_pps && engine->bounds.max_pps < pps) {
@@ -36,7 +36,7 @@ static uint32_t allowed_pps(const struct sp_engine *engine)
 
 void sp_engine_refill(struct sp_engine *engine, uint64_t now)
 {
-    double pps = allowed_pps(engine);
+    double pps = sp_engine_allowed_pps(engine);
     double burst = pps / 50 > 1 ? pps / 50 : 1; /* 20 ms worth */
     engine->tokens += (double)(now - engine->tokens_us) * pps / 1e6;
     engine->tokens = engine->tokens > burst ? burst : engine->tokens;
@@ -54,7 +54,7 @@ bool sp_engine_may_send(struct sp_engine *engine)
 
 uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us)
 {
-    return now_us + 1 + (uint64_t)((1 - engine->tokens) * 1e6 / allowed_pps(engine));
+    return now_us + 1 + (uint64_t)((1 - engine->tokens) * 1e6 / sp_engine_allowed_pps(engine));
 }
 
 /* Sends once more what was not answered and is asked for twice: some firewalls drop the first

@@ -8,6 +8,7 @@
 #include "probe/batch.h"
 #include "probe/engine.h"
 #include "probe/keep.h"
+#include "probe/sweep.h"
 
 /* How long the receiver waits for the host's own answer before it crafts one: longer than the
  * capture takes to show it, short enough for the reply to be back before the drain ends. */
@@ -52,7 +53,15 @@ struct sp_engine {
     struct sp_keep keep;               /* packets of the batch that may be asked for */
     const struct sp_captured *at_hand; /* while it is looked at; else NULL */
     unsigned neighbour_waits;          /* bounded waiting for link-layer addresses at ARM */
+    struct sp_sweeps sweeps;           /* of the batch */
 };
+
+/* Tells an ERROR record. */
+void sp_engine_complain(struct sp_engine *engine, enum sp_error_code code, const char *text);
+/* What ARM checks of whoever sends or receives: enum sp_refusal. Fills in the interface, link-layer
+ * addresses and the next hop. */
+uint8_t sp_engine_check(struct sp_engine *engine, struct sp_block *block);
+void sp_engine_tell_refused(struct sp_engine *engine, uint16_t block, uint8_t reason);
 
 /* May packets go there at all? */
 bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr);
@@ -66,8 +75,12 @@ void sp_engine_refill(struct sp_engine *engine, uint64_t now);
 uint64_t sp_engine_fire_due(struct sp_engine *engine, uint64_t now);
 /* Takes one packet from the token bucket; false: not now, see sp_engine_token_at(). */
 bool sp_engine_may_send(struct sp_engine *engine);
+/* The rate that both the batch and this probe permit. */
+uint32_t sp_engine_allowed_pps(const struct sp_engine *engine);
 /* When the next packet may be sent. */
 uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us);
+/* By how much a counter of drops grew; unknown (UINT64_MAX) counts as many, never as none. */
+uint64_t sp_engine_grown(uint64_t before, uint64_t now);
 /* Time since FIRE (since ARM before it), as it goes into records. */
 uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us);
 /* Crafts the replies that are due. Returns when the next one is due, UINT64_MAX for none. */

@@ -66,6 +66,17 @@ static int send_link(void *arg, const struct sp_spec *spec, uint32_t iface,
     return sp_inject_link(((struct sensor *)arg)->injector, spec, iface, src_mac, dst_mac);
 }
 
+static int burst(void *arg, const struct sp_burst_packet *const *packets, size_t n,
+                 size_t *ret_sent)
+{
+    return sp_inject_burst(((struct sensor *)arg)->injector, packets, n, ret_sent);
+}
+
+static uint64_t tx_dropped(void *arg, uint32_t iface)
+{
+    return sp_iface_tx_dropped(((struct sensor *)arg)->netlink, iface);
+}
+
 static bool can_link(void *arg, uint32_t iface)
 {
     return sp_injector_has_link(((struct sensor *)arg)->injector, iface);
@@ -380,6 +391,20 @@ static void flush(struct sensor *s)
     }
 }
 
+/* Timers to the microsecond: the pace of packets stands on them. */
+static struct event_base *new_base(void)
+{
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+    if (config && event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER) == 0) {
+        base = event_base_new_with_config(config);
+    }
+    if (config) {
+        event_config_free(config);
+    }
+    return base;
+}
+
 int sp_role_sensor(const struct sp_probe_options *options)
 {
     static const struct sp_stream_ops stream_ops = {.on_record = on_order, .on_end = on_end};
@@ -394,6 +419,8 @@ int sp_role_sensor(const struct sp_probe_options *options)
         .tell = tell,
         .send_raw = send_raw,
         .send_link = send_link,
+        .burst = burst,
+        .tx_dropped = tx_dropped,
         .can_link = can_link,
         .netinfo = read_netinfo,
         .route = get_route,
@@ -405,7 +432,7 @@ int sp_role_sensor(const struct sp_probe_options *options)
         .stand = stand,
         .unstand = unstand,
     };
-    s.base = event_base_new();
+    s.base = new_base();
     if (!s.base ||
         sp_stream_new(s.base, SP_ROLE_FD, SP_ROLE_FD, &stream_ops, &s, &s.stream) != SP_OK) {
         release(&s);

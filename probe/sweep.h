@@ -18,6 +18,8 @@
 #ifndef SP_PROBE_SWEEP_H
 #define SP_PROBE_SWEEP_H
 
+#include <stdbool.h>
+
 #include "probe/base/portset.h"
 #include "probe/techniques/technique.h"
 #include "probe/wire/record.h"
@@ -90,9 +92,9 @@ struct sp_sweeps {
     size_t nguards, cap_guards;
     uint16_t *by_id; /* 65536, made with the first of either; see the two functions below */
     struct sp_volleys *volleys;
-    uint64_t arrived;   /* packets of sweeps that came to this receiver */
-    uint64_t health_us; /* when HEALTH was told last */
-    bool is_health_news;
+    uint64_t arrived;           /* packets of sweeps that came to this receiver */
+    uint64_t health_us;         /* when HEALTH was told last */
+    struct sp_hearing *hearing; /* owned; what the witnesses keep beside: probe/hearing.h */
 };
 
 struct sp_engine;
@@ -100,6 +102,13 @@ struct sp_engine;
 /* The sweep that holds this block id, and which of its passes; the guard of this id. NULL: none. */
 struct sp_sweep *sp_sweeps_find(const struct sp_sweeps *sweeps, uint16_t block, uint16_t *ret_pass);
 struct sp_guard *sp_sweeps_find_guard(const struct sp_sweeps *sweeps, uint16_t block);
+/* The source port of one packet. No second one: alt_sport 0. */
+static inline uint16_t sp_sweep_sport(const struct sp_rec_sweep *order, uint16_t pass,
+                                      uint16_t port)
+{
+    bool is_alt = order->alt_sport != 0 && port >= order->alt_lo && port <= order->alt_hi;
+    return (uint16_t)((is_alt ? order->alt_sport : order->sport) + pass);
+}
 /* Adds a bit to a set that is made with its first; false when memory is out. */
 bool sp_sweep_mark(struct sp_portset **set, uint16_t port);
 
@@ -114,14 +123,21 @@ void sp_sweeps_clear(struct sp_sweeps *sweeps);
  * nothing is left. */
 void sp_engine_volley(struct sp_engine *engine, const struct sp_rec_volley *order);
 uint64_t sp_engine_volleys(struct sp_engine *engine, uint64_t now_us);
+/* Tells the volleys that are not over as cut off (ECANCELED); nothing more is sent. */
+void sp_engine_volleys_end(struct sp_engine *engine);
+void sp_volleys_free(struct sp_volleys *volleys);
 
-/* sweep_hear.c: packets. Each returns whether the packet was one of a sweep or a guard (and has
- * been counted), so that nobody else looks at it. */
-bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_pkt *pkt);
-bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt);
+/* sweep_hear.c, sweep_answer.c: packets. Each returns whether the packet was one of a sweep or a
+ * guard (and has been counted), so that nobody else looks at it. tech NULL: it carries no tag. */
 bool sp_engine_sweep_arrival(struct sp_engine *engine, const struct sp_technique *tech,
                              const struct sp_pkt *pkt, uint16_t block, uint16_t port,
                              uint32_t iface, bool at_host);
+bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_technique *tech,
+                         const struct sp_pkt *pkt, uint16_t block, uint16_t port);
+bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt);
+/* sweep_reply.c: crafts the replies that are due; returns when to come again, UINT64_MAX when
+ * nothing is left. */
+uint64_t sp_engine_sweep_replies(struct sp_engine *engine, uint64_t now_us);
 
 /* sweep_tell.c: what is told while it goes on (returns when to come again), and at COLLECT. */
 uint64_t sp_engine_tell_heard(struct sp_engine *engine, uint64_t now_us);

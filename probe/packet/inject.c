@@ -13,6 +13,7 @@
 struct link_handle {
     uint32_t iface;
     libnet_t *l;
+    libnet_t *bulk; /* for bursts: past the queueing discipline and our own capture */
 };
 
 struct sp_injector {
@@ -47,13 +48,53 @@ static libnet_t *open_context(int type, const char *device, enum sp_rc *ret_rc,
     return l;
 }
 
-/* libnet's link socket is bound to every protocol and nobody reads it; a filter keeps it from
- * filling. */
-static void mute(int fd)
+/* libnet's link socket hears every protocol on every interface and nobody reads it: each packet of
+ * this host, in or out, would be shown to it. It is bound to one interface and a protocol that is
+ * nobody's (IEEE 802 local experimental), and a filter keeps it from filling. What a packet goes
+ * out as is said with each. */
+static int mute(int fd, uint32_t iface)
 {
     struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
     const struct sock_fprog program = {1, drop};
+    const struct sockaddr_ll nobody = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(0x88b5), .sll_ifindex = (int)iface};
     (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+    return bind(fd, (const struct sockaddr *)&nobody, sizeof(nobody));
+}
+
+static libnet_t *open_link(const struct sp_iface *iface, bool is_bulk, enum sp_rc *ret_rc,
+                           struct sp_diag *diag)
+{
+    int on = 1;
+    libnet_t *l = open_context(LIBNET_LINK, iface->name, ret_rc, diag);
+    if (l && (mute(libnet_getfd(l), iface->index) != 0 ||
+              (is_bulk && setsockopt(libnet_getfd(l), SOL_PACKET, PACKET_QDISC_BYPASS, &on,
+                                     sizeof(on)) != 0))) {
+        *ret_rc = sp_fail_errno(diag, "injection", "cannot set a link handle up");
+        libnet_destroy(l);
+        return NULL;
+    }
+    return l;
+}
+
+/* libnet raises the send buffer as far as it may. As large as any other it holds a sender back
+ * before the queues behind it overflow; and what they drop all the same is told (ENOBUFS), which
+ * RECVERR asks for. Nothing else comes by it: no ICMP error is for a socket of protocol 255. */
+static void tame(int fd, bool is_ipv4)
+{
+    int size = 0;
+    int on = 1;
+    socklen_t len = sizeof(size);
+    int plain = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (plain >= 0 && getsockopt(plain, SOL_SOCKET, SO_SNDBUF, &size, &len) == 0) {
+        size /= 2; /* the kernel doubles what it is told */
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    }
+    if (plain >= 0) {
+        (void)close(plain);
+    }
+    (void)setsockopt(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_RECVERR : IPV6_RECVERR,
+                     &on, sizeof(on));
 }
 
 static enum sp_rc open_links(struct sp_injector *injector, const struct sp_netinfo *info,
@@ -69,12 +110,13 @@ static enum sp_rc open_links(struct sp_injector *injector, const struct sp_netin
         if (!iface->is_up || !iface->is_ethernet) {
             continue;
         }
-        libnet_t *l = open_context(LIBNET_LINK, iface->name, &rc, diag);
-        if (!l) {
+        struct link_handle *link = &injector->links[injector->nlinks++];
+        link->iface = iface->index;
+        link->l = open_link(iface, false, &rc, diag);
+        link->bulk = link->l ? open_link(iface, true, &rc, diag) : NULL;
+        if (!link->bulk) {
             return rc;
         }
-        mute(libnet_getfd(l));
-        injector->links[injector->nlinks++] = (struct link_handle){iface->index, l};
     }
     return SP_OK;
 }
@@ -89,10 +131,14 @@ enum sp_rc sp_injector_open(const struct sp_netinfo *info, bool with_link,
     }
     injector->raw4 = open_context(LIBNET_RAW4, NULL, &rc, diag);
     if (injector->raw4) {
+        tame(libnet_getfd(injector->raw4), true);
         int probe6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
         if (probe6 >= 0) {
             (void)close(probe6);
             injector->raw6 = open_context(LIBNET_RAW6, NULL, &rc, diag);
+            if (injector->raw6) {
+                tame(libnet_getfd(injector->raw6), false);
+            }
         }
     }
     if (rc == SP_OK && with_link) {
@@ -118,7 +164,12 @@ void sp_injector_free(struct sp_injector *injector)
         libnet_destroy(injector->raw6);
     }
     for (size_t i = 0; i < injector->nlinks; i++) {
-        libnet_destroy(injector->links[i].l);
+        if (injector->links[i].l) {
+            libnet_destroy(injector->links[i].l);
+        }
+        if (injector->links[i].bulk) {
+            libnet_destroy(injector->links[i].bulk);
+        }
     }
     sp_free(injector->links);
     sp_free(injector);
@@ -137,6 +188,21 @@ static libnet_t *find_link(const struct sp_injector *injector, uint32_t iface)
 bool sp_injector_has_link(const struct sp_injector *injector, uint32_t iface)
 {
     return find_link(injector, iface) != NULL;
+}
+
+int sp_injector_burst_fd(const struct sp_injector *injector, bool is_link, uint8_t family,
+                         uint32_t iface)
+{
+    if (!is_link) {
+        libnet_t *l = family == SP_FAMILY_IPV4 ? injector->raw4 : injector->raw6;
+        return l ? libnet_getfd(l) : -1;
+    }
+    for (size_t i = 0; i < injector->nlinks; i++) {
+        if (injector->links[i].iface == iface) {
+            return libnet_getfd(injector->links[i].bulk);
+        }
+    }
+    return -1;
 }
 
 /* A full send queue is waited out for a moment; every other refusal is the caller's to know. */

@@ -274,6 +274,29 @@ enum sp_rc sp_netinfo_read(int fd, struct sp_netinfo *ret_info, struct sp_diag *
     return SP_OK;
 }
 
+static enum sp_rc on_stats(const struct nlmsghdr *msg, void *arg)
+{
+    size_t left;
+    const struct rtattr *first = first_attr(msg, sizeof(struct ifinfomsg), &left);
+    const struct rtattr *stats =
+        msg->nlmsg_type == RTM_NEWLINK ? find_attr(first, left, IFLA_STATS64) : NULL;
+    struct rtnl_link_stats64 counts;
+    if (!stats || RTA_PAYLOAD(stats) < offsetof(struct rtnl_link_stats64, multicast)) {
+        return SP_E_NOTFOUND;
+    }
+    memcpy(&counts, attr_data(stats), offsetof(struct rtnl_link_stats64, multicast));
+    *(uint64_t *)arg = counts.tx_dropped;
+    return SP_OK;
+}
+
+uint64_t sp_iface_tx_dropped(int fd, uint32_t iface)
+{
+    uint64_t dropped = UINT64_MAX;
+    struct request req = new_request(RTM_GETLINK, 0, sizeof(struct ifinfomsg));
+    req.body.link.ifi_index = (int)iface;
+    return ask(fd, &req, on_stats, &dropped, NULL) == SP_OK ? dropped : UINT64_MAX;
+}
+
 void sp_netinfo_release(struct sp_netinfo *info)
 {
     sp_free(info->ifaces);

@@ -55,6 +55,10 @@ void sp_netinfo_release(struct sp_netinfo *info);
 const struct sp_own *sp_netinfo_find(const struct sp_netinfo *info, const struct sp_addr *addr);
 const struct sp_iface *sp_netinfo_iface(const struct sp_netinfo *info, uint32_t index);
 
+/* Packets that were to leave by an interface and that it dropped, by its own count; UINT64_MAX:
+ * unknown. */
+uint64_t sp_iface_tx_dropped(int fd, uint32_t iface);
+
 /* SP_E_NOTFOUND when the kernel has no route. */
 enum sp_rc sp_route_get(int fd, const struct sp_addr *src, const struct sp_addr *dst,
                         struct sp_route *ret_route, struct sp_diag *diag) SP_MUST_CHECK;

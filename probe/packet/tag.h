@@ -34,6 +34,7 @@ struct sp_tag {
     uint32_t seq;   /* c */
     uint32_t tsval; /* low half of m */
     uint16_t ip_id; /* from m, never 0 (the kernel would fill in its own) */
+    uint64_t mac;   /* m of a probe's packet, as the payload tag carries it */
 };
 
 void sp_tag_keys_init(struct sp_tag_keys *keys, const uint8_t key[static 32]);

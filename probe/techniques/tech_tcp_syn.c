@@ -6,27 +6,35 @@
  * IPv4 ID. */
 #include "probe/techniques/technique.h"
 
-static int start(const struct sp_flow *flow, struct sp_tech_io *io)
+static void spec(const struct sp_tag_keys *keys, const struct sp_flow *flow, uint64_t now_us,
+                 struct sp_spec *ret_spec)
 {
-    struct sp_tag tag = sp_tag_make(io->keys, flow->block, flow->port);
-    struct sp_spec spec = {
+    struct sp_tag tag = sp_tag_make(keys, flow->block, flow->port);
+    (void)now_us;
+    *ret_spec = (struct sp_spec){
         .src = flow->src,
         .dst = flow->dst,
         .ip_proto = SP_IPPROTO_TCP,
         .ip_id = tag.ip_id,
         .sport = flow->sport,
-        .dport = flow->port,
+        .dport = sp_flow_wire_port(flow),
         .seq = tag.seq,
         .tcp_flags = SP_TCP_SYN,
         .tcp_options = true,
         .tsval = tag.tsval,
     };
-    return io->emit(io, &spec);
+}
+
+static int start(const struct sp_flow *flow, struct sp_tech_io *io)
+{
+    struct sp_spec packet;
+    spec(io->keys, flow, io->now_us, &packet);
+    return io->emit(io, &packet);
 }
 
 static uint16_t wire_dport(const struct sp_flow *flow)
 {
-    return flow->port;
+    return sp_flow_wire_port(flow);
 }
 
 static bool match(const struct sp_tag_keys *keys, const struct sp_pkt *pkt, uint16_t *ret_block,
@@ -77,6 +85,7 @@ const struct sp_technique sp_tech_tcp_syn = {
     .ip_proto4 = SP_IPPROTO_TCP,
     .ip_proto6 = SP_IPPROTO_TCP,
     .start = start,
+    .spec = spec,
     .wire_dport = wire_dport,
     .match = match,
     .answer = answer,

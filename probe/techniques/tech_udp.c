@@ -5,37 +5,41 @@
  * and only explains. */
 #include "probe/techniques/technique.h"
 
-static int emit(const struct sp_addr *src, const struct sp_addr *dst, uint16_t sport,
-                uint16_t dport, const struct sp_flow *flow, enum sp_tag_kind kind,
-                struct sp_tech_io *io)
+static void fill(const struct sp_tag_keys *keys, const struct sp_flow *flow, enum sp_tag_kind kind,
+                 uint64_t now_us, struct sp_spec *out)
 {
-    struct sp_spec spec = {
-        .src = *src,
-        .dst = *dst,
-        .ip_proto = SP_IPPROTO_UDP,
-        .sport = sport,
-        .dport = dport,
-        .ip_id = sp_tag_make(io->keys, flow->block, flow->port).ip_id,
-        .payload_len = SP_TAG_BYTES,
-    };
-    sp_tag_write(io->keys, flow->block, flow->port, kind, io->now_us, spec.payload);
-    return io->emit(io, &spec);
+    out->ip_proto = SP_IPPROTO_UDP;
+    out->ip_id = sp_tag_make(keys, flow->block, flow->port).ip_id;
+    out->payload_len = SP_TAG_BYTES;
+    sp_tag_write(keys, flow->block, flow->port, kind, now_us, out->payload);
+}
+
+static void spec(const struct sp_tag_keys *keys, const struct sp_flow *flow, uint64_t now_us,
+                 struct sp_spec *ret_spec)
+{
+    *ret_spec = (struct sp_spec){
+        .src = flow->src, .dst = flow->dst, .sport = flow->sport, .dport = sp_flow_wire_port(flow)};
+    fill(keys, flow, SP_TAG_PROBE, now_us, ret_spec);
 }
 
 static int start(const struct sp_flow *flow, struct sp_tech_io *io)
 {
-    return emit(&flow->src, &flow->dst, flow->sport, flow->port, flow, SP_TAG_PROBE, io);
+    struct sp_spec packet;
+    spec(io->keys, flow, io->now_us, &packet);
+    return io->emit(io, &packet);
 }
 
 static int reply(const struct sp_flow *arrival, struct sp_tech_io *io)
 {
-    return emit(&arrival->dst, &arrival->src, arrival->dport, arrival->sport, arrival, SP_TAG_REPLY,
-                io);
+    struct sp_spec packet = {
+        .src = arrival->dst, .dst = arrival->src, .sport = arrival->dport, .dport = arrival->sport};
+    fill(io->keys, arrival, SP_TAG_REPLY, io->now_us, &packet);
+    return io->emit(io, &packet);
 }
 
 static uint16_t wire_dport(const struct sp_flow *flow)
 {
-    return flow->port;
+    return sp_flow_wire_port(flow);
 }
 
 static bool match(const struct sp_tag_keys *keys, const struct sp_pkt *pkt, uint16_t *ret_block,
@@ -66,7 +70,7 @@ static bool quoted(const struct sp_tag_keys *keys, const struct sp_flow *flow,
                    const struct sp_pkt *pkt)
 {
     (void)keys;
-    return pkt->quoted.dport == flow->port && pkt->quoted.sport == flow->sport;
+    return pkt->quoted.dport == sp_flow_wire_port(flow) && pkt->quoted.sport == flow->sport;
 }
 
 const struct sp_technique sp_tech_udp = {
@@ -74,6 +78,7 @@ const struct sp_technique sp_tech_udp = {
     .ip_proto4 = SP_IPPROTO_UDP,
     .ip_proto6 = SP_IPPROTO_UDP,
     .start = start,
+    .spec = spec,
     .wire_dport = wire_dport,
     .match = match,
     .answer = answer,

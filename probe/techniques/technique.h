@@ -21,7 +21,14 @@ struct sp_flow {
     uint16_t block, port; /* what the tag carries */
     uint16_t sport;       /* reserved source port (ICMP echo: the identifier) */
     uint16_t dport;       /* of an arrival: on the wire, where a translation may have changed it */
+    uint16_t wire_port;   /* of a beat: what it is sent to; 0 = port */
 };
+
+/* The destination port that a flow is sent to. */
+static inline uint16_t sp_flow_wire_port(const struct sp_flow *flow)
+{
+    return flow->wire_port ? flow->wire_port : flow->port;
+}
 
 /* What a technique may do while it runs. */
 struct sp_tech_io {
@@ -57,6 +64,10 @@ struct sp_technique {
     uint8_t ip_proto4, ip_proto6; /* the outer protocol of its packets */
     /* Emits the packets of a flow; 0, or the errno of the first that was refused. */
     int (*start)(const struct sp_flow *flow, struct sp_tech_io *io);
+    /* The one packet that start() emits, for the template of a sweep; NULL: it cannot sweep. Its
+     * tag stands where packet/template.h says. */
+    void (*spec)(const struct sp_tag_keys *keys, const struct sp_flow *flow, uint64_t now_us,
+                 struct sp_spec *ret_spec);
     /* Destination port on the wire (ICMP echo: the sequence number): with sport it finds the flow
      * of an answer. */
     uint16_t (*wire_dport)(const struct sp_flow *flow);

@@ -19,7 +19,8 @@ SENT, LEFT, ANSWER, NIC, HOST, EGRESS, STRAY, UNTAGGED = range(8)
 ANSWERS = ("none", "syn_ack", "data", "echo", "crafted", "rst", "unreachable")
 WINDOW_ZERO, TTL_CHANGED, DATA_ACKED = 1, 2, 4
 KEY = bytes(range(32))
-_SIZES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "key32": "32s", "addr": "17s"}
+_SIZES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "key32": "32s",
+          "raw64": "64s", "addr": "17s"}
 
 
 def _read_header():
@@ -61,7 +62,7 @@ def _unpack_addr(raw):
 def encode(name, **values):
     out = []
     for kind, field in FIELDS[name]:
-        value = values.pop(field, b"" if kind.startswith(("text", "key")) else
+        value = values.pop(field, b"" if kind.startswith(("text", "key", "raw")) else
                            "" if kind == "addr" else 0)
         if kind == "addr":
             value = _pack_addr(value)
@@ -89,10 +90,10 @@ def decode(data):
 class Probe:
     """One probe in a namespace of the world. Every record it tells is kept in .told."""
 
-    def __init__(self, world, host, hazard="A", targets=("10.0.0.0/8", "fd00::/8"), wrap=()):
+    def __init__(self, world, host, hazard="A", targets=("10.0.0.0/8", "fd00::/8"), wrap=(), max_pps=100000):
         self.lab, self.host, self.told = world.lab, host, []
         key, _, value = world.mark.partition("=")
-        argv = [*wrap, PROBE, "--stdio", "--max-pps=100000", f"--hazard={hazard}",
+        argv = [*wrap, PROBE, "--stdio", f"--max-pps={max_pps}", f"--hazard={hazard}",
                 "--link-injection", *(f"--allow-target={t}" for t in targets)]
         self.lab.commit()
         self.child = subprocess.Popen(["ip", "netns", "exec", self.lab.ns(host), *argv],

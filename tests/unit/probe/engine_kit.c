@@ -52,6 +52,45 @@ static int send_link(void *arg, const struct sp_spec *spec, uint32_t iface,
     return keep(arg, spec, iface, true);
 }
 
+static int burst(void *arg, const struct sp_burst_packet *const *packets, size_t n,
+                 size_t *ret_sent)
+{
+    struct kit *kit = arg;
+    *ret_sent = 0;
+    assert_in_range(n, 1, SP_BURST_MAX);
+    kit->bursts++;
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_burst_packet *packet = packets[i];
+        assert_true(sp_burst_same_way(packet->to, packets[0]->to));
+        if (kit->burst_room == 0 && kit->is_burst_bound) {
+            return kit->burst_errno;
+        }
+        kit->burst_room -= kit->burst_room > 0;
+        size_t skip = packet->to->is_link ? 14 : 0;
+        struct sp_pkt pkt;
+        assert_true(sp_pkt_parse(packet->bytes + skip, packet->len - skip, &pkt));
+        assert_true(kit_checksums_ok(packet->bytes + skip, packet->len - skip));
+        if (kit->refuse_port && pkt.dport == kit->refuse_port) {
+            return kit->refuse_errno;
+        }
+        (*ret_sent)++;
+        if (kit->nburst < KIT_BURST) {
+            kit->burst[kit->nburst++] = (struct kit_burst){.pkt = pkt,
+                                                           .is_link = packet->to->is_link,
+                                                           .sent_before = kit->nsent,
+                                                           .at_us = kit_now_us};
+        }
+        kit->burst_total++;
+    }
+    return 0;
+}
+
+static uint64_t tx_dropped(void *arg, uint32_t iface)
+{
+    assert_int_equal(iface, 2);
+    return ((struct kit *)arg)->tx_dropped;
+}
+
 static bool can_link(void *arg, uint32_t iface)
 {
     return !((struct kit *)arg)->no_link && iface == 2;
@@ -168,6 +207,8 @@ void kit_restart(struct kit *kit, uint32_t generation)
                                     .tell = tell,
                                     .send_raw = send_raw,
                                     .send_link = send_link,
+                                    .burst = burst,
+                                    .tx_dropped = tx_dropped,
                                     .can_link = can_link,
                                     .netinfo = netinfo,
                                     .route = route,

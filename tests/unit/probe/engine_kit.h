@@ -12,12 +12,21 @@
 #include "probe/engine.h"
 #include "tests/unit/packet/packet_kit.h"
 
-#define KIT_RECORDS 8192
+#define KIT_RECORDS 32768
 #define KIT_SENDS   8192
+#define KIT_BURST   16384
 #define KIT_ME      "10.0.0.1"
 #define KIT_ME6     "fd00::1"
 #define KIT_PEER    "10.0.0.2"
 #define KIT_PEER6   "fd00::2"
+
+/* One packet of a burst. */
+struct kit_burst {
+    struct sp_pkt pkt; /* its payload is gone */
+    bool is_link;
+    size_t sent_before; /* packets that went the ordinary way before it */
+    uint64_t at_us;
+};
 
 struct kit {
     struct sp_engine *engine;
@@ -33,6 +42,14 @@ struct kit {
     } sent[KIT_SENDS];
     size_t nsent;
     int send_errno; /* what every send returns */
+    struct kit_burst burst[KIT_BURST];
+    size_t nburst, burst_total, bursts;
+    bool is_burst_bound; /* only burst_room packets more, then burst_errno */
+    size_t burst_room;
+    int burst_errno;
+    uint16_t refuse_port; /* packets of bursts to it: refuse_errno */
+    int refuse_errno;
+    uint64_t tx_dropped;
     bool no_netinfo, no_listen, no_route, no_gateway, no_link, no_neighbour, eth1_down, eth0_xdp;
     bool is_listening;
     unsigned listens;
