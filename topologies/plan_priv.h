@@ -165,10 +165,9 @@ struct sp_load {
     uint32_t point;  /* index into model->enforcements: what stands between them, or SP_NONE */
     uint32_t passes; /* the most of its sweeps */
     uint64_t packets;
-    uint32_t round; /* filled by sp_sweep_seconds() */
 };
 
-/* Sorts the loads. */
+/* Sorts the loads, of which there is one per ordered pair of hosts. */
 enum sp_rc sp_sweep_seconds(const struct sp_model *model, struct sp_load *loads, size_t n,
                             uint64_t *ret_seconds) SP_MUST_CHECK;
 

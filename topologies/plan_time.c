@@ -2,71 +2,69 @@
  *
  * How long the sweeps of a plan take, at the rates that the topology allows.
  *
- * Sweeps run in rounds of a tournament: of n hosts, host i sends to host i + r (mod n) in round r,
- * so that each sends to one and receives from one other; rounds 1 .. n - 1 hold every ordered pair.
- * A round begins when the one before has ended, and takes
+ * Sweeps run in the rounds of a tournament (tournament.h), in each of which a host sends to one and
+ * receives from one other. A round begins when the one before has ended, and takes
  *
- *     T(r) = max over its senders of  packets / min(rate of sender, rate of receiver)
- *            and over its enforcement points of  packets of all senders through it / max_rate
- *     time of round r = max(T(r), (P - 1) seconds + T(r) / P)     P passes, a second apart
+ *     T = the longest of  packets / min(rate of sender, rate of receiver)     per sender
+ *         and of  packets of all senders through it / max_rate                per enforcement point
+ *     max(T, (P - 1) seconds + T / P)                              P passes, a second apart
  *
- * and all of them their sum. What a round costs besides (orders, draining, results) is not in it.
- */
+ * All of them together are the sum. What a round costs besides (orders, draining, results, volleys
+ * that are sent again) is not in it. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "probe/base/mem.h"
 #include "topologies/plan_priv.h"
+#include "topologies/tournament.h"
+
+static int by_hosts(const void *pa, const void *pb)
+{
+    const struct sp_load *a = pa, *b = pb;
+    if (a->from != b->from) {
+        return a->from < b->from ? -1 : 1;
+    }
+    return (a->to > b->to) - (a->to < b->to);
+}
 
 struct clock {
     const struct sp_model *model;
-    uint32_t *number;  /* of a host among the n that take part */
-    uint64_t *through; /* packets of this round, per enforcement point */
-    uint32_t n;
+    const struct sp_load *loads; /* by hosts */
+    size_t n;
+    struct sp_match *matches; /* by round */
+    uint64_t *through;        /* packets of this round, per enforcement point */
 };
 
-/* Hosts that take part get numbers in their order. */
-static void number_hosts(struct clock *clock, const struct sp_load *loads, size_t n)
+static const struct sp_load *load_of(const struct clock *clock, const struct sp_match *match)
 {
-    for (size_t i = 0; i < n; i++) {
-        clock->number[loads[i].from] = clock->number[loads[i].to] = 1;
-    }
-    for (size_t h = 0; h < clock->model->nhosts; h++) {
-        clock->number[h] = clock->number[h] ? clock->n++ : 0;
-    }
+    const struct sp_load key = {.from = match->from, .to = match->to};
+    return bsearch(&key, clock->loads, clock->n, sizeof(key), by_hosts);
 }
 
-static int by_round(const void *pa, const void *pb)
-{
-    const struct sp_load *a = pa, *b = pb;
-    return (a->round > b->round) - (a->round < b->round);
-}
-
-static double round_seconds(struct clock *clock, const struct sp_load *loads, size_t n)
+/* The matches first .. end - 1 are one round. */
+static double round_seconds(const struct clock *clock, size_t first, size_t end)
 {
     const struct sp_model *model = clock->model;
     double longest = 0;
     uint32_t passes = 1;
-    for (size_t i = 0; i < n; i++) {
-        const struct sp_load *load = &loads[i];
+    for (size_t i = first; i < end; i++) {
+        const struct sp_load *load = load_of(clock, &clock->matches[i]);
         uint32_t out = sp_model_host_rate(model, load->from);
         uint32_t in = sp_model_host_rate(model, load->to);
         double need = (double)load->packets / (out < in ? out : in);
         longest = need > longest ? need : longest;
         passes = load->passes > passes ? load->passes : passes;
-        if (load->point != SP_NONE) {
-            clock->through[load->point] += load->packets;
+        if (load->point != SP_NONE && model->enforcements[load->point].max_rate > 0) {
+            uint64_t *through = &clock->through[load->point];
+            *through += load->packets;
+            need = (double)*through / model->enforcements[load->point].max_rate;
+            longest = need > longest ? need : longest;
         }
     }
-    for (size_t i = 0; i < n; i++) {
-        uint32_t rate =
-            loads[i].point != SP_NONE ? model->enforcements[loads[i].point].max_rate : 0;
-        double need = rate > 0 ? (double)clock->through[loads[i].point] / rate : 0;
-        longest = need > longest ? need : longest;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (loads[i].point != SP_NONE) {
-            clock->through[loads[i].point] = 0;
+    for (size_t i = first; i < end; i++) {
+        const struct sp_load *load = load_of(clock, &clock->matches[i]);
+        if (load->point != SP_NONE) {
+            clock->through[load->point] = 0;
         }
     }
     double apart = (passes - 1) + longest / passes;
@@ -76,33 +74,31 @@ static double round_seconds(struct clock *clock, const struct sp_load *loads, si
 enum sp_rc sp_sweep_seconds(const struct sp_model *model, struct sp_load *loads, size_t n,
                             uint64_t *ret_seconds)
 {
-    struct clock clock = {.model = model};
+    struct clock clock = {.model = model, .loads = loads, .n = n};
+    uint32_t rounds = 0;
     double sum = 0;
     *ret_seconds = 0;
     if (n == 0) {
         return SP_OK;
     }
-    clock.number = sp_calloc(model->nhosts, sizeof(*clock.number));
+    qsort(loads, n, sizeof(*loads), by_hosts);
+    clock.matches = sp_calloc(n, sizeof(*clock.matches));
     clock.through = sp_calloc(model->nenforcements, sizeof(*clock.through));
-    if (!clock.number || !clock.through) {
-        sp_free(clock.number);
-        sp_free(clock.through);
-        return SP_E_NOMEM;
+    enum sp_rc rc = clock.matches && clock.through ? SP_OK : SP_E_NOMEM;
+    for (size_t i = 0; rc == SP_OK && i < n; i++) {
+        clock.matches[i] = (struct sp_match){.from = loads[i].from, .to = loads[i].to};
     }
-    number_hosts(&clock, loads, n);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t from = clock.number[loads[i].from], to = clock.number[loads[i].to];
-        loads[i].round = (to + clock.n - from) % clock.n;
+    if (rc == SP_OK) {
+        rc = sp_tournament(clock.matches, n, model->nhosts, &rounds);
     }
-    qsort(loads, n, sizeof(*loads), by_round);
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && loads[end].round == loads[i].round;) {
+    for (size_t i = 0, end; rc == SP_OK && i < n; i = end) {
+        for (end = i + 1; end < n && clock.matches[end].round == clock.matches[i].round;) {
             end++;
         }
-        sum += round_seconds(&clock, loads + i, end - i);
+        sum += round_seconds(&clock, i, end);
     }
-    sp_free(clock.number);
+    sp_free(clock.matches);
     sp_free(clock.through);
     *ret_seconds = (uint64_t)ceil(sum);
-    return SP_OK;
+    return rc;
 }

@@ -15,8 +15,8 @@
 #include "controller/sweep/observe.h"
 #include "controller/sweep/state.h"
 #include "controller/sweep/sweeps.h"
-#include "controller/sweep/tournament.h"
 #include "probe/base/mem.h"
+#include "topologies/tournament.h"
 
 /* Batches that ask a lane, the first among them. */
 #define SP_SWEEP_BATCHES 4U

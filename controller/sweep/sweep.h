@@ -4,7 +4,6 @@
  * and for the run that starts it.
  *
  *   sweep.c        the rounds: which lanes, which batch, what is asked again
- *   tournament.c   who sends to whom in which round
  *   bundle.c       what one sender sends to one receiver: masks, guards, ids, the numbers of ports
  *   drive.c        volleys while the batch runs: which, how fast, what is repeated
  *   rate.c         how fast

@@ -349,6 +349,29 @@ static void time_follows_the_tournament(void **state)
     sp_mb_free(m);
 }
 
+/* Pairs of hosts that have nothing to do with each other are swept at the same time. */
+static void what_can_run_at_once_does(void **state)
+{
+    (void)state;
+    struct sp_model *m = islands(20);
+    struct sp_load loads[20];
+    uint64_t seconds = 0;
+    m->limits.max_rate = 1000;
+    for (uint32_t i = 0; i < 20; i++) {
+        loads[i] = (struct sp_load){
+            .from = i, .to = 19 - i, .point = SP_NONE, .packets = 10000, .passes = 2};
+    }
+    assert_int_equal(sp_sweep_seconds(m, loads, 20, &seconds), SP_OK);
+    assert_in_range(seconds, 10, 20);   /* one round, or two */
+    for (uint32_t i = 0; i < 19; i++) { /* one host that all others send to */
+        loads[i] =
+            (struct sp_load){.from = i, .to = 19, .point = SP_NONE, .packets = 10000, .passes = 2};
+    }
+    assert_int_equal(sp_sweep_seconds(m, loads, 19, &seconds), SP_OK);
+    assert_int_equal(seconds, 190);
+    sp_mb_free(m);
+}
+
 static void a_big_fleet_costs_lanes_not_ports(void **state)
 {
     (void)state;
@@ -431,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_slice_that_is_not_there_is_refused),
         cmocka_unit_test(coverage_counts_what_is_asked),
         cmocka_unit_test(time_follows_the_tournament),
+        cmocka_unit_test(what_can_run_at_once_does),
         cmocka_unit_test(a_big_fleet_costs_lanes_not_ports),
         cmocka_unit_test(the_plan_tells_its_sweeps),
         cmocka_unit_test(source_ports_are_many),

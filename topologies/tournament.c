@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "controller/sweep/tournament.h"
+#include "topologies/tournament.h"
 
 #include <stdlib.h>
 

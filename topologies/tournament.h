@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Rounds in which each host sends to one and receives from one other. Pure. */
-#ifndef SP_CONTROLLER_SWEEP_TOURNAMENT_H
-#define SP_CONTROLLER_SWEEP_TOURNAMENT_H
+ * Rounds in which each host sends to one and receives from one other: how sweeps are run, and what
+ * a plan says they take. Pure. */
+#ifndef SP_TOPOLOGIES_TOURNAMENT_H
+#define SP_TOPOLOGIES_TOURNAMENT_H
 
 #include <stddef.h>
 #include <stdint.h>
