@@ -141,6 +141,20 @@ class Wrong(Case):
         self.wrong(("verify", SHOP, "--json", "--report", "text=-"), "two reports")
         self.wrong(("verify", SHOP, "--report", "json=-", "--report", "text=-"), "two reports")
 
+    def test_plan_of_a_sweep(self):
+        plan = json.loads(run("plan", SHOP, "--depth", "exhaustive", "--json").stdout)
+        sweeps = plan["sweeps"]
+        self.assertGreater(sweeps["lanes"], 0)
+        self.assertGreater(sweeps["denied_ports"], 65535)
+        self.assertGreater(plan["tests"], sweeps["denied_ports"])
+        self.assertNotIn("slice", sweeps)
+        units = {item["unit"] for item in plan["not_tested"]}
+        self.assertEqual(units, {"pairs", "intervals", "ports"})
+        standard = json.loads(run("plan", SHOP, "--json").stdout)
+        self.assertEqual(standard["sweeps"]["lanes"], 0)
+        self.assertLess(standard["coverage"]["denied_ports_swept"], 0.01)
+        self.assertGreater(plan["coverage"]["denied_ports_swept"], 0.5)
+
     def test_twice_is_once(self):
         self.assertEqual(run("help", "-q", "-q").stdout, run("help", "-q").stdout)
         self.assertEqual(run("check", SHOP, "-vv").stdout, run("check", SHOP, "-v").stdout)
