@@ -8,11 +8,14 @@
  * file. */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "probe/base/mem.h"
 #include "reports/escape.h"
 #include "reports/formats/format.h"
 #include "reports/group.h"
+
+#define SP_JUNIT_MESSAGE_PORTS 200U
 
 enum state { STATE_PASS, STATE_FAILURE, STATE_ERROR, STATE_SKIPPED };
 
@@ -145,6 +148,22 @@ static void open_case(struct sp_buf *out, const char *classname)
     sp_buf_str(out, "\" name=\"");
 }
 
+/* A message is shown on one line: of a very long list it has the beginning, and the text below it
+ * all. */
+static void add_head_of_ports(struct sp_buf *out, const char *ports)
+{
+    size_t len = strlen(ports);
+    if (len <= SP_JUNIT_MESSAGE_PORTS) {
+        sp_buf_str(out, ports);
+        return;
+    }
+    for (len = SP_JUNIT_MESSAGE_PORTS; len > 0 && ports[len] != ',';) {
+        len--;
+    }
+    sp_buf_add(out, ports, len);
+    sp_buf_str(out, ",...");
+}
+
 /* Two lines for each finding: its ports and its cause. */
 static void add_failure(struct junit *junit, const struct key *key)
 {
@@ -163,9 +182,11 @@ static void add_failure(struct junit *junit, const struct key *key)
     for (size_t i = lo; i < summary->nfindings && cmp_key(&junit->findings[i].key, key) == 0; i++) {
         const struct sp_finding *f = &summary->findings[junit->findings[i].index];
         if (i == lo) {
-            sp_buf_fmt(junit->out, "\n      <failure type=\"%s\" message=\"%s on %s/%s\">",
+            sp_buf_fmt(junit->out, "\n      <failure type=\"%s\" message=\"%s on %s/",
                        sp_verdict_str(f->verdict), sp_verdict_str(f->verdict),
-                       sp_proto_str(f->proto), f->ports);
+                       sp_proto_str(f->proto));
+            add_head_of_ports(junit->out, f->ports);
+            sp_buf_str(junit->out, "\">");
         }
         sp_buf_fmt(junit->out, "\n%s (%s) on %s/%s, finding %s, declared in ",
                    sp_verdict_str(f->verdict), sp_severity_str(f->severity), sp_proto_str(f->proto),

@@ -422,6 +422,7 @@ static double seconds_for(uint32_t ranges)
     struct sp_summary *summary = summarize(s);
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     assert_int_equal(summary->nfindings, 1);
+    assert_true(strlen(summary->findings[0].ports) > 4 * (size_t)ranges);
     assert_int_equal(summary->findings[0].tests, ranges - 1);
     assert_int_equal(summary->findings[0].cause_kind, SP_CAUSE_TWIN_IPV4);
     sp_summary_free(summary);
@@ -438,6 +439,27 @@ static void test_many_ranges(void **state)
     assert_true(many < 10 * few + 0.5);
 }
 
+static void test_a_long_list_in_junit(void **state)
+{
+    (void)state;
+    struct sp_sample *s = sp_sample_new();
+    struct sp_seen leak = sp_seen_leak();
+    uint32_t pair = sp_sample_pair(s, SAMPLE_WEB_1, SAMPLE_DB_1, V4);
+    sp_sample_judge(s);
+    for (uint16_t port = 1; port < 2000; port = (uint16_t)(port + 2)) {
+        add_range(s, pair, TCP, port, port, DENY, SP_NONE, &leak);
+    }
+    struct sp_buf out;
+    sp_render_sample(s, "junit", NULL, &out);
+    const char *message = strstr(sp_buf_text(&out), "message=\"leak on tcp/1,3,5,");
+    assert_non_null(message);
+    assert_in_range(strcspn(strchr(message, '"') + 1, "\""), 150, 230);
+    assert_non_null(strstr(message, ",...\">"));
+    assert_non_null(strstr(message, ",1997,1999, finding ")); /* all of them below */
+    sp_buf_release(&out);
+    sp_sample_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_how_a_finding_is_repeated),
         cmocka_unit_test(test_evidence_of_a_range),
         cmocka_unit_test(test_many_ranges),
+        cmocka_unit_test(test_a_long_list_in_junit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
