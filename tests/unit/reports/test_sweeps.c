@@ -439,6 +439,52 @@ static void test_many_ranges(void **state)
     assert_true(many < 10 * few + 0.5);
 }
 
+/* Every allocation fails once; nothing leaks, and nothing half made is handed out. */
+static void test_out_of_memory(void **state)
+{
+    (void)state;
+    static const char *const formats[] = {"text", "json", "junit"};
+    struct sp_sample *s = sp_sample_swept();
+    struct sp_summary *summary = NULL;
+    enum sp_rc rc = SP_E_NOMEM;
+    for (size_t n = 1; rc != SP_OK; n++) {
+        (void)sp_mem_fail_at(n, 0);
+        rc = sp_summary_new(s->result, &summary);
+        (void)sp_mem_fail_at(0, 0);
+        assert_true(rc == SP_OK || rc == SP_E_NOMEM);
+        assert_true(n < 10000);
+    }
+    for (size_t f = 0; f < SP_ARRAY_LEN(formats); f++) {
+        rc = SP_E_NOMEM;
+        for (size_t n = 1; rc != SP_OK; n++) {
+            struct sp_buf out;
+            sp_buf_init(&out, 64U << 20);
+            (void)sp_mem_fail_at(n, 0);
+            rc = sp_format_find(formats[f])->render(summary, NULL, &out);
+            (void)sp_mem_fail_at(0, 0);
+            assert_int_equal(rc, out.rc);
+            assert_true(rc == SP_OK || rc == SP_E_NOMEM);
+            assert_true(n < 100000);
+            sp_buf_release(&out);
+        }
+    }
+    sp_summary_free(summary);
+    sp_sample_free(s);
+    rc = SP_E_NOMEM;
+    for (size_t n = 1; rc != SP_OK; n++) {
+        s = sp_sample_new();
+        (void)sp_sample_sweep(s, SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP);
+        sp_sample_judge(s);
+        assert_int_equal(sp_evidence_new(s->result->ntests, &s->result->evidence), SP_OK);
+        (void)sp_mem_fail_at(n, 0);
+        rc = sp_result_add_unswept(s->result, s->policy, SP_UNSOUND_NOT_SWEPT);
+        (void)sp_mem_fail_at(0, 0);
+        assert_true(rc == SP_OK || rc == SP_E_NOMEM);
+        assert_true(n < 1000);
+        sp_sample_free(s);
+    }
+}
+
 static void test_a_long_list_in_junit(void **state)
 {
     (void)state;
@@ -472,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_evidence_of_a_range),
         cmocka_unit_test(test_many_ranges),
         cmocka_unit_test(test_a_long_list_in_junit),
+        cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "probe/base/buf.h"
+#include "probe/base/mem.h"
 #include "probe/base/portset.h"
 #include "tests/support/model_builder.h"
 #include "tests/support/sp_cmocka.h"
@@ -418,6 +419,34 @@ static void the_plan_tells_its_sweeps(void **state)
     sp_mb_free(m);
 }
 
+static void out_of_memory(void **state)
+{
+    (void)state;
+    struct sp_model *m = ruled_shop();
+    struct sp_plan_options options = {
+        .depth = SP_DEPTH_EXHAUSTIVE, .seed = 7, .slice = {.at = 1, .of = 4}};
+    enum sp_rc rc = SP_E_NOMEM;
+    for (size_t n = 1; rc != SP_OK; n++) {
+        struct sp_policy *policy = NULL;
+        struct sp_plan *plan = NULL;
+        struct sp_portset denied = {0}, allowed = {0};
+        (void)sp_mem_fail_at(n, 0);
+        rc = sp_policy_new(m, &policy);
+        if (rc == SP_OK) {
+            rc = sp_plan_new(policy, m, &options, &plan, NULL);
+        }
+        if (rc == SP_OK) {
+            rc = sp_plan_sweep_ports(plan, m, policy, 0, &denied, &allowed);
+        }
+        (void)sp_mem_fail_at(0, 0);
+        assert_true(rc == SP_OK || rc == SP_E_NOMEM);
+        assert_true(n < 10000);
+        sp_plan_free(plan);
+        sp_policy_free(policy);
+    }
+    sp_mb_free(m);
+}
+
 static void source_ports_are_many(void **state)
 {
     (void)state;
@@ -457,6 +486,7 @@ int main(void)
         cmocka_unit_test(what_can_run_at_once_does),
         cmocka_unit_test(a_big_fleet_costs_lanes_not_ports),
         cmocka_unit_test(the_plan_tells_its_sweeps),
+        cmocka_unit_test(out_of_memory),
         cmocka_unit_test(source_ports_are_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
