@@ -333,8 +333,7 @@ static void on_fire(struct sp_engine *engine)
     engine->phase = SP_PHASE_FIRED;
 }
 
-/* By how much a counter of drops grew; unknown (UINT64_MAX) counts as many, never as none. */
-static uint64_t grown(uint64_t before, uint64_t now)
+uint64_t sp_engine_grown(uint64_t before, uint64_t now)
 {
     return before == UINT64_MAX || now == UINT64_MAX || now < before ? UINT32_MAX : now - before;
 }
@@ -344,6 +343,7 @@ static void on_collect(struct sp_engine *engine)
     end_batch(engine);
     sp_engine_volleys_end(engine);
     sp_engine_tell_seen(engine);
+    sp_engine_tell_swept(engine);
     const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
@@ -352,8 +352,8 @@ static void on_collect(struct sp_engine *engine)
         .batch = engine->order.batch,
         .generation = engine->generation,
         .captured = now.captured - at_arm->captured,
-        .capture_drops = grown(at_arm->capture_drops, now.capture_drops),
-        .softnet_drops = grown(at_arm->softnet_drops, now.softnet_drops),
+        .capture_drops = sp_engine_grown(at_arm->capture_drops, now.capture_drops),
+        .softnet_drops = sp_engine_grown(at_arm->softnet_drops, now.softnet_drops),
         .sent = engine->sent,
         .longest_gap_us = engine->longest_gap_us,
         .untagged_overflow = engine->batch.untagged_overflow,
@@ -495,6 +495,10 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         next = reply < next ? reply : next;
         uint64_t volley = sp_engine_volleys(engine, now);
         next = volley < next ? volley : next;
+    }
+    if (sp_engine_is_armed(engine)) {
+        uint64_t heard = sp_engine_tell_heard(engine, now);
+        next = heard < next ? heard : next;
     }
     /* Even an idle engine ticks, so that a gap in its life (a stopped process) is noticed. */
     uint64_t wait = next > now ? next - now : 0;

@@ -79,6 +79,8 @@ bool sp_engine_may_send(struct sp_engine *engine);
 uint32_t sp_engine_allowed_pps(const struct sp_engine *engine);
 /* When the next packet may be sent. */
 uint64_t sp_engine_token_at(const struct sp_engine *engine, uint64_t now_us);
+/* By how much a counter of drops grew; unknown (UINT64_MAX) counts as many, never as none. */
+uint64_t sp_engine_grown(uint64_t before, uint64_t now);
 /* Time since FIRE (since ARM before it), as it goes into records. */
 uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us);
 /* Crafts the replies that are due. Returns when the next one is due, UINT64_MAX for none. */

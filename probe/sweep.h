@@ -18,6 +18,8 @@
 #ifndef SP_PROBE_SWEEP_H
 #define SP_PROBE_SWEEP_H
 
+#include <stdbool.h>
+
 #include "probe/base/portset.h"
 #include "probe/techniques/technique.h"
 #include "probe/wire/record.h"
@@ -90,9 +92,9 @@ struct sp_sweeps {
     size_t nguards, cap_guards;
     uint16_t *by_id; /* 65536, made with the first of either; see the two functions below */
     struct sp_volleys *volleys;
-    uint64_t arrived;   /* packets of sweeps that came to this receiver */
-    uint64_t health_us; /* when HEALTH was told last */
-    bool is_health_news;
+    uint64_t arrived;           /* packets of sweeps that came to this receiver */
+    uint64_t health_us;         /* when HEALTH was told last */
+    struct sp_hearing *hearing; /* owned; what the witnesses keep beside: probe/hearing.h */
 };
 
 struct sp_engine;
@@ -125,13 +127,17 @@ uint64_t sp_engine_volleys(struct sp_engine *engine, uint64_t now_us);
 void sp_engine_volleys_end(struct sp_engine *engine);
 void sp_volleys_free(struct sp_volleys *volleys);
 
-/* sweep_hear.c: packets. Each returns whether the packet was one of a sweep or a guard (and has
- * been counted), so that nobody else looks at it. */
-bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_pkt *pkt);
-bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt);
+/* sweep_hear.c, sweep_answer.c: packets. Each returns whether the packet was one of a sweep or a
+ * guard (and has been counted), so that nobody else looks at it. tech NULL: it carries no tag. */
 bool sp_engine_sweep_arrival(struct sp_engine *engine, const struct sp_technique *tech,
                              const struct sp_pkt *pkt, uint16_t block, uint16_t port,
                              uint32_t iface, bool at_host);
+bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_technique *tech,
+                         const struct sp_pkt *pkt, uint16_t block, uint16_t port);
+bool sp_engine_sweep_answer(struct sp_engine *engine, const struct sp_pkt *pkt);
+/* sweep_reply.c: crafts the replies that are due; returns when to come again, UINT64_MAX when
+ * nothing is left. */
+uint64_t sp_engine_sweep_replies(struct sp_engine *engine, uint64_t now_us);
 
 /* sweep_tell.c: what is told while it goes on (returns when to come again), and at COLLECT. */
 uint64_t sp_engine_tell_heard(struct sp_engine *engine, uint64_t now_us);

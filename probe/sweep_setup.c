@@ -7,6 +7,7 @@
 
 #include "probe/base/mem.h"
 #include "probe/engine_state.h"
+#include "probe/hearing.h"
 
 #define SP_IDS 65536U
 
@@ -242,6 +243,7 @@ static void release_sweep(struct sp_sweep *sweep)
 
 void sp_sweeps_clear(struct sp_sweeps *sweeps)
 {
+    sp_hearing_free(sweeps);
     for (size_t i = 0; i < sweeps->nsweeps; i++) {
         release_sweep(&sweeps->sweeps[i]);
     }

@@ -9,26 +9,50 @@
 #include "probe/base/clock.h"
 #include "probe/base/proto.h"
 #include "probe/engine_state.h"
+#include "probe/hearing.h"
 
 static uint8_t tech_proto(const struct sp_technique *tech, uint8_t family)
 {
     return family == SP_FAMILY_IPV4 ? tech->ip_proto4 : tech->ip_proto6;
 }
 
-/* A probe packet of this batch? By the outer protocol first, then by the tag. */
+/* Of several techniques that begin with the same packet, the block says whose it is. NULL:
+ * nobody's, or refused. */
+static const struct sp_technique *owner(const struct sp_engine *engine, uint16_t id)
+{
+    uint16_t pass;
+    const struct sp_sweep *sweep = sp_sweeps_find(&engine->sweeps, id, &pass);
+    const struct sp_guard *guard = sweep ? NULL : sp_sweeps_find_guard(&engine->sweeps, id);
+    if (sweep || guard) {
+        return sweep ? sweep->tech : guard->tech;
+    }
+    uint32_t row = sp_batch_find_block(&engine->batch, id);
+    return row == SP_NO_ROW ? NULL : engine->batch.blocks[row].tech;
+}
+
+/* A probe packet of this batch? By the outer protocol first, then by the tag. A sweep's packets are
+ * many and alike: the technique of the last one is tried first. */
 static const struct sp_technique *match(const struct sp_engine *engine, const struct sp_pkt *pkt,
                                         uint16_t *block, uint16_t *port)
 {
-    const struct sp_technique *tech;
+    struct sp_hearing *hearing = engine->sweeps.hearing;
+    const struct sp_technique **likely =
+        hearing ? &hearing->likely[pkt->ip_proto == SP_IPPROTO_TCP] : NULL;
+    const struct sp_technique *tech = likely ? *likely : NULL;
     const struct sp_technique *first = NULL;
+    if (tech && tech_proto(tech, pkt->src.family) == pkt->ip_proto &&
+        tech->match(&engine->keys, pkt, block, port) && owner(engine, *block) == tech) {
+        return tech;
+    }
     for (size_t i = 0; (tech = sp_technique_code(i)) != NULL; i++) {
         if (tech_proto(tech, pkt->src.family) != pkt->ip_proto ||
             !tech->match(&engine->keys, pkt, block, port)) {
             continue;
         }
-        /* Several may begin with the same packet: the block says whose it is. */
-        uint32_t row = sp_batch_find_block(&engine->batch, *block);
-        if (row != SP_NO_ROW && engine->batch.blocks[row].tech == tech) {
+        if (owner(engine, *block) == tech) {
+            if (likely) {
+                *likely = tech;
+            }
             return tech;
         }
         first = first ? first : tech;
@@ -60,13 +84,6 @@ static void conversation(const struct sp_pkt *pkt, bool quoted, uint16_t *ret_sp
     *ret_dport = quoted ? pkt->quoted.dport : icmp ? pkt->echo_seq : pkt->dport;
 }
 
-static bool is_unreachable(const struct sp_pkt *pkt)
-{
-    return pkt->is_icmp_error &&
-           pkt->icmp_type ==
-               (pkt->ip_proto == SP_IPPROTO_ICMP ? SP_ICMP_UNREACHABLE : SP_ICMP6_UNREACHABLE);
-}
-
 /* ---- leaving ---- */
 
 /* An answer of this host to an arrival: seen leaving. In an echo reply both numbers are the
@@ -75,7 +92,7 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
     uint16_t sport;
     uint16_t dport;
-    bool quoted = is_unreachable(pkt);
+    bool quoted = sp_pkt_is_unreachable(pkt);
     conversation(pkt, quoted, &sport, &dport);
     bool icmp = pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6;
     bool as_request = quoted || icmp; /* the numbers stand as in the arrival, not reversed */
@@ -112,11 +129,13 @@ static void keep_talk(struct sp_engine *engine, const struct sp_shot *shot, uint
 
 static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
 {
-    uint16_t block;
-    uint16_t port;
-    struct sp_shot *shot = match(engine, pkt, &block, &port)
-                               ? sp_batch_shot_by_tag(&engine->batch, block, port)
-                               : NULL;
+    uint16_t block = 0;
+    uint16_t port = 0;
+    const struct sp_technique *tech = match(engine, pkt, &block, &port);
+    if (sp_engine_sweep_out(engine, tech, pkt, block, port)) {
+        return;
+    }
+    struct sp_shot *shot = tech ? sp_batch_shot_by_tag(&engine->batch, block, port) : NULL;
     if (shot) {
         if (!shot->has_left) {
             shot->has_left = 1;
@@ -212,7 +231,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
 {
     uint16_t sport;
     uint16_t dport;
-    bool quoted = is_unreachable(pkt);
+    bool quoted = sp_pkt_is_unreachable(pkt);
     conversation(pkt, quoted, &sport, &dport);
     bool icmp = pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6;
     bool as_request = quoted || icmp;
@@ -246,6 +265,13 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
         shot->answer_us = now_us;
     }
     return answer != SP_ANSWER_NONE;
+}
+
+/* No technique takes a bare SYN for an answer, and a sweep sends nothing else. */
+static bool may_answer(const struct sp_pkt *pkt)
+{
+    return pkt->ip_proto != SP_IPPROTO_TCP ||
+           (pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK | SP_TCP_RST)) != SP_TCP_SYN;
 }
 
 /* Our own packet sent back with its ends swapped (an echo service does that): an answer, not an
@@ -298,12 +324,16 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
     }
     /* First: a service that sends our own bytes back is an answer, though it carries a probe's tag.
      */
-    if (on_answer(engine, &pkt, now_us)) {
+    if (may_answer(&pkt) &&
+        (on_answer(engine, &pkt, now_us) || sp_engine_sweep_answer(engine, &pkt))) {
         return;
     }
     uint16_t block;
     uint16_t port;
     const struct sp_technique *tech = match(engine, &pkt, &block, &port);
+    if (tech && sp_engine_sweep_arrival(engine, tech, &pkt, block, port, captured->iface, false)) {
+        return;
+    }
     if (tech && is_reflected(engine, &pkt, block, port)) {
         (void)on_answer(engine, &pkt, now_us);
     } else if (tech) {
@@ -329,7 +359,8 @@ void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t
     }
     const struct sp_technique *tech =
         engine->only_iface && iface != engine->only_iface ? NULL : match(engine, pkt, &id, &port);
-    if (!tech || is_reflected(engine, pkt, id, port)) {
+    if (!tech || sp_engine_sweep_arrival(engine, tech, pkt, id, port, iface, true) ||
+        is_reflected(engine, pkt, id, port)) {
         return;
     }
     uint32_t row = receiving_block(engine, tech, id, pkt);
@@ -376,10 +407,10 @@ static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
 
 uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
 {
+    uint64_t next = sp_engine_sweep_replies(engine, now_us);
     if (engine->replies_due == 0) {
-        return UINT64_MAX;
+        return next;
     }
-    uint64_t next = UINT64_MAX;
     uint32_t since = sp_engine_since(engine, now_us);
     for (size_t i = 0; i < engine->batch.narrivals; i++) {
         struct sp_arrival *a = &engine->batch.arrivals[i];
@@ -393,7 +424,8 @@ uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us)
         }
         bool answered = sp_answer_strength(a->egress) >= sp_answer_strength(SP_ANSWER_CRAFTED);
         if (!answered && !sp_engine_may_send(engine)) {
-            return sp_engine_token_at(engine, now_us);
+            uint64_t at = sp_engine_token_at(engine, now_us);
+            return at < next ? at : next;
         }
         a->reply_pending = 0;
         engine->replies_due--;

@@ -81,6 +81,8 @@ struct sp_pkt {
 /* Parses from the IP header on (RFC 791, 8200, 9293, 768, 792, 4443). Bounds-checked; false when it
  * is not a whole IP + transport header or of another protocol. */
 bool sp_pkt_parse(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
+/* An ICMP or ICMPv6 destination unreachable that quotes a packet? */
+bool sp_pkt_is_unreachable(const struct sp_pkt *pkt);
 /* From the transport header on, for sockets that hide the IP header; the caller gives addresses and
  * protocol in *pkt. */
 bool sp_pkt_parse_transport(const void *bytes, size_t len, struct sp_pkt *pkt);

@@ -240,3 +240,10 @@ bool sp_pkt_parse_transport(const void *bytes, size_t len, struct sp_pkt *pkt)
     sp_rd_init(&rd, bytes, len);
     return parse_transport(&rd, pkt);
 }
+
+bool sp_pkt_is_unreachable(const struct sp_pkt *pkt)
+{
+    return pkt->is_icmp_error &&
+           pkt->icmp_type ==
+               (pkt->ip_proto == SP_IPPROTO_ICMP ? SP_ICMP_UNREACHABLE : SP_ICMP6_UNREACHABLE);
+}

@@ -12,7 +12,7 @@
 #include "probe/engine.h"
 #include "tests/unit/packet/packet_kit.h"
 
-#define KIT_RECORDS 8192
+#define KIT_RECORDS 32768
 #define KIT_SENDS   8192
 #define KIT_BURST   16384
 #define KIT_ME      "10.0.0.1"
