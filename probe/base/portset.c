@@ -74,15 +74,35 @@ void sp_portset_index(const struct sp_portset *set, struct sp_portset_index *ret
         ret_index->before[word] = (uint16_t)n; /* before the last word at most 65472 */
         n += (uint32_t)(bits_up_to_bytes(word_at(set, word)) >> 56);
     }
+    ret_index->count = n;
+}
+
+/* The word that holds the n-th port. Most sets have few holes or are spread evenly: the first guess
+ * is near. */
+static uint32_t find_word(const struct sp_portset_index *index, uint32_t n)
+{
+    const uint32_t words = SP_ARRAY_LEN(index->before);
+    uint32_t word = (uint32_t)((uint64_t)n * words / index->count);
+    for (int i = 0; i < 4; i++) {
+        if (index->before[word] > n) {
+            word--;
+        } else if (word + 1 < words && index->before[word + 1] <= n) {
+            word++;
+        } else {
+            return word;
+        }
+    }
+    word = 0;
+    for (uint32_t step = words / 2; step > 0; step /= 2) {
+        word += index->before[word + step] <= n ? step : 0;
+    }
+    return word;
 }
 
 uint16_t sp_portset_nth(const struct sp_portset *set, const struct sp_portset_index *index,
                         uint32_t n)
 {
-    uint32_t word = 0;
-    for (uint32_t step = SP_ARRAY_LEN(index->before) / 2; step > 0; step /= 2) {
-        word += index->before[word + step] <= n ? step : 0;
-    }
+    uint32_t word = find_word(index, n);
     n -= index->before[word];
     uint64_t bits = word_at(set, word);
     uint64_t sums = bits_up_to_bytes(bits);

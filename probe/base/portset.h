@@ -43,6 +43,7 @@ uint32_t sp_portset_next(const struct sp_portset *set, uint32_t from);
 bool sp_portset_chunk_is_empty(const struct sp_portset *set, uint16_t chunk);
 /* How many ports of the set come before each 64th; of a set that does not change any more. */
 struct sp_portset_index {
+    uint32_t count;
     uint16_t before[SP_PORTSET_PORTS / 64];
 };
 void sp_portset_index(const struct sp_portset *set, struct sp_portset_index *ret_index);
