@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The sender of sweeps by itself: packets a second beside a bare blaster's (blast.c), alternated in
-the same run, on a veth whose far end drops what comes; and how exactly it keeps a pace, by the far
-end's own count. Prints a table and never fails on a number.
+the same run, on a veth whose far end drops what comes; what a packet costs (bench_send.c, callgrind);
+and how exactly it keeps a pace, by the far end's own count. Prints a table and never fails on a number.
 
     bench_send.py [FOLDER-OF-PROGRAMS]     as root; default build/release/bin"""
 import json
 import os
+import shutil
 import statistics
 import sys
+import tempfile
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BIN = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else f"{ROOT}/build/release/bin"
@@ -104,6 +106,28 @@ def rates(world):
         print(f"  {name:42}{a / 1e3:8.0f}{b / 1e3:9.0f}{a / b:7.2f}", flush=True)
 
 
+def costs(world):
+    """What a packet costs user space, counted by callgrind, and the kernel, by its clock."""
+    world.lab.nft("b", "table netdev sink\ndelete table netdev sink\n" + DROP)
+    program = os.path.join(os.path.dirname(BIN), "tests", "bench_send")
+    print(f"{'send loop, of a packet':30}{'instructions':>13}{'user ns':>9}{'kernel ns':>11}")
+    for family, technique in (("ipv4", "tcp_syn"), ("ipv4", "udp"), ("ipv6", "tcp_syn")):
+        argv = [program, *ADDR[family], technique]
+        runs = [json.loads(world.lab.run("a", [*argv, "300000"], check=True).stdout)
+                for _ in range(ROUNDS)]
+        count = "no valgrind"
+        if shutil.which("valgrind"):
+            with tempfile.TemporaryDirectory() as folder:
+                out = world.lab.run("a", [
+                    "valgrind", "--tool=callgrind", "--toggle-collect=sp_engine_tick",
+                    f"--callgrind-out-file={folder}/out", *argv, "40960"], check=True, timeout=120)
+            collected = next(l for l in out.stderr.splitlines() if "Collected" in l)
+            count = f"{int(collected.split()[-1]) / 40960:.0f}"
+        user, system = (statistics.median(r[key] for r in runs) for key in ("user_ns", "system_ns"))
+        print(f"  {technique + ', ' + family + ', link':28}{count:>13}{user:9.0f}{system:11.0f}",
+              flush=True)
+
+
 def swept(world):
     out = world.lab.run("b", ["nft", "-j", "list", "counters"], check=True).stdout
     return next(c["counter"]["packets"] for c in json.loads(out)["nftables"] if "counter" in c)
@@ -139,6 +163,7 @@ def main():
         for family, tool in (("ipv4", "-4"), ("ipv6", "-6")):
             lab.run("a", ["ping", tool, "-c1", "-W2", ADDR[family][1]])
         rates(world)
+        costs(world)
         pacing(world)
 
 
