@@ -87,9 +87,9 @@ enum sp_rc sp_template_make(const struct sp_spec *spec, const uint8_t *src_mac,
     t.ip = dst_mac ? SP_ETHERNET_BYTES : 0;
     t.transport = (uint16_t)(t.ip + (t.is_ipv4 ? SP_IPV4_BYTES : SP_IPV6_BYTES));
     t.ip_sum = t.is_ipv4 ? (uint16_t)~get16(t.bytes + t.ip + 10) : 0;
-    /* A UDP sum of 0xffff may stand for 0 (RFC 768); both mean the same number here. */
-    uint16_t sum = get16(t.bytes + t.transport + (is_tcp ? SP_TCP_CHECKSUM : SP_UDP_CHECKSUM));
-    t.sum = is_udp && sum == 0xffff ? 0xffff : (uint16_t)~sum;
+    /* A UDP sum of 0xffff may stand for 0 (RFC 768): both are the same number here. */
+    t.sum =
+        (uint16_t)~get16(t.bytes + t.transport + (is_tcp ? SP_TCP_CHECKSUM : SP_UDP_CHECKSUM));
     *ret_template = t;
     return SP_OK;
 }
