@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The receiver of sweeps over real sockets: everything that arrives becomes a bit, however fast it
+comes; what is lost on the way into the probe is counted and told before the beats that follow it;
+foreign traffic and a stopped process change neither. The sender is a probe too.
+
+Run: python3 tests/netns/test_sweep_hear.py (root; says skipped where the machine cannot do it)."""
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+from harness import Case, World  # noqa: E402
+from probes import LINK, RECEIVER, SENDER, Probe  # noqa: E402
+
+SEND, EXPECTED = 0, 2
+S_NIC, S_HOST, S_EGRESS, S_REWRITTEN, S_STRAY, S_ANSWER, S_REFUSED = range(7)
+H_LEFT, H_NIC, H_HOST = range(3)
+REPLY = 8
+CLOSED = """table inet closed {
+    chain in {
+        type filter hook input priority 0; policy drop;
+        tcp dport 22 accept
+    }
+}
+"""
+OPEN = "table inet closed\ndelete table inet closed\n"
+PPS = 300000
+
+
+def chunks(ports):
+    sets = {}
+    for port in ports:
+        bits = sets.setdefault(port // 512, bytearray(64))
+        bits[port % 512 // 8] |= 1 << port % 8
+    return {chunk: bytes(bits) for chunk, bits in sets.items()}
+
+
+def ports_of(records):
+    return {r.chunk * 512 + i for r in records for i in range(512) if r.bits[i // 8] >> i % 8 & 1}
+
+
+def members(pid):
+    """A process and all below it."""
+    found = [pid]
+    for one in found:
+        with open(f"/proc/{one}/task/{one}/children", encoding="ascii") as file:
+            found += [int(child) for child in file.read().split()]
+    return found
+
+
+class Pair:
+    """A sender a and a receiver b of one sweep, with a guard beside it."""
+
+    def __init__(self, world, a, b, technique="tcp_syn", passes=1, ports=range(1, 65536), flags=0,
+                 expected=(), family="ipv4"):
+        self.a, self.b, self.passes, self.total = a, b, passes, len(ports)
+        ends = {"src": world.address("a", family), "dst": world.address("b", family)}
+        for probe, role in ((a, SENDER | LINK), (b, RECEIVER)):
+            probe.batch(max_pps=10000000, budget=10000000)
+            probe.order("sweep", batch=1, block=100, passes=passes, flags=role | flags,
+                        technique=technique, sport=40100, alt_sport=40200, alt_lo=40000,
+                        alt_hi=49999, **ends)
+            for kind, wanted in ((SEND, ports), (EXPECTED, expected)):
+                for chunk, bits in chunks(wanted).items():
+                    probe.order("mask", batch=1, block=100, kind=kind, chunk=chunk, bits=bits)
+            probe.order("guard", batch=1, block=900, flags=role, technique="tcp_syn", port=22,
+                        sport_lo=40900, sport_hi=40999, **ends)
+        assert b.arm() == [] and a.arm() == []
+        b.fire()
+        a.fire()
+        self.serial = 0
+
+    def volleys(self, number, pps=PPS, size=4096):
+        """One pass, volley by volley."""
+        told = []
+        for first in range(0, self.total, size):
+            self.serial += 1
+            self.a.order("volley", batch=1, serial=self.serial, first=first,
+                         count=min(size, self.total - first), pps=pps, order=7, **{"pass": number})
+        for _ in range(0, self.total, size):
+            told.append(self.a.wait("volleyed"))
+        return told
+
+    def end(self, drain=0.3):
+        time.sleep(drain)
+        self.a.collect()
+        return self.b.collect()
+
+    def swept(self, probe, kind, number=0):
+        return ports_of(r for r in probe.told
+                        if r.type == "swept" and r.kind == kind and r.block == 100 + number)
+
+    def beats(self, probe, kind):
+        last = {(r.kind, r.chunk): r for r in probe.told if r.type == "heard"}
+        return ports_of(r for (its, _), r in last.items() if its == kind)
+
+    def health(self):
+        return [r for r in self.b.told if r.type == "health"]
+
+
+class Hearing(Case):
+    @classmethod
+    def build(cls):
+        return World("sh", {"left": ["a", "b"]})
+
+    def setUp(self):
+        self.world.lab.commit()
+        self.close(True)
+
+    def close(self, closed):
+        self.world.lab.nft("b", OPEN + (CLOSED if closed else ""))
+
+    def probes(self):
+        return (Probe(self.world, "a", max_pps=10000000), Probe(self.world, "b", max_pps=10000000))
+
+    def sensor(self, probe):
+        """The process that reads the packets: the one with a packet socket."""
+        for pid in members(probe.child.pid):
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"sensor" in file.read():
+                    return pid
+        raise AssertionError("no sensor")
+
+    def test_everything_that_comes_is_counted(self):
+        """2 s of 300,000 packets a second: every port of every pass, and nothing dropped."""
+        a, b = self.probes()
+        with a, b:
+            pair = Pair(self.world, a, b, passes=9)
+            told = [r for number in range(9) for r in pair.volleys(number)]
+            done = pair.end()
+            seconds = (told[-1].end_us - told[0].start_us) / 1e6
+            rss = [open(f"/proc/{pid}/status").read().split("VmHWM:")[1].split()[0]
+                   for pid in members(b.child.pid)]
+            print(f"\n{9 * 65535} packets in {seconds:.2f} s = {9 * 65535 / seconds:.0f} pps, "
+                  f"drops {done.capture_drops} + {done.softnet_drops}, longest gap "
+                  f"{done.longest_gap_us} us, memory {rss} KiB")
+            lost = 65535 * 9 - sum(len(pair.swept(b, S_NIC, n)) for n in range(9))
+            self.assertEqual(sum(r.sent for r in told), 9 * 65535)
+            self.assertLessEqual(lost, done.capture_drops + done.softnet_drops)
+            if done.capture_drops + done.softnet_drops == 0:
+                self.assertEqual(lost, 0)
+                self.assertEqual(pair.beats(b, H_NIC), set(range(told[-1].last_beat + 1)))
+                self.assertEqual(pair.health()[-1].arrived, 9 * 65535)
+            self.assertEqual(pair.beats(b, H_HOST), pair.beats(b, H_NIC))
+
+
+if __name__ == "__main__":
+    unittest.main()
