@@ -51,6 +51,18 @@ def members(pid):
     return found
 
 
+def status(pid, field):
+    """In KiB."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(file.read().split(field + ":")[1].split()[0])
+
+
+def cpu_ns(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 10 ** 9 // os.sysconf("SC_CLK_TCK")
+
+
 class Pair:
     """A sender a and a receiver b of one sweep, with a guard beside it."""
 
@@ -132,11 +144,12 @@ class Hearing(Case):
             told = [r for number in range(9) for r in pair.volleys(number)]
             done = pair.end()
             seconds = (told[-1].end_us - told[0].start_us) / 1e6
-            rss = [open(f"/proc/{pid}/status").read().split("VmHWM:")[1].split()[0]
-                   for pid in members(b.child.pid)]
+            rss = [status(pid, "VmHWM") for pid in members(b.child.pid)]
+            cpu = [cpu_ns(self.sensor(probe)) // (9 * 65535) for probe in (a, b)]
             print(f"\n{9 * 65535} packets in {seconds:.2f} s = {9 * 65535 / seconds:.0f} pps, "
                   f"drops {done.capture_drops} + {done.softnet_drops}, longest gap "
-                  f"{done.longest_gap_us} us, memory {rss} KiB")
+                  f"{done.longest_gap_us} us, memory {rss} KiB, CPU of sender and receiver {cpu} ns "
+                  "per packet")
             lost = 65535 * 9 - sum(len(pair.swept(b, S_NIC, n)) for n in range(9))
             self.assertEqual(sum(r.sent for r in told), 9 * 65535)
             self.assertLessEqual(lost, done.capture_drops + done.softnet_drops)
@@ -145,6 +158,87 @@ class Hearing(Case):
                 self.assertEqual(pair.beats(b, H_NIC), set(range(told[-1].last_beat + 1)))
                 self.assertEqual(pair.health()[-1].arrived, 9 * 65535)
             self.assertEqual(pair.beats(b, H_HOST), pair.beats(b, H_NIC))
+
+
+    def stopped(self, ms):
+        """A pass while the receiver's sensor is stopped for a while: (collected, lost ports)."""
+        a, b = self.probes()
+        with a, b:
+            pair = Pair(self.world, a, b, passes=2)
+            sensor = self.sensor(b)
+            os.kill(sensor, signal.SIGSTOP)
+            try:
+                told = pair.volleys(0)
+                time.sleep(max(0, ms / 1000 - (told[-1].end_us - told[0].start_us) / 1e6))
+            finally:
+                os.kill(sensor, signal.SIGCONT)
+            done = pair.end()
+            lost = 65535 - len(pair.swept(b, S_NIC))
+            print(f"\nstopped for {ms} ms or more: {lost} of 65535 lost, told drops "
+                  f"{done.capture_drops}, gap {done.longest_gap_us} us, by HEALTH "
+                  f"{pair.health()[-1].capture_drops}, {pair.health()[-1].longest_gap_us} us")
+            self.assertGreaterEqual(done.longest_gap_us, ms * 900)
+            self.assertEqual(pair.health()[-1].longest_gap_us, done.longest_gap_us)
+            self.assertEqual(pair.health()[-1].capture_drops, done.capture_drops)
+            self.assertGreaterEqual(done.capture_drops + done.softnet_drops, lost)
+            return done, lost
+
+    def test_stopped_until_the_ring_is_full(self):
+        """More comes than the ring has room for: it is lost, and that is told."""
+        done, lost = self.stopped(200)
+        self.assertGreater(lost, 0)
+        self.assertGreater(done.capture_drops, 0)
+
+    def test_foreign_traffic(self):
+        """4 MB of others' datagrams a second to one port of the receiver."""
+        flood = ("import socket,sys,time\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
+                 "start=time.time();n=0\n"
+                 "while time.time()-start<3:\n"
+                 "    if n*1000<(time.time()-start)*4e6: s.sendto(b'x'*1000,(sys.argv[1],514)); n+=1\n"
+                 "    else: time.sleep(0.0005)\n"
+                 "print(n)")
+        self.close(False)
+        a, b = self.probes()
+        with a, b:
+            pair = Pair(self.world, a, b, technique="udp", passes=1, flags=REPLY, expected=[53, 54])
+            child = subprocess.Popen(["ip", "netns", "exec", self.world.lab.ns("a"),
+                                      sys.executable, "-c", flood, self.world.v4["b"]],
+                                     stdout=subprocess.PIPE, text=True)
+            told = pair.volleys(0, pps=30000)
+            sent = int(child.communicate(timeout=20)[0])
+            done = pair.end()
+            self.assertEqual(sum(r.sent for r in told), 65535)
+            self.assertEqual(done.untagged_overflow, 0)
+            self.assertEqual((done.capture_drops, done.softnet_drops), (0, 0))
+            self.assertEqual(pair.swept(b, S_NIC), set(range(1, 65536)))
+            self.assertEqual(pair.swept(b, S_HOST), set(range(1, 65536)))
+            foreign = [r for r in b.told if r.type == "seen" and r.kind == 7 and r.port == 514]
+            print(f"\n{sent} foreign datagrams, counted {[r.count for r in foreign]}")
+            self.assertEqual([r.count for r in foreign], [sent])
+            answered = [r for r in a.told if r.type == "answerer" and r.answer == 4]
+            self.assertEqual(len(answered), 1)  # crafted, of one kind
+            crafted = ports_of(r for r in a.told if r.type == "swept" and r.kind == S_ANSWER
+                               and r.detail == answered[0].number)
+            self.assertEqual(crafted, {53, 54})
+
+    def test_answers(self):
+        """An open host: every port answers, the receiver sees it leave and the sender sees it come."""
+        self.close(False)
+        for family in ("ipv4", "ipv6"):
+            a, b = self.probes()
+            with a, b:
+                pair = Pair(self.world, a, b, passes=1, family=family)
+                told = pair.volleys(0, pps=20000)
+                done = pair.end()
+                self.assertEqual(sum(r.sent for r in told), 65535)
+                self.assertEqual((done.capture_drops, done.softnet_drops), (0, 0))
+                everything = set(range(1, 65536))
+                self.assertEqual(pair.swept(b, S_NIC), everything)
+                self.assertEqual(pair.swept(b, S_HOST), everything)
+                self.assertEqual(pair.swept(b, S_EGRESS), everything)
+                self.assertEqual(pair.swept(a, S_ANSWER), everything)
+                self.assertEqual(pair.swept(b, S_REWRITTEN), set())
+                self.assertEqual({r.answer for r in a.told if r.type == "answerer"}, {5})
 
 
 if __name__ == "__main__":
