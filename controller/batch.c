@@ -12,6 +12,8 @@
 #include "probe/base/mem.h"
 #include "probe/techniques/registry.h"
 
+/* A probe forgets a batch that nobody ends; its sweeps may take a day. */
+#define SP_GUEST_LIFETIME_MS 86400000U
 /* How long a probe may take to answer an order before it counts as frozen. */
 #define SP_ANSWER_US       5000000ULL
 #define SP_LAST_WORDS_US   1000000U
@@ -182,7 +184,7 @@ static void turn(struct sp_batch *batch, uint64_t max_us)
     (void)event_base_loopexit(batch->fleet->base, &tv);
     (void)event_base_loop(batch->fleet->base, EVLOOP_ONCE);
     batch->is_stopped = batch->is_stopped || (batch->stop_flag && *batch->stop_flag);
-    if (batch->on_progress && batch->fired_us) {
+    if (batch->on_progress && batch->fired_us && !batch->guest) {
         uint64_t of = last_shot_us(batch) + SP_DRAIN_MIN_US;
         uint64_t done = sp_mono_us() - batch->fired_us;
         batch->on_progress(batch->progress_arg, done < of ? done : of, of);
@@ -245,6 +247,18 @@ static uint32_t budget_of(const struct sp_batch *batch)
     return (uint32_t)n;
 }
 
+/* The guest goes on for as long as it wants to. */
+static void drive(struct sp_batch *batch)
+{
+    uint64_t wait = 0;
+    while (batch->guest && !batch->is_stopped && wait != UINT64_MAX) {
+        wait = batch->guest->drive(batch->guest->arg, sp_mono_us());
+        if (wait != UINT64_MAX) {
+            turn(batch, wait);
+        }
+    }
+}
+
 static enum sp_rc carry_out(struct sp_batch *batch)
 {
     struct sp_rec_batch head = {.batch = batch->id,
@@ -255,6 +269,10 @@ static enum sp_rc carry_out(struct sp_batch *batch)
                                 .keep_bytes = batch->keep_bytes};
     uint32_t last_us = last_shot_us(batch);
     head.lifetime_ms = last_us / 1000 * 2 + 60000;
+    if (batch->guest) {
+        head.budget = batch->guest->budget;
+        head.lifetime_ms = SP_GUEST_LIFETIME_MS;
+    }
     sp_random_bytes(head.key, sizeof(head.key));
     /* Every probe listens, also those without a part: a packet that went astray must be seen. */
     for (uint32_t h = 0; h < batch->fleet->model->nhosts; h++) {
@@ -280,6 +298,7 @@ static enum sp_rc carry_out(struct sp_batch *batch)
     }
     batch->fired_us = sp_mono_us();
     sp_batch_send_all(batch, SP_REC_FIRE);
+    drive(batch);
     if (wait_hosts(batch, is_done, (uint64_t)last_us * 2 + SP_ANSWER_US, "sending")) {
         drain(batch);
     }

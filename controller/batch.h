@@ -76,6 +76,19 @@ struct sp_host_batch {
     uint32_t last_at_us; /* of its shots */
 };
 
+/* What shares a batch with its shots: the sweeps. */
+struct sp_batch_guest {
+    void *arg;
+    /* Orders for one host, between BATCH and ARM. */
+    void (*setup)(void *arg, uint32_t host);
+    /* Every record of a host that has part in the batch. */
+    void (*on_record)(void *arg, uint32_t host, const struct sp_record *record);
+    /* From FIRE on, again and again: microseconds until it wants to be called once more at the
+     * latest; UINT64_MAX: it has no more to send. */
+    uint64_t (*drive)(void *arg, uint64_t now_us);
+    uint32_t budget; /* packets of one probe */
+};
+
 struct sp_batch {
     struct sp_fleet *fleet;
     uint32_t id;
@@ -101,6 +114,7 @@ struct sp_batch {
     bool is_scout;       /* nothing is judged by it */
     bool is_stopped;     /* interrupted */
     const volatile bool *stop_flag;
+    const struct sp_batch_guest *guest; /* borrowed; NULL = none */
     /* Told while it runs: how far it is on its timetable. May be NULL. */
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us);
     void *progress_arg;

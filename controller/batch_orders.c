@@ -131,6 +131,9 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
         sp_fleet_send(session, &record);
     }
     enum sp_rc rc = send_standins(batch, host);
+    if (batch->guest) {
+        batch->guest->setup(batch->guest->arg, host);
+    }
     record = (struct sp_record){.type = SP_REC_ARM};
     record.u.arm.batch = batch->id;
     sp_fleet_send(session, &record);

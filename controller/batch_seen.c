@@ -238,6 +238,9 @@ static void on_record(struct sp_session *session, const struct sp_record *record
     if (!host->is_used || host->is_lost) {
         return;
     }
+    if (batch->guest) {
+        batch->guest->on_record(batch->guest->arg, session->host, record);
+    }
     if (record->type == SP_REC_SEEN && record->u.seen.batch == batch->id) {
         on_seen(batch, session->host, &record->u.seen);
     } else if (record->type == SP_REC_REFUSED && record->u.refused.batch == batch->id) {

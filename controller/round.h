@@ -15,6 +15,9 @@ enum sp_round_kind {
     SP_ROUND_ALLOW  /* SP_PLAN_ALLOW_ATTEMPTS quick tries */
 };
 
+struct sp_journal;
+struct sp_progress_info;
+
 /* What every round of a run shares. */
 struct sp_run_state {
     const struct sp_model *model;
@@ -36,10 +39,18 @@ struct sp_run_state {
     double slow; /* 1 = at the allowed rates; doubled after a round in which a capture dropped */
     bool link_injection;
     const volatile bool *stop_flag;
+    const volatile bool *pause_flag; /* nothing new is sent while it is set; may be NULL */
+    unsigned attempts_min;           /* passes that a negative must have; 0 = by design */
+    struct sp_journal *journal;      /* see controller/journal.h; NULL = none */
+    bool sweep_link;                 /* the bulk of sweeps is injected at the link layer */
     void (*on_progress)(void *arg, uint64_t done_us, uint64_t of_us); /* of the batch that runs */
     void *progress_arg;
+    /* Tells who started the run where it stands (controller/progress.h); may be NULL. */
+    void (*tell)(void *arg, const struct sp_progress_info *info);
+    void *tell_arg;
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_host_status *hosts;     /* of the result: model->nhosts */
+    struct sp_sweep_found *swept;     /* by sweep of the plan, NULL = nothing yet */
     struct sp_evidence_run *evidence; /* see controller/evidence.h; NULL = none is wanted */
 };
 
@@ -55,6 +66,8 @@ struct sp_need {
     unsigned passes; /* 0 = the path loses too much */
     unsigned flows;
 };
+/* Passes of a negative on a path that loses nothing. */
+unsigned sp_attempts_least(const struct sp_run_state *run);
 struct sp_need sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane);
 /* Flows of one test in one pass. */
 uint16_t sp_flows_per_pass(const struct sp_run_state *run, const struct sp_lane *lane);

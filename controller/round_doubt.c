@@ -191,6 +191,13 @@ enum sp_rc sp_round_collect_untagged(const struct sp_round *round, struct sp_tab
     return rc;
 }
 
+bool sp_round_is_untagged(const struct sp_round *round, const struct sp_table *ports, uint32_t host,
+                          uint8_t proto, uint8_t family, uint16_t port)
+{
+    return round->batch->hosts[host].untagged_overflow ||
+           sp_table_get(ports, port_key(host, proto, family, port)) != SP_NO_ROW;
+}
+
 /* ---- attempts ---- */
 
 /* Why a probe that should have seen it would not have. */
@@ -247,8 +254,7 @@ static bool is_untagged_there(const struct sp_round *round, const struct sp_atte
         return false;
     }
     for (size_t i = 0; (host = sp_model_receiver(run->model, pair->to, i)) != SP_NONE; i++) {
-        if (round->batch->hosts[host].untagged_overflow ||
-            sp_table_get(untagged, port_key(host, lane->proto, pair->family, port)) != SP_NO_ROW) {
+        if (sp_round_is_untagged(round, untagged, host, lane->proto, pair->family, port)) {
             return true;
         }
     }

@@ -18,13 +18,18 @@ static double loss_of(const struct sp_lane *lane)
     return lane->control_sent ? (double)lane->control_lost / lane->control_sent : 0;
 }
 
+unsigned sp_attempts_least(const struct sp_run_state *run)
+{
+    return run->attempts_min ? run->attempts_min : SP_PLAN_DENY_ATTEMPTS;
+}
+
 /* Of k paths one may be open: a flow misses it with 1 - 1/k, and where it is hit a packet is lost
  * with p. Loss comes in bursts, so passes alone must be enough against it. */
 struct sp_need sp_attempts_needed(const struct sp_run_state *run, const struct sp_lane *lane)
 {
     double p = loss_of(lane);
     unsigned n = sp_plan_flows_past(1, p);
-    n = n < SP_PLAN_DENY_ATTEMPTS ? SP_PLAN_DENY_ATTEMPTS : n;
+    n = n < sp_attempts_least(run) ? sp_attempts_least(run) : n;
     unsigned ways = sp_plan_ways(run->model, &run->plan->pairs[lane->pair]);
     unsigned flows = sp_plan_flows_past(ways, p);
     if (n > SP_ATTEMPTS_MAX || flows > SP_FLOWS_MAX) {

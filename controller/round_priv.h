@@ -64,6 +64,9 @@ void sp_round_count_controls(struct sp_round *round);
 /* Packets without a tag that nothing explains, into a table that sp_round_doubt() asks. */
 enum sp_rc sp_round_collect_untagged(const struct sp_round *round,
                                      struct sp_table *ports) SP_MUST_CHECK;
+/* Did such packets come to that port of a host? */
+bool sp_round_is_untagged(const struct sp_round *round, const struct sp_table *ports, uint32_t host,
+                          uint8_t proto, uint8_t family, uint16_t port);
 /* Why this attempt's absence would prove nothing; SP_SOUND when it would. */
 enum sp_unsound sp_round_doubt(const struct sp_round *round, const struct sp_attempt *a,
                                const struct sp_table *untagged);

@@ -9,6 +9,8 @@
 #include "controller/evidence.h"
 #include "controller/run_priv.h"
 #include "controller/suspect.h"
+#include "controller/sweep/judge.h"
+#include "controller/sweep/sweeps.h"
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -21,7 +23,8 @@ static void progress(const struct sp_run_options *options, const char *stage, ui
                      uint64_t of)
 {
     if (options->progress) {
-        options->progress(options->progress_arg, stage, done, of);
+        struct sp_progress_info info = {.stage = stage, .done = done, .of = of};
+        options->progress(options->progress_arg, &info);
     }
 }
 
@@ -42,6 +45,26 @@ static void on_batch_progress(void *arg, uint64_t done_us, uint64_t of_us)
 static bool stopped(const struct sp_run_options *options)
 {
     return options->stop_flag && *options->stop_flag;
+}
+
+bool sp_run_is_paused(const struct sp_run_state *run)
+{
+    bool is_stopped = run->stop_flag && *run->stop_flag;
+    return run->pause_flag && *run->pause_flag && !is_stopped;
+}
+
+void sp_run_wait_paused(struct sp_run_state *run, const struct sp_progress_info *info)
+{
+    static const struct timeval turn = {.tv_usec = 50000};
+    struct sp_progress_info paused = *info;
+    paused.is_paused = true;
+    while (sp_run_is_paused(run)) {
+        if (run->tell) {
+            run->tell(run->tell_arg, &paused);
+        }
+        (void)event_base_loopexit(run->fleet->base, &turn);
+        (void)event_base_loop(run->fleet->base, EVLOOP_ONCE);
+    }
 }
 
 /* ---- starting the fleet ---- */
@@ -233,7 +256,7 @@ static void next_controls(struct sp_run_state *run, enum sp_control_for purpose)
 /* Passes that the lane with the greatest need still lacks, at least the minimum. */
 static unsigned attempts_for(const struct sp_run_state *run)
 {
-    unsigned most = SP_PLAN_DENY_ATTEMPTS;
+    unsigned most = sp_attempts_least(run);
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
         for (size_t k = 0; k < lane->ntests; k++) {
@@ -268,6 +291,8 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
             struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
             run->on_progress = on_batch_progress;
             run->progress_arg = &now;
+            sp_run_wait_paused(run, &(struct sp_progress_info){
+                                        .stage = stage, .done = before, .of = run->plan->ntests});
             progress(options, stage, before, run->plan->ntests);
             enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
             run->on_progress = NULL;
@@ -283,7 +308,7 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
 
 /* ---- verdicts ---- */
 
-static void finish(struct sp_run_state *run, struct sp_result *result)
+static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
         const struct sp_lane *lane = &run->lanes.at[i];
@@ -292,6 +317,7 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
         }
     }
     sp_fleet_settle(run->fleet);
+    enum sp_rc rc = run->swept ? sp_sweep_judge(run, run->swept, result) : SP_OK;
     for (uint32_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_session *session = &run->fleet->sessions[h];
         struct sp_host_status *status = &run->hosts[h];
@@ -305,6 +331,7 @@ static void finish(struct sp_run_state *run, struct sp_result *result)
     result->packets_sent = run->packets_sent;
     result->packets_captured = run->packets_captured;
     result->capture_drops = run->capture_drops;
+    return rc;
 }
 
 /* ---- the whole ---- */
@@ -314,7 +341,7 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
 {
     sp_run_leave_services(run);
     give_up_hopeless(run);
-    if (count_settled(run) == run->plan->ntests) {
+    if (count_settled(run) == run->plan->ntests && run->plan->nsweeps == 0) {
         return SP_OK; /* no two ends are left: there is nothing to send */
     }
     enum sp_rc rc =
@@ -326,6 +353,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     rc = sp_round_scout(run, diag);
     if (rc == SP_OK) {
         rc = rounds(run, options, SP_ROUND_DENY, diag);
+    }
+    if (rc == SP_OK) {
+        rc = run->plan->nsweeps > 0 ? sp_sweeps_run(run, &run->swept, diag) : SP_OK;
     }
     if (rc == SP_OK) {
         rc = sp_suspects_run(run, diag);
@@ -372,13 +402,22 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
                                .hosts = result->hosts,
                                .slow = 1,
                                .seed = plan->seed,
-                               .link_injection = options->fleet.link_injection,
-                               .stop_flag = options->stop_flag};
+                               .link_injection = options->inject_link,
+                               .sweep_link = options->fleet.link_injection,
+                               .stop_flag = options->stop_flag,
+                               .pause_flag = options->pause_flag,
+                               .attempts_min = options->attempts_min,
+                               .journal = options->journal,
+                               .tell = options->progress,
+                               .tell_arg = options->progress_arg,
+                               .run_id = options->run_id};
     uint64_t start_us = sp_mono_us();
     if (!base) {
         return sp_fail(diag, SP_E_NOMEM, "run", "out of memory");
     }
-    sp_random_bytes(&run.run_id, sizeof(run.run_id));
+    while (run.run_id == 0) {
+        sp_random_bytes(&run.run_id, sizeof(run.run_id));
+    }
     (void)snprintf(result->run_id, sizeof(result->run_id), "%016llx",
                    (unsigned long long)run.run_id);
     result->started_s = sp_wall_s();
@@ -393,7 +432,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
         rc = measure(&run, options, diag);
     }
     if (rc == SP_OK) {
-        finish(&run, result);
+        rc = finish(&run, result);
         struct sp_diag ledger;
         if (sp_ledger_save(run.ledger, &ledger) != SP_OK) {
             (void)fprintf(stderr, "segproof: warning: %s: %s\n", ledger.where, ledger.text);
@@ -406,6 +445,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     sp_ledger_free(run.ledger);
     sp_scouts_release(&run.scouts);
     sp_lanes_release(&run.lanes);
+    sp_sweeps_free(run.swept, plan->nsweeps);
     sp_free(run.tallies);
     sp_free(run.baseline_ttl);
     event_base_free(base);

@@ -6,6 +6,8 @@
 #define SP_CONTROLLER_RUN_H
 
 #include "controller/fleet.h"
+#include "controller/journal.h"
+#include "controller/progress.h"
 #include "reports/result.h"
 #include "topologies/plan.h"
 
@@ -13,9 +15,16 @@ struct sp_run_options {
     struct sp_fleet_options fleet;
     const char *ledger_path; /* NULL = keep none */
     uint64_t timeout_ms;     /* for the probes to get ready */
+    bool inject_link;        /* everything past the senders' own OUTPUT policy; with
+                                fleet.link_injection alone only the bulk of sweeps */
+    uint64_t run_id;         /* 0 = a random one */
     const volatile bool *stop_flag;
-    /* Told now and then; done and of are steps of the stage. May be NULL. */
-    void (*progress)(void *arg, const char *stage, uint64_t done, uint64_t of);
+    const volatile bool *pause_flag; /* nothing new is sent while it is set; NULL = never */
+    unsigned attempts_min;           /* passes that a negative has at least; 0 = by design */
+    struct sp_journal *journal;      /* takes finished sweeps down, gives those of the run that is
+                                        resumed; NULL = none */
+    /* Told now and then. May be NULL. */
+    void (*progress)(void *arg, const struct sp_progress_info *info);
     void *progress_arg;
 };
 

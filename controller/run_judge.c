@@ -3,36 +3,36 @@
  * From the tally of a test to what the judge is asked, and his verdict. */
 #include "controller/run_priv.h"
 
-static uint8_t place_answerer(const struct sp_run_state *run, const struct sp_pair *pair,
-                              uint8_t baseline_ttl, const struct sp_tally *tally)
+uint8_t sp_run_place_answerer(const struct sp_run_state *run, const struct sp_pair *pair,
+                              uint8_t answer, uint8_t ttl, const struct sp_addr *answerer)
 {
-    if (tally->answer == SP_ANSWER_NONE) {
+    uint8_t baseline_ttl = run->baseline_ttl[pair - run->plan->pairs];
+    if (answer == SP_ANSWER_NONE) {
         return SP_ANSWERER_UNKNOWN;
     }
-    if (pair->is_balanced && sp_addr_eq(&tally->answerer, &pair->dst)) {
+    if (pair->is_balanced && sp_addr_eq(answerer, &pair->dst)) {
         return SP_ANSWERER_DESTINATION; /* the balancer, which may be the first hop */
     }
     bool off_link = !sp_session_is_on_link(&run->fleet->sessions[pair->from], &pair->dst);
-    bool is_dst = sp_addr_eq(&tally->answerer, &pair->dst);
+    bool is_dst = sp_addr_eq(answerer, &pair->dst);
     if (!is_dst) {
         const struct sp_host *to =
             pair->to < run->model->nhosts ? &run->model->hosts[pair->to] : NULL;
         for (size_t i = 0; to && i < to->naddrs; i++) {
-            if (sp_addr_eq(&to->addrs[i], &tally->answerer)) {
+            if (sp_addr_eq(&to->addrs[i], answerer)) {
                 return SP_ANSWERER_UNKNOWN;
             }
         }
         return SP_ANSWERER_BEFORE;
     }
     if (baseline_ttl) {
-        return tally->answer_ttl > baseline_ttl    ? SP_ANSWERER_BEFORE
-               : tally->answer_ttl == baseline_ttl ? SP_ANSWERER_DESTINATION
-                                                   : SP_ANSWERER_UNKNOWN;
+        return ttl > baseline_ttl    ? SP_ANSWERER_BEFORE
+               : ttl == baseline_ttl ? SP_ANSWERER_DESTINATION
+                                     : SP_ANSWERER_UNKNOWN;
     }
     /* No answer of the destination to compare with: a TTL that no router has touched, from an
      * address behind one, was set by the first hop. */
-    bool untouched =
-        tally->answer_ttl == 64 || tally->answer_ttl == 128 || tally->answer_ttl == 255;
+    bool untouched = ttl == 64 || ttl == 128 || ttl == 255;
     return off_link && untouched ? SP_ANSWERER_BEFORE : SP_ANSWERER_UNKNOWN;
 }
 
@@ -119,7 +119,8 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         .answer = tally->answer,
         .answer_code = tally->answer_code,
         .answerer_addr = tally->answerer,
-        .answerer = place_answerer(run, pair, run->baseline_ttl[test->pair], tally),
+        .answerer = sp_run_place_answerer(run, pair, tally->answer, tally->answer_ttl,
+                                          &tally->answerer),
         .foreign = tally->foreign,
         .loss_confirmed = tally->lossy_rounds >= 2};
     count_backends(run, index);

@@ -7,6 +7,11 @@
 
 #include "controller/round.h"
 
+/* Is the run to send nothing new just now? Whoever sends by himself (a sweep) asks before each
+ * volley, and says so in what he tells. */
+bool sp_run_is_paused(const struct sp_run_state *run);
+/* Waits while it is, serving the probes; returns when it goes on or was stopped. */
+void sp_run_wait_paused(struct sp_run_state *run, const struct sp_progress_info *info);
 /* Settles every test whose payload would reach a real service as not tested. */
 void sp_run_leave_services(struct sp_run_state *run);
 /* A SYN/ACK came back, and nothing arrived: holds a few conversations with whoever answers. */
@@ -17,6 +22,10 @@ void sp_run_apply_unmasked(const struct sp_tally *tally, const struct sp_case *w
 /* Is there a real service on that port of the receiver that must not get data? */
 bool sp_run_is_service(const struct sp_run_state *run, const struct sp_pair *pair, uint8_t proto,
                        uint16_t port);
+/* Where an answer of the pair's flows came from (enum sp_answerer), by address and TTL. The pair is
+ * one of the plan's. */
+uint8_t sp_run_place_answerer(const struct sp_run_state *run, const struct sp_pair *pair,
+                              uint8_t answer, uint8_t ttl, const struct sp_addr *answerer);
 /* Judges one test of a lane into its outcome. */
 void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t index);
 

@@ -29,6 +29,8 @@ uint32_t sp_open_culprit(enum sp_unsound reason, uint32_t from, uint32_t to)
     case SP_UNSOUND_UNTAGGED:
     case SP_UNSOUND_INTERRUPTED:
     case SP_UNSOUND_NOW_AND_THEN:
+    case SP_UNSOUND_STATE_FULL:
+    case SP_UNSOUND_NOT_SWEPT:
     case SP_UNSOUND_SENDER_POLICY:
     case SP_UNSOUND_ANSWERER:
     case SP_UNSOUND_CONTRADICTION:

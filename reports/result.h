@@ -50,6 +50,16 @@ struct sp_sweep_status {
     uint64_t sent_us;                   /* time spent sending, its share of the volleys */
 };
 
+/* A cycle of runs that sweep one part of the denied ports each. */
+struct sp_rolling_status {
+    uint32_t parts;    /* 0: this run is none of a cycle */
+    uint32_t part;     /* of this run, from 1 */
+    double covered;    /* share of the denied ports of all lanes that the cycle has swept, 0..1 */
+    uint64_t since_s;  /* the oldest run that counts in it; 0 = none */
+    uint32_t to_cover; /* parts that are not swept on every lane: so many runs at least */
+    bool is_complete;
+};
+
 struct sp_result {
     const struct sp_model *model;   /* borrowed */
     const struct sp_plan *plan;     /* borrowed */
@@ -69,6 +79,8 @@ struct sp_result {
     struct sp_host_status *hosts;   /* model->nhosts */
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_evidence *evidence; /* owned; NULL = not asked for */
+    struct sp_rolling_status rolling;
+    unsigned attempts_min; /* passes of a negative that were asked for; 0 = by design */
 };
 
 /* Every test starts as inconclusive (interrupted), so one that nobody judges is never a pass. */

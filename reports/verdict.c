@@ -43,7 +43,7 @@ static enum sp_unsound sender_soundness(const struct sp_seen *seen)
 {
     static const enum sp_unsound mine[] = {SP_UNSOUND_SENDER_LOST, SP_UNSOUND_SENDER_ARM,
                                            SP_UNSOUND_NO_ROUTE, SP_UNSOUND_NOT_SENT,
-                                           SP_UNSOUND_INTERRUPTED};
+                                           SP_UNSOUND_INTERRUPTED, SP_UNSOUND_NOT_SWEPT};
     for (size_t i = 0; i < SP_ARRAY_LEN(mine); i++) {
         if (seen->unsound == mine[i]) {
             return mine[i];
@@ -407,6 +407,9 @@ const char *sp_unsound_str(enum sp_unsound unsound)
         [SP_UNSOUND_INTERRUPTED] = "the run stopped before the test was finished",
         [SP_UNSOUND_NOW_AND_THEN] =
             "flows beside it leaked only now and then: a rate limit, or one path of several",
+        [SP_UNSOUND_STATE_FULL] =
+            "new flows are refused on the way while one that exists goes on: a state table is full",
+        [SP_UNSOUND_NOT_SWEPT] = "the sweep did not get that far",
         [SP_UNSOUND_SENDER_POLICY] =
             "the sender's own firewall dropped it, so the network was not tested",
         [SP_UNSOUND_ANSWERER] = "it was refused by an RST or ICMP error, and nothing shows by whom",

@@ -48,6 +48,8 @@ enum sp_unsound {
     SP_UNSOUND_UNTAGGED,  /* packets without our tag arrived at the tested port in the window */
     SP_UNSOUND_INTERRUPTED,  /* the run was stopped before the test was finished */
     SP_UNSOUND_NOW_AND_THEN, /* flows beside it leaked only now and then */
+    SP_UNSOUND_STATE_FULL,   /* new flows are refused on the way, one that exists goes on */
+    SP_UNSOUND_NOT_SWEPT,    /* the sweep ended before it */
     /* Found by the judge, not by who measured: */
     SP_UNSOUND_SENDER_POLICY, /* the sender's own policy dropped it: the network was not tested */
     SP_UNSOUND_ANSWERER,      /* an RST or ICMP error came back and nothing places who sent it */

@@ -34,10 +34,10 @@ uint64_t sp_build_uint(const struct sp_node *node, uint64_t otherwise)
     return node && sp_parse_uint(node->text, UINT64_MAX, &v) == SP_OK ? v : otherwise;
 }
 
-uint64_t sp_build_ms(const struct sp_node *node)
+uint64_t sp_build_ms(const struct sp_node *node, uint64_t otherwise)
 {
     uint64_t ms = 0;
-    return node && sp_parse_duration_ms(node->text, &ms) == SP_OK ? ms : 0;
+    return node && sp_parse_duration_ms(node->text, &ms) == SP_OK ? ms : otherwise;
 }
 
 double sp_build_ratio(const struct sp_node *node, double otherwise)

@@ -74,7 +74,7 @@ void sp_build_nats(struct sp_build *build);
 void *sp_build_array(struct sp_build *build, size_t n, size_t size);
 char *sp_build_text(struct sp_build *build, const struct sp_node *node);
 uint64_t sp_build_uint(const struct sp_node *node, uint64_t otherwise);
-uint64_t sp_build_ms(const struct sp_node *node);
+uint64_t sp_build_ms(const struct sp_node *node, uint64_t otherwise);
 double sp_build_ratio(const struct sp_node *node, double otherwise);
 /* How many good items a value holds: a list's, or 1 for a single one. */
 size_t sp_build_count(const struct sp_node *node);

@@ -72,7 +72,7 @@ static void build_listener(struct sp_build *b, const struct sp_node *node,
     listener->source = word_or(b, sp_node_get(node, "source"), "preserved");
     listener->proxy_protocol = word_or(b, sp_node_get(node, "proxy_protocol"), "none");
     listener->max_skew = sp_build_ratio(sp_node_get(node, "max_skew"), -1.0);
-    listener->failover_within_ms = sp_build_ms(sp_node_get(node, "failover_within"));
+    listener->failover_within_ms = sp_build_ms(sp_node_get(node, "failover_within"), 0);
 }
 
 /* The backends with a probe, over all listeners. */

@@ -302,7 +302,11 @@ void sp_build_enforcements(struct sp_build *b)
         point->action = action_of(sp_node_get(i, "action"));
         point->state_capacity = (uint32_t)sp_build_uint(sp_node_get(i, "state_capacity"), 0);
         point->max_rate = (uint32_t)sp_build_uint(sp_node_get(i, "max_rate"), 0);
-        point->generic_timeout_ms = sp_build_ms(sp_node_get(i, "generic_timeout"));
+        point->generic_timeout_ms = sp_build_ms(sp_node_get(i, "generic_timeout"), 0);
+        point->syn_timeout_ms =
+            sp_build_ms(sp_node_get(i, "syn_timeout"), SP_DEFAULT_SYN_TIMEOUT_MS);
+        point->udp_timeout_ms =
+            sp_build_ms(sp_node_get(i, "udp_timeout"), SP_DEFAULT_UDP_TIMEOUT_MS);
         point->paths = (uint32_t)sp_build_uint(sp_node_get(i, "paths"), 1);
     }
 }

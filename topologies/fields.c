@@ -218,6 +218,10 @@ static const struct sp_shape enforcement = {
         {"max_rate", &rate, false, "packets per second it may be given"},
         {"generic_timeout", &duration, false,
          "how long it keeps state of a protocol without ports"},
+        {"syn_timeout", &duration, false,
+         "how long it keeps the state that one unanswered SYN makes; default 120s"},
+        {"udp_timeout", &duration, false,
+         "how long it keeps the state that one unanswered datagram makes; default 30s"},
         {"paths", &(const struct sp_shape){.kind = SP_SHAPE_INT, .min = 1, .max = 1024}, false,
          "parallel paths; default 1"},
         {NULL, NULL, false, NULL}}};

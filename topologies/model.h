@@ -147,6 +147,10 @@ struct sp_nat {
 
 enum sp_layer { SP_LAYER_NETWORK, SP_LAYER_HOST };
 
+/* Also where no enforcement point is declared. */
+#define SP_DEFAULT_SYN_TIMEOUT_MS 120000U
+#define SP_DEFAULT_UDP_TIMEOUT_MS 30000U
+
 struct sp_enforcement {
     char *name;
     struct sp_pos pos;
@@ -157,6 +161,8 @@ struct sp_enforcement {
     uint32_t state_capacity; /* 0 = not declared */
     uint32_t max_rate;       /* packets/s, 0 = not declared */
     uint64_t generic_timeout_ms;
+    /* How long an entry of its state table lasts that one SYN or one datagram made. */
+    uint64_t syn_timeout_ms, udp_timeout_ms;
     uint32_t paths; /* parallel paths, default 1 */
 };
 

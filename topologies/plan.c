@@ -2,7 +2,8 @@
  *
  * From intent to tests. One walk over the ordered pairs of the selection: what cannot be tested is
  * counted with its reason (plan_tally.c), the rest gets its points (plan_points.c) per pair of
- * addresses and protocol. The same topology, selection and seed give the same plan. */
+ * addresses and protocol. At exhaustive depth a lane that can be swept is one record in the place
+ * of its denied points (plan_sweep.c). The same topology, selection and seed give the same plan. */
 #include "topologies/plan.h"
 
 #include <limits.h>
@@ -22,7 +23,10 @@ struct planner {
     struct sp_tally *tally;
     struct sp_points points[SP_FAMILY_PROTOS];
     struct sp_ports (*open)[2]; /* per target: ports that somebody may use there, tcp and udp */
-    size_t pairs_cap, tests_cap;
+    uint32_t *slice;            /* sp_slice_table(); exhaustive depth only */
+    struct sp_load *loads;      /* sweeps by ordered pair of hosts */
+    size_t nloads;
+    size_t pairs_cap, tests_cap, sweeps_cap, loads_cap;
     struct sp_diag *diag;
 };
 
@@ -46,7 +50,7 @@ static enum sp_rc load_lists(struct planner *p, uint32_t from, uint32_t to, stru
             return SP_E_NOMEM;
         }
     }
-    for (uint8_t proto = 0; p->options.depth == SP_DEPTH_STANDARD && proto < 2; proto++) {
+    for (uint8_t proto = 0; p->options.depth != SP_DEPTH_QUICK && proto < 2; proto++) {
         lists->back[proto] = sp_policy_pair(p->policy, to, from, proto);
         if (lists->back[proto].n == 0) {
             return SP_E_NOMEM;
@@ -135,29 +139,118 @@ static enum sp_rc make_points(struct planner *p, const struct sp_pair *pair, uin
     return sp_points_build(points, &source);
 }
 
-/* Tests one pair of addresses: points per protocol first, then the denied ones of all protocols,
- * then the others. */
+/* How one pair of addresses is tested in one protocol. */
+struct method {
+    struct sp_ways ways;
+    struct sp_plan_sweep sweep; /* is_swept: in the place of the denied points */
+    uint8_t proto;
+    bool is_swept;
+};
+
+/* Decides whether a lane is swept; its points are ready. Ports that stay out are told. */
+static void choose_sweep(struct planner *p, const struct sp_pair *pair, struct sp_intervals list,
+                         const struct sp_points *points, struct method *method)
+{
+    if (p->options.depth != SP_DEPTH_EXHAUSTIVE || method->ways.deny == SP_NO_TECHNIQUE ||
+        (method->proto != SP_PROTO_TCP && method->proto != SP_PROTO_UDP)) {
+        return;
+    }
+    enum sp_reason reason = sp_sweep_hindrance(pair);
+    uint32_t asked = sp_points_denied(list, points, NULL);
+    if (reason == SP_REASON_NONE) {
+        method->sweep =
+            (struct sp_plan_sweep){.proto = method->proto, .technique = method->ways.deny};
+        sp_sweep_count(list, points, p->slice, &method->sweep);
+        method->is_swept = method->sweep.denied + method->sweep.allowed > 0;
+        reason = SP_REASON_SWEEP_SLICE;
+        asked = method->sweep.denied;
+    }
+    uint32_t all = sp_intervals_denied(list);
+    if (all > asked) {
+        sp_tally_skip(p->tally, reason, SP_NONE, pair->family, method->proto, all - asked);
+    }
+}
+
+static enum sp_rc add_sweep(struct planner *p, const struct sp_plan_sweep *sweep)
+{
+    struct sp_plan *plan = p->plan;
+    const struct sp_pair *pair = &plan->pairs[plan->npairs - 1];
+    struct sp_load *load = p->nloads > 0 ? &p->loads[p->nloads - 1] : NULL;
+    if (sp_grow((void **)&plan->sweeps, plan->nsweeps, &p->sweeps_cap, sizeof(*plan->sweeps)) !=
+        0) {
+        return SP_E_NOMEM;
+    }
+    plan->sweeps[plan->nsweeps] = *sweep;
+    plan->sweeps[plan->nsweeps++].pair = (uint32_t)(plan->npairs - 1);
+    if (!load || load->from != pair->from || load->to != pair->to) {
+        if (sp_grow((void **)&p->loads, p->nloads, &p->loads_cap, sizeof(*p->loads)) != 0) {
+            return SP_E_NOMEM;
+        }
+        load = &p->loads[p->nloads++];
+        *load = (struct sp_load){
+            .from = pair->from,
+            .to = pair->to,
+            .point = sp_book_enforcement(p->book, sp_model_target_network(p->model, pair->from),
+                                         sp_model_target_network(p->model, pair->to)),
+            .passes = sp_tally_passes(p->tally, pair)};
+    }
+    load->packets += sp_tally_sweep_packets(sweep, load->passes);
+    return SP_OK;
+}
+
+/* The tests of a pair that has just been added: the denied ones of all protocols, then the others;
+ * and its sweeps. */
+static enum sp_rc add_pair_tests(struct planner *p, const struct lists *lists,
+                                 const struct method *methods, size_t n)
+{
+    for (int pick = 0; pick < PICK_COUNT; pick++) {
+        for (size_t i = 0; i < n; i++) {
+            const struct method *m = &methods[i];
+            const uint8_t techniques[PICK_COUNT] = {m->is_swept ? SP_NO_TECHNIQUE : m->ways.deny,
+                                                    m->ways.allow, m->ways.talk};
+            enum sp_rc rc = techniques[pick] == SP_NO_TECHNIQUE
+                                ? SP_OK
+                                : add_tests(p, &p->points[i], lists->there[m->proto],
+                                            (enum pick)pick, m->proto, techniques[pick]);
+            if (rc != SP_OK) {
+                return rc;
+            }
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        enum sp_rc rc = methods[i].is_swept ? add_sweep(p, &methods[i].sweep) : SP_OK;
+        if (rc != SP_OK) {
+            return rc;
+        }
+    }
+    return SP_OK;
+}
+
+/* Tests one pair of addresses: points per protocol first. */
 static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
                             const struct lists *lists, bool *tested)
 {
     struct sp_plan *plan = p->plan;
-    struct sp_ways ways[SP_FAMILY_PROTOS];
-    uint8_t protos[SP_FAMILY_PROTOS];
-    size_t n = 0, before = plan->ntests;
+    struct method methods[SP_FAMILY_PROTOS];
+    size_t n = 0, tests = plan->ntests, sweeps = plan->nsweeps;
     for (size_t i = 0; i < SP_FAMILY_PROTOS; i++) {
-        uint8_t proto = sp_family_proto(pair->family, i);
+        struct method *m = &methods[n];
+        *m = (struct method){.proto = sp_family_proto(pair->family, i)};
+        struct sp_intervals list = lists->there[m->proto];
         enum sp_reason reason =
-            sp_reason_ways(p->model, p->options.techniques, pair, proto, &ways[n]);
+            sp_reason_ways(p->model, p->options.techniques, pair, m->proto, &m->ways);
         if (reason != SP_REASON_NONE) {
-            sp_tally_skip(p->tally, reason, SP_NONE, pair->family, proto, lists->there[proto].n);
+            sp_tally_skip(p->tally, reason, SP_NONE, pair->family, m->proto, list.n);
             continue;
         }
-        enum sp_rc rc = make_points(p, pair, proto, lists, &p->points[n]);
+        enum sp_rc rc = make_points(p, pair, m->proto, lists, &p->points[n]);
         if (rc != SP_OK) {
             return rc;
         }
-        sp_tally_points(p->tally, pair, proto, lists->there[proto], &p->points[n], &ways[n]);
-        protos[n++] = proto;
+        choose_sweep(p, pair, list, &p->points[n], m);
+        sp_tally_points(p->tally, pair, m->proto, list, &p->points[n], &m->ways,
+                        m->is_swept ? &m->sweep : NULL);
+        n++;
     }
     if (n == 0) {
         return SP_OK;
@@ -167,20 +260,9 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
         return SP_E_NOMEM;
     }
     plan->pairs[plan->npairs++] = *pair;
-    for (int pick = 0; pick < PICK_COUNT; pick++) {
-        for (size_t i = 0; i < n; i++) {
-            const uint8_t techniques[PICK_COUNT] = {ways[i].deny, ways[i].allow, ways[i].talk};
-            enum sp_rc rc = techniques[pick] == SP_NO_TECHNIQUE
-                                ? SP_OK
-                                : add_tests(p, &p->points[i], lists->there[protos[i]],
-                                            (enum pick)pick, protos[i], techniques[pick]);
-            if (rc != SP_OK) {
-                return rc;
-            }
-        }
-    }
-    *tested = *tested || plan->ntests > before;
-    return SP_OK;
+    enum sp_rc rc = add_pair_tests(p, lists, methods, n);
+    *tested = *tested || plan->ntests > tests || plan->nsweeps > sweeps;
+    return rc;
 }
 
 /* All pairs of addresses of two targets. reason: why none of them can be tested. */
@@ -269,13 +351,17 @@ static void planner_release(struct planner *p)
         sp_points_release(&p->points[i]);
     }
     sp_free(p->open);
+    sp_free(p->slice);
+    sp_free(p->loads);
     sp_book_free(p->book);
     sp_tally_free(p->tally);
 }
 
 static enum sp_rc make_plan(struct planner *p)
 {
-    enum sp_rc rc = sp_plan_sports(p->model, &p->plan->sport_lo, &p->plan->sport_hi, p->diag);
+    enum sp_rc rc =
+        sp_plan_sports(p->model, p->options.depth, &p->plan->sport_lo, &p->plan->sport_hi, p->diag);
+    uint64_t seconds = 0;
     if (rc == SP_OK) {
         rc = sp_book_new(p->model, &p->book);
     }
@@ -285,10 +371,16 @@ static enum sp_rc make_plan(struct planner *p)
     if (rc == SP_OK) {
         rc = load_open(p);
     }
+    if (rc == SP_OK && p->options.depth == SP_DEPTH_EXHAUSTIVE) {
+        rc = sp_slice_table(&p->plan->slice, &p->slice);
+    }
     if (rc == SP_OK) {
         rc = walk(p);
     }
-    return rc == SP_OK ? sp_tally_finish(p->tally, p->plan) : rc;
+    if (rc == SP_OK) {
+        rc = sp_sweep_seconds(p->model, p->loads, p->nloads, &seconds);
+    }
+    return rc == SP_OK ? sp_tally_finish(p->tally, seconds, p->plan) : rc;
 }
 
 enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
@@ -296,6 +388,11 @@ enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
                        struct sp_diag *diag)
 {
     struct planner p = {.policy = policy, .model = model, .options = *options, .diag = diag};
+    bool is_sliced = options->depth == SP_DEPTH_EXHAUSTIVE && options->slice.of > 0;
+    if (is_sliced && options->slice.at >= options->slice.of) {
+        return sp_fail(diag, SP_E_INVALID, NULL, "there is no slice %u of %u",
+                       (unsigned)options->slice.at + 1U, (unsigned)options->slice.of);
+    }
     if (p.options.max_tests == 0) {
         p.options.max_tests = SP_PLAN_MAX_TESTS;
     }
@@ -305,6 +402,9 @@ enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,
     }
     p.plan->depth = options->depth;
     p.plan->seed = options->seed;
+    if (is_sliced) {
+        p.plan->slice = options->slice;
+    }
     for (size_t i = 0; i < sp_technique_count(); i++) {
         bool wanted = !options->techniques || options->techniques[i];
         p.plan->may_talk = p.plan->may_talk || (wanted && sp_technique_talks(i));

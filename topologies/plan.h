@@ -63,6 +63,7 @@ struct sp_skip {
     uint32_t from, to;  /* SP_NONE = many */
     uint8_t family;     /* 0 = all */
     uint8_t proto;      /* SP_PROTO_COUNT = all */
+    bool is_ports;      /* points counts denied ports; else: */
     uint64_t points;    /* how many pairs (proto == COUNT) or intervals this stands for */
     const char *reason; /* borrowed, static */
 };
@@ -86,14 +87,17 @@ struct sp_coverage {
     uint64_t rules_tested, rules_of;
     uint64_t edges_tested, edges_of;
     uint64_t enforcements_tested, enforcements_of;
-    double
-        denied_ports_swept; /* share of the denied tcp and udp space with a test of its own, 0..1 */
+    /* Denied tcp and udp ports of what can be tested, per pair of addresses, and those with a test
+     * of their own (an exhaustive plan: or asked by a sweep). */
+    uint64_t denied_tested, denied_of;
+    double denied_ports_swept; /* the share that they make, 0..1 */
 };
 
 struct sp_cost {
-    uint64_t tests;
+    uint64_t tests;   /* a port that a sweep asks is one */
     uint64_t packets; /* all attempts and controls, without repeats */
-    uint64_t seconds; /* of the busiest host at its allowed rate, and a second between attempts */
+    uint64_t seconds; /* of the busiest host at its allowed rate, and a second between attempts;
+                         then the rounds of the sweeps: plan_time.c */
 };
 
 struct sp_plan {
@@ -112,7 +116,7 @@ struct sp_plan {
     uint64_t seed;
     bool may_talk; /* conversations were not left out: a SYN/ACK of nobody may be followed up */
     uint16_t sport_lo,
-        sport_hi; /* source ports reserved for the run: none of them is ever tested */
+        sport_hi; /* source ports reserved for the run: no test asks one, only sweeps do */
 };
 
 /* Numbers of design section 6 that price a plan and drive a run. */
@@ -121,6 +125,8 @@ struct sp_plan {
 /* Priced as controls: so many packets at both checkpoints of an attempt, per pair and protocol. */
 #define SP_PLAN_CONTROL_PACKETS 3U
 #define SP_PLAN_CHECKPOINTS     2U
+/* Guards beside the packets of a sweep, about. */
+#define SP_PLAN_GUARD_PERCENT   3U
 
 #define SP_PLAN_MAX_TESTS UINT64_C(50000000)
 

@@ -135,6 +135,12 @@ static const struct sp_enforcement *enforcement(struct sp_book *book, uint32_t a
     return book->row[b] == SP_NONE ? NULL : &book->model->enforcements[book->row[b] - 1];
 }
 
+uint32_t sp_book_enforcement(struct sp_book *book, uint32_t from_network, uint32_t to_network)
+{
+    const struct sp_enforcement *point = enforcement(book, from_network, to_network);
+    return point ? (uint32_t)(point - book->model->enforcements) : SP_NONE;
+}
+
 /* How an address of a host is rewritten for a partner. */
 struct rewrite {
     bool declared; /* some address of this family is */

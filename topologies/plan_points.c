@@ -2,9 +2,10 @@
  *
  * Which ports of a pair are tested. quick: one random port per interval. standard: besides, both
  * edges of every interval that denies or allows, the risk list where it is denied, and mutations:
- * ports that a likely mistake in a rule would open. Of these, "wrong protocol", "wrong direction"
- * and "any source" are made here; off-by-one are the edges; the IPv6 twin is the pair of the other
- * family, which is tested alike. */
+ * ports that a likely mistake in a rule would open. exhaustive: the same points, and sweeps
+ * (plan_sweep.c) in the place of the denied ones. Of the mutations, "wrong protocol", "wrong
+ * direction" and "any source" are made here; off-by-one are the edges; the IPv6 twin is the pair of
+ * the other family, which is tested alike. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,7 @@ static bool reserved(const struct sp_point_source *source, uint32_t port)
 
 static void add_intervals(struct sp_points *points, const struct sp_point_source *source)
 {
-    bool edges = source->depth == SP_DEPTH_STANDARD;
+    bool edges = source->depth != SP_DEPTH_QUICK;
     for (size_t i = 0; i < source->list.n; i++) {
         const struct sp_interval *iv = &source->list.at[i];
         bool inner = edges && iv->expect != SP_EXPECT_PERMIT && iv->hi - iv->lo >= 2;
@@ -132,7 +133,7 @@ enum sp_rc sp_points_build(struct sp_points *points, const struct sp_point_sourc
         return points->no_memory ? SP_E_NOMEM : SP_OK;
     }
     add_intervals(points, source);
-    if (source->depth == SP_DEPTH_STANDARD) {
+    if (source->depth != SP_DEPTH_QUICK) {
         add_risks(points, source);
         add_mutations(points, source, source->twin);
         add_mutations(points, source, source->reverse);

@@ -21,6 +21,9 @@ enum sp_reason {
     SP_REASON_ICMP_TYPE,
     SP_REASON_LEFT_OUT,
     SP_REASON_HAZARD,
+    SP_REASON_SWEEP_BALANCED, /* these three: ports that a sweep would ask */
+    SP_REASON_SWEEP_BLIND,
+    SP_REASON_SWEEP_SLICE,
     SP_REASON_COUNT
 };
 
@@ -73,6 +76,9 @@ struct sp_book; /* all declared addresses, and what stands between networks */
 /* The model must outlive the book. */
 enum sp_rc sp_book_new(const struct sp_model *model, struct sp_book **ret_book) SP_MUST_CHECK;
 void sp_book_free(struct sp_book *book);
+/* The index of the enforcement point between two networks, SP_NONE when there is none. Fast while
+ * the first network stays the same. */
+uint32_t sp_book_enforcement(struct sp_book *book, uint32_t from_network, uint32_t to_network);
 size_t sp_target_naddrs(const struct sp_model *model, uint32_t target);
 /* Puts together the pair of the i-th address of from and the j-th of to. False when their families
  * differ; *ret_reason tells whether the pair can be tested. */
@@ -82,9 +88,9 @@ bool sp_book_pair(struct sp_book *book, uint32_t from, uint32_t to, size_t i, si
 /* ---- Source ports (plan_sport.c) ---- */
 
 /* Finds the range of source ports that no test may use: free of every port on which a verdict can
- * change and of the risk list. */
-enum sp_rc sp_plan_sports(const struct sp_model *model, uint16_t *ret_lo, uint16_t *ret_hi,
-                          struct sp_diag *diag) SP_MUST_CHECK;
+ * change and of the risk list. Sweeps do use it, and need it wider. */
+enum sp_rc sp_plan_sports(const struct sp_model *model, enum sp_depth depth, uint16_t *ret_lo,
+                          uint16_t *ret_hi, struct sp_diag *diag) SP_MUST_CHECK;
 struct sp_risk {
     uint8_t proto;
     uint16_t port;
@@ -134,5 +140,36 @@ void sp_points_release(struct sp_points *points);
 enum sp_rc sp_ports_open(const struct sp_model *model, uint32_t target, uint8_t proto,
                          struct sp_ports *ports) SP_MUST_CHECK;
 void sp_ports_release(struct sp_ports *ports);
+
+/* ---- Sweeps (plan_sweep.c) ---- */
+
+/* How many ports of the slice are below a port: 65537 numbers, so that [hi + 1] - [lo] counts those
+ * of lo .. hi. Freed with sp_free(). */
+enum sp_rc sp_slice_table(const struct sp_slice *slice, uint32_t **ret_table) SP_MUST_CHECK;
+/* Why the tcp and udp ports of a pair of addresses are not swept. */
+enum sp_reason sp_sweep_hindrance(const struct sp_pair *pair);
+/* How many denied ports a list has, and how many points of it are denied; with a table, those that
+ * its slice does not have. */
+uint32_t sp_intervals_denied(struct sp_intervals list);
+uint32_t sp_points_denied(struct sp_intervals list, const struct sp_points *points,
+                          const uint32_t *table);
+/* Fills denied and allowed of a sweep; points as at standard depth, table of the plan's slice. */
+void sp_sweep_count(struct sp_intervals list, const struct sp_points *points, const uint32_t *table,
+                    struct sp_plan_sweep *sweep);
+
+/* ---- How long sweeps take (plan_time.c) ---- */
+
+/* The packets that one host sends to another in sweeps. */
+struct sp_load {
+    uint32_t from, to;
+    uint32_t point;  /* index into model->enforcements: what stands between them, or SP_NONE */
+    uint32_t passes; /* the most of its sweeps */
+    uint64_t packets;
+    uint32_t round; /* filled by sp_sweep_seconds() */
+};
+
+/* Sorts the loads. */
+enum sp_rc sp_sweep_seconds(const struct sp_model *model, struct sp_load *loads, size_t n,
+                            uint64_t *ret_seconds) SP_MUST_CHECK;
 
 #endif

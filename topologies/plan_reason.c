@@ -18,6 +18,10 @@ const char *sp_reason_str(enum sp_reason reason)
         [SP_REASON_ICMP_TYPE] = "no technique for this ICMP type in this version",
         [SP_REASON_LEFT_OUT] = "its technique is left out by --only or --skip",
         [SP_REASON_HAZARD] = "the hazard class of its technique is not allowed in both networks",
+        [SP_REASON_SWEEP_BALANCED] =
+            "a load balancer's ports are not swept: its control is a conversation",
+        [SP_REASON_SWEEP_BLIND] = "the ports of a target without a probe are not swept",
+        [SP_REASON_SWEEP_SLICE] = "left to the other slices of a rolling sweep",
     };
     return reason < SP_REASON_COUNT ? texts[reason] : "?";
 }

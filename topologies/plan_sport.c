@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The source ports of a run. No test may be the reverse of another one's tuple, so source ports
- * come from a range in which no port is ever tested. Verdicts change only where a rule begins or
+ * come from a range in which no port is ever tested; sweeps, which test every port, keep reversed
+ * tuples apart themselves. Verdicts change only where a rule begins or
  * ends: those ports, their neighbours, the ends of the axis and the risk list are kept out; random
- * ports avoid the range afterwards. The choice depends on the topology alone. */
+ * ports avoid the range afterwards. The choice depends on the topology and the depth alone. */
 #include <string.h>
 
 #include "topologies/plan_priv.h"
@@ -21,6 +22,7 @@ const struct sp_risk *sp_risk_at(size_t i)
 
 #define SP_SPORTS_WANTED 4096U
 #define SP_SPORTS_LEAST  256U
+#define SP_SPORTS_SWEPT  1024U /* a sweep takes a fresh one per volley and pass */
 
 struct port_map {
     uint64_t used[65536 / 64];
@@ -65,16 +67,18 @@ static uint32_t widest(const struct port_map *map, uint32_t lo, uint32_t hi, uin
     return best;
 }
 
-enum sp_rc sp_plan_sports(const struct sp_model *model, uint16_t *ret_lo, uint16_t *ret_hi,
-                          struct sp_diag *diag)
+enum sp_rc sp_plan_sports(const struct sp_model *model, enum sp_depth depth, uint16_t *ret_lo,
+                          uint16_t *ret_hi, struct sp_diag *diag)
 {
     /* Best first: above the ephemeral ports of Linux, below them, then wherever there is room. */
     static const struct {
         uint16_t lo, hi, least;
+        bool swept; /* tried at exhaustive depth only */
     } zones[] = {
-        {61000, 65534, SP_SPORTS_WANTED}, {10000, 32767, SP_SPORTS_WANTED},
-        {61000, 65534, SP_SPORTS_LEAST},  {10000, 32767, SP_SPORTS_LEAST},
-        {1024, 65534, SP_SPORTS_LEAST},
+        {61000, 65534, SP_SPORTS_WANTED, false}, {10000, 32767, SP_SPORTS_WANTED, false},
+        {61000, 65534, SP_SPORTS_SWEPT, true},   {10000, 32767, SP_SPORTS_SWEPT, true},
+        {1024, 65534, SP_SPORTS_SWEPT, true},    {61000, 65534, SP_SPORTS_LEAST, false},
+        {10000, 32767, SP_SPORTS_LEAST, false},  {1024, 65534, SP_SPORTS_LEAST, false},
     };
     struct port_map map = {0};
     use(&map, 0);
@@ -93,6 +97,9 @@ enum sp_rc sp_plan_sports(const struct sp_model *model, uint16_t *ret_lo, uint16
     }
     for (size_t z = 0; z < SP_ARRAY_LEN(zones); z++) {
         uint32_t lo = 0;
+        if (zones[z].swept && depth != SP_DEPTH_EXHAUSTIVE) {
+            continue;
+        }
         uint32_t width = widest(&map, zones[z].lo, zones[z].hi, &lo);
         if (width >= zones[z].least) {
             width = width < SP_SPORTS_WANTED ? width : SP_SPORTS_WANTED;

@@ -12,7 +12,6 @@ struct sp_tally {
     const struct sp_model *model; /* borrowed */
     struct sp_coverage coverage;
     uint64_t tests, packets;
-    double denied_points, denied_tested;
     bool any_deny, any_allow;
     bool any_paths; /* an enforcement point declares several */
     bool *rule_tested;
@@ -22,6 +21,13 @@ struct sp_tally {
     uint64_t many[SP_REASON_COUNT][SP_TALLY_FAMILIES][SP_PROTO_COUNT + 1];
     uint64_t *single[SP_REASON_COUNT][SP_TALLY_FAMILIES]; /* per target; NULL where never used */
 };
+
+/* Reasons that count ports. */
+static bool is_ports(enum sp_reason reason)
+{
+    return reason == SP_REASON_SWEEP_BALANCED || reason == SP_REASON_SWEEP_BLIND ||
+           reason == SP_REASON_SWEEP_SLICE;
+}
 
 /* Reasons that lie in one target. */
 static bool is_single(enum sp_reason reason)
@@ -161,9 +167,29 @@ static struct effort allow_effort(const struct sp_model *model, const struct sp_
     return (struct effort){.flows = attempts, .passes = attempts};
 }
 
+uint32_t sp_tally_passes(const struct sp_tally *tally, const struct sp_pair *pair)
+{
+    return (uint32_t)deny_effort(tally, pair, SP_PROTO_COUNT).flows;
+}
+
+uint64_t sp_tally_sweep_packets(const struct sp_plan_sweep *sweep, uint32_t passes)
+{
+    uint64_t n = (uint64_t)passes * ((uint64_t)sweep->denied + sweep->allowed);
+    return n + (n * SP_PLAN_GUARD_PERCENT + 99) / 100;
+}
+
+/* Both ends are loaded by the rounds of the tournament, not by the tests: plan_time.c. */
+static void add_sweep(struct sp_tally *tally, const struct sp_pair *pair,
+                      const struct sp_plan_sweep *sweep)
+{
+    tally->tests += (uint64_t)sweep->denied + sweep->allowed;
+    tally->coverage.denied_tested += sweep->denied;
+    tally->packets += sp_tally_sweep_packets(sweep, sp_tally_passes(tally, pair));
+}
+
 void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
                      struct sp_intervals list, const struct sp_points *points,
-                     const struct sp_ways *ways)
+                     const struct sp_ways *ways, const struct sp_plan_sweep *sweep)
 {
     uint64_t denies = 0, allows = 0, talks = 0;
     size_t at = 0;
@@ -185,8 +211,8 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
         allows += deny ? 0 : tests;
         talks += talked;
         if (deny && has_ports) {
-            tally->denied_points += (double)(iv->hi - iv->lo) + 1;
-            tally->denied_tested += (double)tests;
+            tally->coverage.denied_of += iv->hi - iv->lo + 1U;
+            tally->coverage.denied_tested += sweep ? 0 : tests;
         }
         if (tests + talked > 0) {
             tally->coverage.intervals_tested++;
@@ -199,10 +225,13 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
         }
     }
     const struct effort talk = {.flows = SP_PLAN_ALLOW_ATTEMPTS, .passes = SP_PLAN_ALLOW_ATTEMPTS};
-    add_cost(tally, pair, denies, deny_effort(tally, pair, proto), ways->deny);
+    if (sweep) {
+        add_sweep(tally, pair, sweep);
+    }
+    add_cost(tally, pair, sweep ? 0 : denies, deny_effort(tally, pair, proto), ways->deny);
     add_cost(tally, pair, allows, allow_effort(tally->model, pair, proto), ways->allow);
     add_cost(tally, pair, talks, talk, ways->talk);
-    tally->any_deny = tally->any_deny || denies > 0;
+    tally->any_deny = tally->any_deny || (denies > 0 && !sweep);
     tally->any_allow = tally->any_allow || allows + talks > 0;
     uint32_t a = sp_model_target_network(tally->model, pair->from);
     uint32_t b = sp_model_target_network(tally->model, pair->to);
@@ -271,6 +300,7 @@ static enum sp_rc list_skips(const struct sp_tally *tally, struct sp_plan *plan)
                 .from = SP_NONE, .to = SP_NONE, .family = families[f], .reason = reason};
             for (uint8_t proto = 0; rc == SP_OK && proto <= SP_PROTO_COUNT; proto++) {
                 skip.proto = proto;
+                skip.is_ports = is_ports((enum sp_reason)r);
                 skip.points = tally->many[r][f][proto];
                 rc = skip.points ? add_skip(plan, &cap, skip) : SP_OK;
             }
@@ -287,7 +317,7 @@ static enum sp_rc list_skips(const struct sp_tally *tally, struct sp_plan *plan)
     return rc;
 }
 
-enum sp_rc sp_tally_finish(struct sp_tally *tally, struct sp_plan *plan)
+enum sp_rc sp_tally_finish(struct sp_tally *tally, uint64_t sweep_seconds, struct sp_plan *plan)
 {
     struct sp_coverage *coverage = &tally->coverage;
     coverage->rules_of = tally->model->nrules;
@@ -297,13 +327,14 @@ enum sp_rc sp_tally_finish(struct sp_tally *tally, struct sp_plan *plan)
     coverage->pairs_tested = plan->coverage.pairs_tested;
     coverage->pairs_of = plan->coverage.pairs_of;
     coverage->denied_ports_swept =
-        tally->denied_points > 0 ? tally->denied_tested / tally->denied_points : 0;
+        coverage->denied_of > 0 ? (double)coverage->denied_tested / (double)coverage->denied_of : 0;
     enum sp_rc rc = count_enforcements(tally);
     if (rc != SP_OK) {
         return rc;
     }
     plan->coverage = *coverage;
-    plan->cost = (struct sp_cost){
-        .tests = tally->tests, .packets = tally->packets, .seconds = seconds(tally)};
+    plan->cost = (struct sp_cost){.tests = tally->tests,
+                                  .packets = tally->packets,
+                                  .seconds = seconds(tally) + sweep_seconds};
     return list_skips(tally, plan);
 }

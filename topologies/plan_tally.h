@@ -17,11 +17,17 @@ void sp_tally_intent(struct sp_tally *tally, uint8_t family, const struct sp_int
 /* Leaves something out. who: the host or balancer that the reason lies in, SP_NONE = many. */
 void sp_tally_skip(struct sp_tally *tally, enum sp_reason reason, uint32_t who, uint8_t family,
                    uint8_t proto, uint64_t points);
-/* The points of one pair of addresses and protocol, tested in these ways. */
+/* The points of one pair of addresses and protocol, tested in these ways. sweep: what asks its
+ * denied ports, or NULL. */
 void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
                      struct sp_intervals list, const struct sp_points *points,
-                     const struct sp_ways *ways);
-/* Writes coverage (all but the pairs, which the planner counts), cost and skips into the plan. */
-enum sp_rc sp_tally_finish(struct sp_tally *tally, struct sp_plan *plan) SP_MUST_CHECK;
+                     const struct sp_ways *ways, const struct sp_plan_sweep *sweep);
+/* The passes over a sweep's ports, and its packets with their guards. */
+uint32_t sp_tally_passes(const struct sp_tally *tally, const struct sp_pair *pair);
+uint64_t sp_tally_sweep_packets(const struct sp_plan_sweep *sweep, uint32_t passes);
+/* Writes coverage (all but the pairs, which the planner counts), cost and skips into the plan.
+ * sweep_seconds: besides what the tests take. */
+enum sp_rc sp_tally_finish(struct sp_tally *tally, uint64_t sweep_seconds,
+                           struct sp_plan *plan) SP_MUST_CHECK;
 
 #endif

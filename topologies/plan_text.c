@@ -81,12 +81,38 @@ static void print_time(uint64_t s, struct sp_buf *out)
     }
 }
 
+/* Lanes that are swept, and the share of their ports that this run asks. */
+static void print_sweeps(const struct sp_plan *plan, struct sp_buf *out)
+{
+    char n[SP_NUMBER_STRLEN];
+    uint64_t ports = 0;
+    struct sp_buf line;
+    sp_buf_init(&line, SP_PLAN_LINE_MAX);
+    for (size_t i = 0; i < plan->nsweeps; i++) {
+        ports += (uint64_t)plan->sweeps[i].denied + plan->sweeps[i].allowed;
+    }
+    sp_buf_fmt(&line, "  sweeps        %s", number(plan->nsweeps, n));
+    sp_buf_fmt(&line, " of %s ports in all, each a test: ", number(ports, n));
+    if (plan->slice.of > 0) {
+        sp_buf_fmt(&line, "slice %u of %u of the denied ports, and all allowed ones",
+                   (unsigned)plan->slice.at + 1U, (unsigned)plan->slice.of);
+    } else {
+        sp_buf_str(&line, "every denied and every allowed port");
+    }
+    sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
+    sp_buf_release(&line);
+}
+
 static void print_cost(const struct sp_plan *plan, const struct sp_model *model, struct sp_buf *out)
 {
     char n[SP_NUMBER_STRLEN];
     uint64_t count[3] = {0};
     for (size_t i = 0; i < plan->ntests; i++) {
         count[plan->tests[i].expect % 3]++;
+    }
+    for (size_t i = 0; i < plan->nsweeps; i++) {
+        count[SP_EXPECT_DENY] += plan->sweeps[i].denied;
+        count[SP_EXPECT_ALLOW] += plan->sweeps[i].allowed;
     }
     struct sp_buf line;
     sp_buf_init(&line, SP_PLAN_LINE_MAX);
@@ -98,6 +124,9 @@ static void print_cost(const struct sp_plan *plan, const struct sp_model *model,
     sp_buf_fmt(&line, ", %s must work", number(count[SP_EXPECT_ALLOW], n));
     sp_buf_fmt(&line, ", %s may work)", number(count[SP_EXPECT_PERMIT], n));
     sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
+    if (plan->nsweeps > 0) {
+        print_sweeps(plan, out);
+    }
     sp_buf_fmt(&line,
                "  packets       %s (%u attempts per denied test, %u per other, and controls)",
                number(plan->cost.packets, n), SP_PLAN_DENY_ATTEMPTS, SP_PLAN_ALLOW_ATTEMPTS);
@@ -106,8 +135,9 @@ static void print_cost(const struct sp_plan *plan, const struct sp_model *model,
     print_time(plan->cost.seconds, &line);
     sp_buf_str(&line, " at the allowed rates");
     sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
-    sp_buf_fmt(&line, "  source ports  %u-%u are kept for the run and never tested",
-               (unsigned)plan->sport_lo, (unsigned)plan->sport_hi);
+    sp_buf_fmt(&line, "  source ports  %u-%u are kept for the run and %s", (unsigned)plan->sport_lo,
+               (unsigned)plan->sport_hi,
+               plan->nsweeps > 0 ? "tested by sweeps only" : "never tested");
     sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
     sp_buf_release(&line);
 }
@@ -150,7 +180,9 @@ static void print_coverage(const struct sp_coverage *c, struct sp_buf *out)
 static void skip_unit(const struct sp_skip *skip, uint64_t points, char *out, size_t size)
 {
     const char *many = points == 1 ? "" : "s";
-    if (skip->proto < SP_PROTO_COUNT) {
+    if (skip->is_ports) {
+        (void)snprintf(out, size, "denied %s port%s", sp_proto_str(skip->proto), many);
+    } else if (skip->proto < SP_PROTO_COUNT) {
         (void)snprintf(out, size, "%s interval%s", sp_proto_str(skip->proto), many);
     } else if (skip->family != 0) {
         (void)snprintf(out, size, "%s address pair%s", sp_family_str(skip->family), many);

@@ -33,7 +33,8 @@ static const struct sp_cmdline cmdline = {
     .min_positional = 1,
     .max_positional = 1,
     .examples = "  segproof plan shop.yaml\n"
-                "  segproof plan shop.yaml --depth quick --from web --to data -v\n",
+                "  segproof plan shop.yaml --depth quick --from web --to data -v\n"
+                "  segproof plan shop.yaml --depth exhaustive\n",
 };
 
 static enum sp_rc add_listeners(cJSON *root, const struct sp_plan *plan,
@@ -70,6 +71,29 @@ static void add_ratio(cJSON *to, const char *name, uint64_t tested, uint64_t of)
     (void)cJSON_AddNumberToObject(ratio, "of", (double)of);
 }
 
+static void add_sweeps(cJSON *root, const struct sp_plan *plan)
+{
+    uint64_t denied = 0;
+    uint64_t allowed = 0;
+    for (size_t i = 0; i < plan->nsweeps; i++) {
+        denied += plan->sweeps[i].denied;
+        allowed += plan->sweeps[i].allowed;
+    }
+    cJSON *sweeps = cJSON_AddObjectToObject(root, "sweeps");
+    (void)cJSON_AddNumberToObject(sweeps, "lanes", (double)plan->nsweeps);
+    (void)cJSON_AddNumberToObject(sweeps, "denied_ports", (double)denied);
+    (void)cJSON_AddNumberToObject(sweeps, "allowed_ports", (double)allowed);
+    if (plan->slice.of > 0) {
+        (void)cJSON_AddNumberToObject(sweeps, "slice", plan->slice.at + 1.0);
+        (void)cJSON_AddNumberToObject(sweeps, "slices", plan->slice.of);
+    }
+}
+
+static const char *unit_of(const struct sp_skip *skip)
+{
+    return skip->is_ports ? "ports" : skip->proto < SP_PROTO_COUNT ? "intervals" : "pairs";
+}
+
 static int print_json(const struct sp_plan *plan, const struct sp_model *model)
 {
     const struct sp_coverage *c = &plan->coverage;
@@ -81,6 +105,7 @@ static int print_json(const struct sp_plan *plan, const struct sp_model *model)
     (void)cJSON_AddNumberToObject(root, "tests", (double)plan->cost.tests);
     (void)cJSON_AddNumberToObject(root, "packets", (double)plan->cost.packets);
     (void)cJSON_AddNumberToObject(root, "seconds", (double)plan->cost.seconds);
+    add_sweeps(root, plan);
     cJSON *coverage = cJSON_AddObjectToObject(root, "coverage");
     add_ratio(coverage, "pairs", c->pairs_tested, c->pairs_of);
     add_ratio(coverage, "intervals", c->intervals_tested, c->intervals_of);
@@ -93,6 +118,7 @@ static int print_json(const struct sp_plan *plan, const struct sp_model *model)
         cJSON *skip = cJSON_CreateObject();
         (void)cJSON_AddStringToObject(skip, "reason", plan->skips[i].reason);
         (void)cJSON_AddNumberToObject(skip, "points", (double)plan->skips[i].points);
+        (void)cJSON_AddStringToObject(skip, "unit", unit_of(&plan->skips[i]));
         (void)cJSON_AddItemToArray(skips, skip);
     }
     if (add_listeners(root, plan, model) != SP_OK) {

@@ -16,7 +16,8 @@
 
 #define SP_REPORT_MAX_BYTES (512U << 20)
 
-static const char *const inject_choices[] = {"raw", "link", NULL};
+static const char *const inject_choices[] = {"auto", "raw", "link", NULL};
+enum inject { INJECT_AUTO, INJECT_RAW, INJECT_LINK };
 
 struct options {
     struct sp_common common;
@@ -46,7 +47,8 @@ static const struct sp_opt opts[] = {
      .metavar = "HOW",
      .choices = inject_choices,
      .offset = SP_AT(inject),
-     .help = "raw: through the sender's own OUTPUT policy (default); link: past it"},
+     .help = "raw: through the sender's own OUTPUT policy; link: past it; auto (default): raw, and "
+             "link for the bulk of sweeps"},
     {.name = "timeout",
      .kind = SP_OPT_DURATION,
      .metavar = "T",
@@ -303,9 +305,11 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     struct sp_diag diag = {0};
     struct sp_run_options run = {
         .fleet = {.probe_path = options->probe,
-                  .link_injection = options->inject == 1,
+                  .link_injection = options->inject == INJECT_LINK ||
+                                    (options->inject == INJECT_AUTO && plan->nsweeps > 0),
                   .capture_buffer = options->capture_buffer,
                   .ssh_config = options->ssh_config},
+        .inject_link = options->inject == INJECT_LINK,
         .timeout_ms = options->timeout_ms,
         .stop_flag = &stop_requested,
         .progress = sp_progress_step,
@@ -348,7 +352,7 @@ static int verify(const char *file, const struct options *options)
     struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
     int code = SP_EXIT_USAGE;
     if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
-        if (plan->ntests > 0) {
+        if (plan->ntests + plan->nsweeps > 0) {
             code = measure(model, policy, plan, options);
         } else {
             (void)fputs("segproof verify: there is nothing to test in this selection; 'segproof "

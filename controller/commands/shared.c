@@ -15,7 +15,7 @@
 #include "reports/sink.h"
 #include "topologies/loader.h"
 
-const char *const sp_depth_choices[] = {"quick", "standard", NULL};
+const char *const sp_depth_choices[] = {"quick", "standard", "exhaustive", NULL};
 
 /* ---- parsing, loading, printing ---- */
 

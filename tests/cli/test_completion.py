@@ -106,9 +106,9 @@ class Shells:
         self.offers("verify -d quick --de")
 
     def test_choices(self):
-        self.offers("verify --depth ", "quick", "standard")
-        self.offers("plan -d ", "quick", "standard")
-        self.value_offers("plan --depth=", "--depth=", "quick", "standard")
+        self.offers("verify --depth ", "quick", "standard", "exhaustive")
+        self.offers("plan -d ", "quick", "standard", "exhaustive")
+        self.value_offers("plan --depth=", "--depth=", "quick", "standard", "exhaustive")
         self.offers("verify --inject ", "raw", "link")
         self.offers("verify --color ", "always", "auto", "never")
         self.value_offers("check --color=a", "--color=", "always", "auto")
@@ -208,7 +208,7 @@ class Bash(Shells, unittest.TestCase):
                   "_segproof segproof '' --depth; printf '%s,' \"${COMPREPLY[@]}\"")
         done = subprocess.run(["bash", "-uc", script], capture_output=True, text=True, timeout=60,
                               env=environment(), check=True)
-        self.assertEqual((done.stdout, done.stderr), ("quick,standard,", ""))
+        self.assertEqual((done.stdout, done.stderr), ("quick,standard,exhaustive,", ""))
 
 
 @unittest.skipUnless(shutil.which("zsh"), "zsh is not installed")

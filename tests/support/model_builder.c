@@ -283,6 +283,8 @@ uint32_t sp_mb_enforcement(struct sp_model *model, const char *name, const char 
     struct sp_enforcement *point = SP_MB_ADD(model->enforcements, model->nenforcements);
     point->name = copy(name);
     point->paths = 1;
+    point->syn_timeout_ms = SP_DEFAULT_SYN_TIMEOUT_MS;
+    point->udp_timeout_ms = SP_DEFAULT_UDP_TIMEOUT_MS;
     each(networks, add_side, point, model);
     return (uint32_t)model->nenforcements - 1;
 }

@@ -18,6 +18,11 @@ static uint64_t mono(void)
     return now_us;
 }
 
+static void step(struct sp_progress *progress, const char *stage, uint64_t done, uint64_t of)
+{
+    sp_progress_step(progress, &(struct sp_progress_info){.stage = stage, .done = done, .of = of});
+}
+
 /* Three steps of two stages, a second each. */
 static void run(int verbosity, char out[static 1024])
 {
@@ -29,11 +34,11 @@ static void run(int verbosity, char out[static 1024])
     sp_clock_inject(mono, NULL);
     struct sp_progress progress;
     sp_progress_init(&progress, verbosity);
-    sp_progress_step(&progress, "one", 0, 4);
+    step(&progress, "one", 0, 4);
     now_us += 1000000;
-    sp_progress_step(&progress, "one", 3, 4);
+    step(&progress, "one", 3, 4);
     now_us += 500000;
-    sp_progress_step(&progress, "two", 0, 9);
+    step(&progress, "two", 0, 9);
     now_us += 250000;
     sp_progress_end(&progress);
     sp_clock_inject(NULL, NULL);

@@ -135,7 +135,12 @@ void sp_ts_check(const struct sp_plan *plan, const struct sp_model *m)
             assert_false(before->proto == t->proto && before->port == t->port);
         }
     }
-    assert_int_equal(plan->cost.tests, plan->ntests);
+    uint64_t swept = 0;
+    for (size_t i = 0; i < plan->nsweeps; i++) {
+        assert_true(plan->sweeps[i].pair < plan->npairs);
+        swept += (uint64_t)plan->sweeps[i].denied + plan->sweeps[i].allowed;
+    }
+    assert_int_equal(plan->cost.tests, plan->ntests + swept);
     assert_true(plan->coverage.pairs_tested <= plan->coverage.pairs_of);
     assert_true(plan->coverage.intervals_tested <= plan->coverage.intervals_of);
     assert_true(plan->coverage.edges_tested <= plan->coverage.edges_of);

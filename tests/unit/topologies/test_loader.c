@@ -119,6 +119,8 @@ static void the_example_of_the_design_loads(void **state)
     assert_int_equal(m->enforcements[0].layer, SP_LAYER_NETWORK);
     assert_int_equal(m->enforcements[0].state_capacity, 65536);
     assert_int_equal(m->enforcements[0].generic_timeout_ms, 600000);
+    assert_int_equal(m->enforcements[0].syn_timeout_ms, 120000);
+    assert_int_equal(m->enforcements[0].udp_timeout_ms, 30000);
     assert_int_equal(m->enforcements[0].paths, 1);
     topo_release(&t);
 }
@@ -178,7 +180,7 @@ static const char every_key[] =
     "limits: { loss: 0.05 }\n"
     "enforcement:\n"
     "  fw: { between: [web, data], layer: host, action: reject, max_rate: 5, paths: 2,\n"
-    "        generic_timeout: 250ms }\n"
+    "        generic_timeout: 250ms, syn_timeout: 5s, udp_timeout: 1m }\n"
     "  edge: { between: [prod, far], action: drop }\n";
 
 static void every_key_of_nodes_reaches_the_model(void **state)
@@ -260,6 +262,8 @@ static void every_key_of_rules_reaches_the_model(void **state)
     assert_int_equal(m->enforcements[0].action, SP_ACTION_REJECT);
     assert_int_equal(m->enforcements[0].paths, 2);
     assert_int_equal(m->enforcements[0].generic_timeout_ms, 250);
+    assert_int_equal(m->enforcements[0].syn_timeout_ms, 5000);
+    assert_int_equal(m->enforcements[0].udp_timeout_ms, 60000);
     assert_int_equal(m->enforcements[1].action, SP_ACTION_DROP);
     topo_release(&t);
 }
@@ -343,6 +347,8 @@ static void mistakes_are_named_where_they_stand(void **state)
     expect("limits: { loss: 1e-2 }\n", 10, "/limits/loss", "'1e-2' is not a number from 0 to 1");
     expect("limits: { loss: 2 }\n", 10, "/limits/loss", "use 0 to 1");
     expect("limits: { max_rate: 0x10 }\n", 10, "/limits/max_rate", "'0x10' is not a whole number");
+    expect("enforcement: { f: { between: [web, data], syn_timeout: now } }\n", 10,
+           "/enforcement/f/syn_timeout", "'now' is not a time");
     expect("limits: { max_rate: 99999999 }\n", 10, "/limits/max_rate", "use 1 to 10000000");
     expect("enforcement: { f: { between: [web, data], generic_timeout: 600000m } }\n", 10,
            "/enforcement/f/generic_timeout", "longer than 365 days");

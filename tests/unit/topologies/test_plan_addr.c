@@ -160,18 +160,20 @@ static void source_ports_keep_clear_of_every_edge(void **state)
     struct sp_model *m = sp_ts_shop();
     uint16_t lo = 0, hi = 0;
     struct sp_diag diag = {0};
-    assert_int_equal(sp_plan_sports(m, &lo, &hi, &diag), SP_OK);
+    assert_int_equal(sp_plan_sports(m, SP_DEPTH_STANDARD, &lo, &hi, &diag), SP_OK);
     assert_int_equal(lo, 61000);
     assert_int_equal(hi, 61000 + 4095);
     (void)sp_mb_rule(m, SP_RULE_ALLOW, "a", "web", "data", "udp/61100");
-    assert_int_equal(sp_plan_sports(m, &lo, &hi, &diag), SP_OK); /* moved behind its neighbour */
+    assert_int_equal(sp_plan_sports(m, SP_DEPTH_STANDARD, &lo, &hi, &diag),
+                     SP_OK); /* moved behind its neighbour */
     assert_int_equal(lo, 61102);
     assert_int_equal(hi, 61102 + 4095);
     struct sp_plan *plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
     sp_ts_check(plan, m);
     sp_plan_free(plan);
     (void)sp_mb_rule(m, SP_RULE_ALLOW, "a", "web", "data", "tcp/63000-64000");
-    assert_int_equal(sp_plan_sports(m, &lo, &hi, &diag), SP_OK); /* below the ephemeral ports */
+    assert_int_equal(sp_plan_sports(m, SP_DEPTH_STANDARD, &lo, &hi, &diag),
+                     SP_OK); /* below the ephemeral ports */
     assert_int_equal(hi - lo + 1, 4096);
     assert_true(lo >= 10000 && hi <= 32767);
     /* No 4,096 free ports anywhere: the widest range will do. */
@@ -181,7 +183,7 @@ static void source_ports_keep_clear_of_every_edge(void **state)
         (void)snprintf(ports + len, sizeof(ports) - len, ",tcp/%u", p);
     }
     (void)sp_mb_rule(m, SP_RULE_ALLOW, "b", "web", "data", ports);
-    assert_int_equal(sp_plan_sports(m, &lo, &hi, &diag), SP_OK);
+    assert_int_equal(sp_plan_sports(m, SP_DEPTH_STANDARD, &lo, &hi, &diag), SP_OK);
     assert_true(lo >= 61000);
     assert_in_range(hi - lo + 1, 256, 4095);
     plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
@@ -196,7 +198,7 @@ static void source_ports_keep_clear_of_every_edge(void **state)
         (void)snprintf(one, sizeof(one), "tcp/%u", p);
         (void)sp_mb_rule(m, SP_RULE_ALLOW, "c", "web", "data", one);
     }
-    assert_int_equal(sp_plan_sports(m, &lo, &hi, &diag), SP_E_LIMIT);
+    assert_int_equal(sp_plan_sports(m, SP_DEPTH_STANDARD, &lo, &hi, &diag), SP_E_LIMIT);
     assert_non_null(strstr(diag.text, "source ports"));
     struct sp_policy *policy = NULL;
     assert_int_equal(sp_policy_new(m, &policy), SP_OK);

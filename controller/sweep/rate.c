@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "controller/sweep/rate.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Clean volleys before the rate is raised again once it is close to one that lost. */
+#define SP_RATE_PATIENCE 12U
+/* Beats that an estimate needs at least before two rates are compared. */
+#define SP_RATE_SAMPLE   30U
+/* More than this is never taken as the path's own. */
+#define SP_RATE_OWN_MOST 0.45
+/* Beats that chance may take from one volley above what the path's own loss makes expected. */
+#define SP_RATE_CHANCE   3U
+
+void sp_rate_init(struct sp_rate *rate, uint32_t ceiling)
+{
+    memset(rate, 0, sizeof(*rate));
+    rate->ceiling = ceiling > 0 ? ceiling : 1;
+    rate->now = rate->ceiling;
+}
+
+uint8_t sp_rate_step_of(uint32_t pps)
+{
+    double step = pps > 1 ? 4.0 * log2((double)pps) : 0;
+    return (uint8_t)(step < SP_RATE_STEPS - 1 ? step : SP_RATE_STEPS - 1);
+}
+
+static struct sp_rate_step around(const struct sp_rate *rate, uint8_t step)
+{
+    struct sp_rate_step sum = {0};
+    for (unsigned i = step > 0 ? step - 1U : 0; i <= step + 1U && i < SP_RATE_STEPS; i++) {
+        sum.sent += rate->steps[i].sent;
+        sum.lost += rate->steps[i].lost;
+    }
+    return sum;
+}
+
+static double share(struct sp_rate_step sum)
+{
+    return sum.sent ? (double)sum.lost / sum.sent : 0;
+}
+
+double sp_rate_loss(const struct sp_rate *rate, uint8_t step)
+{
+    return share(around(rate, step));
+}
+
+bool sp_rate_is_excess(const struct sp_rate *rate, uint32_t sent, uint32_t lost)
+{
+    double expected = rate->own_loss * sent;
+    return lost > 0 && (rate->own_loss <= 0 || lost > 2 * expected + SP_RATE_CHANCE);
+}
+
+static void go_up(struct sp_rate *rate)
+{
+    uint64_t next;
+    if (rate->bad == 0) {
+        next = (uint64_t)rate->now * 2;
+    } else if (rate->now < rate->good) {
+        next = rate->good; /* back to what was clean */
+    } else if ((uint64_t)rate->good * 20 < (uint64_t)rate->bad * 19) {
+        next = ((uint64_t)rate->good + rate->bad) / 2;
+    } else {
+        /* As close as it gets. Whatever lost there may have gone: look again, now and then. */
+        if (rate->clean >= SP_RATE_PATIENCE) {
+            rate->clean = 0;
+            rate->bad += rate->bad / 4;
+        }
+        return;
+    }
+    rate->now = (uint32_t)(next < rate->ceiling ? next : rate->ceiling);
+}
+
+/* The fastest rate with enough beats to tell. */
+static struct sp_rate_step fastest(const struct sp_rate *rate, uint8_t above)
+{
+    for (unsigned i = SP_RATE_STEPS - 1; i > above; i--) {
+        if (rate->steps[i].sent > 0) {
+            return around(rate, (uint8_t)i);
+        }
+    }
+    return (struct sp_rate_step){0};
+}
+
+/* Has the path lost about as much at this rate as at eight times it? Then it is its own loss. */
+static bool is_own_loss(const struct sp_rate *rate, uint32_t pps)
+{
+    uint8_t step = sp_rate_step_of(pps);
+    struct sp_rate_step slow = around(rate, step);
+    struct sp_rate_step fast = fastest(rate, step);
+    return (uint64_t)pps * 8 <= rate->ceiling && slow.sent >= SP_RATE_SAMPLE && slow.lost > 0 &&
+           fast.sent >= SP_RATE_SAMPLE && share(slow) < SP_RATE_OWN_MOST &&
+           share(slow) * 2 > share(fast);
+}
+
+static void go_down(struct sp_rate *rate, uint32_t pps)
+{
+    uint32_t least = rate->ceiling < SP_RATE_LOWEST ? rate->ceiling : SP_RATE_LOWEST;
+    rate->epoch++;
+    rate->clean = 0;
+    if (is_own_loss(rate, pps)) {
+        rate->own_loss = sp_rate_loss(rate, sp_rate_step_of(pps));
+        rate->bad = rate->good = 0;
+        rate->now = pps;
+        return;
+    }
+    rate->is_hopeless = pps <= least;
+    rate->bad = rate->bad == 0 || pps < rate->bad ? pps : rate->bad;
+    rate->good = rate->good < rate->bad ? rate->good : 0;
+    rate->now = pps / 2 > least ? pps / 2 : least;
+}
+
+bool sp_rate_judge(struct sp_rate *rate, uint32_t pps, uint32_t epoch, uint32_t sent, uint32_t lost,
+                   bool is_hurt)
+{
+    struct sp_rate_step *step = &rate->steps[sp_rate_step_of(pps)];
+    bool clean = !is_hurt && !sp_rate_is_excess(rate, sent, lost);
+    step->sent += sent;
+    step->lost += lost;
+    if (epoch != rate->epoch) {
+        return clean; /* it was under way when the rate changed */
+    }
+    if (clean) {
+        rate->clean++;
+        rate->is_hopeless = false;
+        rate->good = pps > rate->good ? pps : rate->good;
+        go_up(rate);
+    } else {
+        go_down(rate, pps);
+    }
+    return clean;
+}

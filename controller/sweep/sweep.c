@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <event2/event.h>
+#include <math.h>
+#include <string.h>
+
+#include "controller/round_priv.h"
+#include "controller/run_priv.h"
+#include "controller/sweep/bundle.h"
+#include "controller/sweep/drive.h"
+#include "controller/sweep/heard.h"
+#include "controller/sweep/judge.h"
+#include "controller/sweep/observe.h"
+#include "controller/sweep/state.h"
+#include "controller/progress.h"
+#include "controller/sweep/sweeps.h"
+#include "controller/sweep/tournament.h"
+#include "probe/base/mem.h"
+
+/* Batches that ask a lane, the first among them. */
+#define SP_SWEEP_BATCHES  4U
+/* Passes for allowed ports that did not always arrive: with the first ones more than 20. */
+#define SP_ALLOWED_PASSES 10U
+#define SP_PASSES_MOST    20U
+/* Leaks that miss more attempts than this, and more than controls do, come now and then. */
+#define SP_ODD_LEAKS      0.02
+
+struct sweeps {
+    struct sp_run_state *run;
+    struct sp_sweep_found *found;
+    struct sp_state_book book;
+    uint64_t done, of; /* ports times passes, for the progress */
+    struct sp_sweep_batch *now;
+    unsigned turn; /* how often all lanes have had their chance */
+};
+
+static bool stopped(const struct sweeps *s)
+{
+    return s->run->stop_flag && *s->run->stop_flag;
+}
+
+void sp_sweeps_free(struct sp_sweep_found *found, size_t n)
+{
+    for (size_t i = 0; found && i < n; i++) {
+        sp_free(found[i].spans);
+    }
+    sp_free(found);
+}
+
+/* ---- what is asked again ---- */
+
+static bool has_arrived(const struct sp_seen *seen)
+{
+    return seen->nic > 0 || seen->host > 0 || seen->elsewhere > 0 || seen->rewritten > 0;
+}
+
+/* Could another batch tell more? */
+static bool is_curable(uint8_t unsound)
+{
+    return unsound == SP_UNSOUND_CONTROL_LOST || unsound == SP_UNSOUND_ATTEMPTS ||
+           unsound == SP_UNSOUND_CAPTURE_DROPS || unsound == SP_UNSOUND_UNTAGGED ||
+           unsound == SP_UNSOUND_NOW_AND_THEN || unsound == SP_UNSOUND_NOT_SENT ||
+           unsound == SP_UNSOUND_STATE_FULL || unsound == SP_UNSOUND_SENDER_ARM;
+}
+
+/* Of a lane's leaks, the share of attempts that did not arrive though their controls did. */
+static double missed_leaks(const struct sp_sweep_found *found)
+{
+    return found->leak_tries ? (double)found->leak_missed / (double)found->leak_tries : 0;
+}
+
+static bool is_odd(const struct sp_sweep_found *found)
+{
+    const struct sp_sweep_status *status = &found->status;
+    double loss = status->beats ? (double)status->beats_lost / status->beats : 0;
+    double missed = missed_leaks(found);
+    return missed > SP_ODD_LEAKS && missed > 2 * loss;
+}
+
+/* Does the silence of this range stand for anything, so long as leaks beside it come only now and
+ * then? */
+static bool is_enough(const struct sp_sweep_found *found, const struct sp_seen *seen)
+{
+    double missed = missed_leaks(found);
+    return !is_odd(found) || (missed < 1 && pow(missed, seen->attempts) <= 0.001);
+}
+
+static bool is_shaky(const struct sp_seen *seen)
+{
+    return seen->attempts == 0 || seen->host < seen->attempts || seen->answered < seen->attempts;
+}
+
+/* The ports of a lane that are asked in the next batch. */
+static enum sp_rc doubtful(const struct sweeps *s, uint32_t sweep, struct sp_portset *denied,
+                           struct sp_portset *allowed)
+{
+    const struct sp_sweep_found *found = &s->found[sweep];
+    struct sp_portset all_denied = {0};
+    struct sp_portset all_allowed = {0};
+    struct sp_portset served = {0};
+    enum sp_rc rc = sp_sweep_ports(s->run, sweep, &all_denied, &all_allowed, &served);
+    for (size_t i = 0; i < found->nspans && rc == SP_OK; i++) {
+        const struct sp_sweep_span *span = &found->spans[i];
+        const struct sp_seen *seen = &span->seen;
+        bool open = is_curable((uint8_t)seen->unsound) ||
+                    (seen->unsound == SP_SOUND && !is_enough(found, seen));
+        for (uint32_t port = span->lo; port <= span->hi; port++) {
+            bool deny = sp_portset_has(&all_denied, (uint16_t)port);
+            bool by_policy = deny && seen->sender_policy && s->run->sweep_link;
+            if (deny && !has_arrived(seen) && (open || by_policy)) {
+                sp_portset_add(denied, (uint16_t)port);
+            } else if (!deny && sp_portset_has(&all_allowed, (uint16_t)port) &&
+                       (is_curable((uint8_t)seen->unsound) || is_shaky(seen))) {
+                sp_portset_add(allowed, (uint16_t)port);
+            }
+        }
+    }
+    if (found->nspans == 0) {
+        *denied = all_denied;
+        *allowed = all_allowed;
+    }
+    return rc;
+}
+
+/* Passes that the silence of this lane needs. */
+static unsigned passes_for(const struct sweeps *s, uint32_t sweep, bool only_allowed)
+{
+    const struct sp_run_state *run = s->run;
+    const struct sp_sweep_found *found = &s->found[sweep];
+    const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[sweep].pair];
+    unsigned ways = sp_plan_ways(run->model, pair);
+    unsigned n = run->attempts_min ? run->attempts_min : SP_SWEEP_ATTEMPTS;
+    unsigned flows = ways > 1 ? sp_plan_flows_past(ways, 0) : n;
+    unsigned odd = is_odd(found) ? sp_plan_flows_past(1, missed_leaks(found)) : n;
+    n = flows > n ? flows : n;
+    n = odd > n ? odd : n;
+    n = only_allowed && n < SP_ALLOWED_PASSES ? SP_ALLOWED_PASSES : n;
+    return n < SP_PASSES_MOST ? n : SP_PASSES_MOST;
+}
+
+/* Whatever is still open now stays so. */
+static void close_lane(struct sp_sweep_found *found)
+{
+    for (size_t i = 0; i < found->nspans; i++) {
+        struct sp_seen *seen = &found->spans[i].seen;
+        if (seen->unsound == SP_SOUND && !has_arrived(seen) && !is_enough(found, seen)) {
+            seen->unsound = SP_UNSOUND_NOW_AND_THEN;
+        }
+        /* Of an allowed port that was asked often enough: lost, and lost again. */
+        seen->loss_confirmed = found->asked > 1 && seen->attempts > SP_ALLOWED_PASSES;
+    }
+    found->is_settled = true;
+}
+
+/* ---- one batch ---- */
+
+static uint32_t ceiling_of(const struct sweeps *s, const struct sp_match *matches, size_t n,
+                           const struct sp_match *match)
+{
+    const struct sp_model *model = s->run->model;
+    uint32_t rate = sp_model_host_rate(model, match->from);
+    uint32_t point = sp_state_point_between(model, match->from, match->to);
+    uint32_t share = 0;
+    for (size_t i = 0; point != SP_NONE && i < n; i++) {
+        share += sp_state_point_between(model, matches[i].from, matches[i].to) == point;
+    }
+    if (point != SP_NONE && model->enforcements[point].max_rate > 0) {
+        uint32_t most = model->enforcements[point].max_rate / (share ? share : 1);
+        rate = most < rate ? most : rate;
+    }
+    for (unsigned i = 0; i < s->turn; i++) {
+        rate = rate > 2 * SP_RATE_LOWEST ? rate / 2 : rate; /* what had trouble goes slower */
+    }
+    return rate ? rate : 1;
+}
+
+static uint32_t cell_of(const struct sweeps *s, const struct sp_match *match)
+{
+    uint32_t point = sp_state_point_between(s->run->model, match->from, match->to);
+    uint32_t capacity = point != SP_NONE ? s->book.points[point].capacity : 0;
+    uint32_t cell = SP_CELL_PORTS;
+    while (capacity > 0 && cell > 16 && cell > capacity / 8) {
+        cell /= 2;
+    }
+    return cell;
+}
+
+/* All open lanes between two hosts, as one bundle. Those that find no room wait for the next turn. */
+static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
+                             const struct sp_match *matches, size_t n,
+                             const struct sp_match *match)
+{
+    struct sp_run_state *run = s->run;
+    struct sp_bundle *bundle = NULL;
+    enum sp_rc rc = SP_OK;
+    for (uint32_t i = 0; i < run->plan->nsweeps && rc == SP_OK; i++) {
+        const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[i].pair];
+        struct sp_sweep_found *found = &s->found[i];
+        if (pair->from != match->from || pair->to != match->to || found->is_settled ||
+            found->asked > s->turn || (bundle && bundle->nlanes == SP_BUNDLE_LANES)) {
+            continue;
+        }
+        struct sp_portset denied = {0};
+        struct sp_portset allowed = {0};
+        rc = doubtful(s, i, &denied, &allowed);
+        size_t ndenied = sp_portset_count(&denied);
+        if (rc != SP_OK || ndenied + sp_portset_count(&allowed) == 0) {
+            found->is_settled = true; /* nothing to ask */
+            continue;
+        }
+        bundle = bundle ? bundle : sp_bundle_begin(sb, match->from, match->to);
+        bool link = run->sweep_link && pair->layer != SP_LAYER_HOST && !found->needs_raw;
+        rc = bundle ? sp_bundle_add(sb, bundle, i, &denied, &allowed,
+                                    passes_for(s, i, ndenied == 0), found->asked, link)
+                    : SP_E_NOMEM;
+        if (rc == SP_OK) {
+            found->asked++;
+        }
+    }
+    rc = rc == SP_E_LIMIT ? SP_OK : rc;
+    if (bundle && rc == SP_OK) {
+        rc = sp_bundle_finish(sb, bundle, ceiling_of(s, matches, n, match), cell_of(s, match));
+    }
+    return rc;
+}
+
+static void tell(const struct sweeps *s, uint64_t done, bool is_paused)
+{
+    struct sp_progress_info info = {.stage = "sweeping",
+                                    .done = s->done + done,
+                                    .of = s->of > s->done + done ? s->of : s->done + done,
+                                    .is_sweep = true,
+                                    .is_paused = is_paused};
+    for (size_t i = 0; s->now && i < s->now->nbundles; i++) {
+        info.repeats += s->now->bundles[i].repeats;
+        info.pps += s->now->bundles[i].is_over ? 0 : s->now->bundles[i].rate.now;
+    }
+    if (s->run->tell) {
+        s->run->tell(s->run->tell_arg, &info);
+    }
+}
+
+static void on_setup(void *arg, uint32_t host)
+{
+    sp_sweep_send_setup(((struct sweeps *)arg)->now, host);
+}
+
+static void on_record(void *arg, uint32_t host, const struct sp_record *record)
+{
+    sp_sweep_heard(((struct sweeps *)arg)->now, host, record);
+}
+
+static uint64_t on_drive(void *arg, uint64_t now_us)
+{
+    struct sweeps *s = arg;
+    uint64_t done;
+    uint64_t of;
+    uint64_t wait = sp_sweep_drive(s->now, now_us);
+    sp_sweep_progress(s->now, &done, &of);
+    tell(s, done, sp_run_is_paused(s->run));
+    return wait;
+}
+
+/* Is nothing left that another batch could cure? */
+static enum sp_rc settle_lanes(struct sweeps *s, const struct sp_sweep_batch *sb)
+{
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; i < sb->nbundles; i++) {
+        for (size_t k = 0; k < sb->bundles[i].nlanes && rc == SP_OK; k++) {
+            const struct sp_sweep_lane *lane = &sb->bundles[i].lanes[k];
+            struct sp_sweep_found *found = &s->found[lane->sweep];
+            struct sp_portset denied = {0};
+            struct sp_portset allowed = {0};
+            if (lane->sender_refused == SP_REFUSED_LINK) {
+                found->needs_raw = true;
+            }
+            rc = doubtful(s, lane->sweep, &denied, &allowed);
+            if (sp_portset_count(&denied) + sp_portset_count(&allowed) == 0 ||
+                found->asked >= SP_SWEEP_BATCHES) {
+                close_lane(found);
+            }
+        }
+    }
+    return rc;
+}
+
+static uint64_t packets_of(const struct sp_sweep_batch *sb)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < sb->nbundles; i++) {
+        n += (uint64_t)sb->bundles[i].total * (sb->bundles[i].passes_wanted + SP_VOLLEY_TRIES);
+    }
+    return n * 2 + 1000000; /* beats, and repeats */
+}
+
+static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, size_t n,
+                            struct sp_diag *diag)
+{
+    struct sp_run_state *run = s->run;
+    struct sp_sweep_batch sb = {.run = run, .book = &s->book};
+    enum sp_rc rc = sp_round_new_batch(run, &sb.batch);
+    struct sp_batch *batch = sb.batch;
+    if (rc == SP_OK) {
+        rc = sp_sweep_batch_init(&sb, n);
+    }
+    for (size_t i = 0; i < n && rc == SP_OK; i++) {
+        rc = add_bundle(s, &sb, matches, n, &matches[i]);
+    }
+    if (rc == SP_OK && sb.nbundles > 0) {
+        uint64_t budget = packets_of(&sb);
+        const struct sp_batch_guest guest = {
+            .arg = s,
+            .setup = on_setup,
+            .on_record = on_record,
+            .drive = on_drive,
+            .budget = budget < UINT32_MAX ? (uint32_t)budget : UINT32_MAX};
+        s->now = &sb;
+        batch->guest = &guest;
+        rc = sp_batch_run(batch, diag);
+        s->now = NULL;
+        batch->guest = NULL;
+        rc = rc == SP_OK && sb.is_out_of_memory ? SP_E_NOMEM : rc;
+        if (rc == SP_OK) {
+            run->max_rtt_us = batch->max_rtt_us;
+            sp_round_add_counters(run, batch);
+            rc = sp_sweep_observe(&sb, s->found);
+        }
+        uint64_t done;
+        uint64_t of;
+        sp_sweep_progress(&sb, &done, &of);
+        s->done += of;
+        if (rc == SP_OK) {
+            rc = settle_lanes(s, &sb);
+        }
+    }
+    sp_sweep_batch_release(&sb);
+    sp_batch_free(batch);
+    return rc;
+}
+
+/* ---- rounds ---- */
+
+/* The pairs of hosts that have open lanes. */
+static enum sp_rc list_matches(const struct sweeps *s, struct sp_match **ret_matches, size_t *ret_n)
+{
+    const struct sp_plan *plan = s->run->plan;
+    struct sp_match *matches = sp_calloc(plan->nsweeps, sizeof(*matches));
+    size_t n = 0;
+    if (!matches) {
+        return SP_E_NOMEM;
+    }
+    for (size_t i = 0; i < plan->nsweeps; i++) {
+        const struct sp_pair *pair = &plan->pairs[plan->sweeps[i].pair];
+        bool lost = s->run->fleet->sessions[pair->from].state == SP_PROBE_LOST ||
+                    s->run->fleet->sessions[pair->to].state == SP_PROBE_LOST;
+        bool same = n > 0 && matches[n - 1].from == pair->from && matches[n - 1].to == pair->to;
+        if (!s->found[i].is_settled && !lost && !same) {
+            matches[n++] = (struct sp_match){.from = pair->from, .to = pair->to};
+        }
+    }
+    *ret_matches = matches;
+    *ret_n = n;
+    return SP_OK;
+}
+
+static enum sp_rc one_turn(struct sweeps *s, size_t *ret_n, struct sp_diag *diag)
+{
+    struct sp_match *matches = NULL;
+    uint32_t rounds = 0;
+    enum sp_rc rc = list_matches(s, &matches, ret_n);
+    if (rc == SP_OK) {
+        rc = sp_tournament(matches, *ret_n, s->run->model->nhosts, &rounds);
+    }
+    for (size_t first = 0, end; first < *ret_n && rc == SP_OK && !stopped(s); first = end) {
+        for (end = first; end < *ret_n && matches[end].round == matches[first].round;) {
+            end++;
+        }
+        sp_fleet_wait(s->run->fleet, 3000); /* sensors that restart come back */
+        rc = run_batch(s, matches + first, end - first, diag);
+    }
+    sp_free(matches);
+    return rc;
+}
+
+static size_t count_unasked(const struct sweeps *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->run->plan->nsweeps; i++) {
+        n += !s->found[i].is_settled && s->found[i].asked == 0;
+    }
+    return n;
+}
+
+static void count_all(struct sweeps *s)
+{
+    for (uint32_t i = 0; i < s->run->plan->nsweeps; i++) {
+        const struct sp_plan_sweep *sweep = &s->run->plan->sweeps[i];
+        s->of += s->found[i].is_settled
+                     ? 0
+                     : (uint64_t)(sweep->denied + sweep->allowed) * passes_for(s, i, false);
+    }
+}
+
+enum sp_rc sp_sweeps_run(struct sp_run_state *run, struct sp_sweep_found **ret_found,
+                         struct sp_diag *diag)
+{
+    struct sweeps s = {.run = run};
+    size_t n = 1;
+    s.found = sp_calloc(run->plan->nsweeps, sizeof(*s.found));
+    enum sp_rc rc = s.found ? sp_state_book_init(&s.book, run->model) : SP_E_NOMEM;
+    *ret_found = s.found;
+    if (rc == SP_OK) {
+        count_all(&s);
+    }
+    for (s.turn = 0; s.turn < SP_SWEEP_BATCHES && n > 0 && rc == SP_OK && !stopped(&s); s.turn++) {
+        size_t unasked;
+        do { /* a bundle has room for so many lanes only */
+            unasked = count_unasked(&s);
+            rc = one_turn(&s, &n, diag);
+        } while (rc == SP_OK && !stopped(&s) && s.turn == 0 && count_unasked(&s) > 0 &&
+                 count_unasked(&s) < unasked);
+    }
+    sp_state_book_release(&s.book);
+    return rc == SP_E_NOMEM ? sp_fail(diag, rc, "sweep", "out of memory") : rc;
+}
