@@ -13,7 +13,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 from harness import Case, World  # noqa: E402
-from probes import LINK, RECEIVER, SENDER, Probe  # noqa: E402
+from probes import LINK, NIC, RECEIVER, SENDER, STRAY, UNTAGGED, Probe  # noqa: E402
 
 SEND, EXPECTED = 0, 2
 S_NIC, S_HOST, S_EGRESS, S_REWRITTEN, S_STRAY, S_ANSWER, S_REFUSED = range(7)
@@ -212,7 +212,7 @@ class Hearing(Case):
             self.assertEqual((done.capture_drops, done.softnet_drops), (0, 0))
             self.assertEqual(pair.swept(b, S_NIC), set(range(1, 65536)))
             self.assertEqual(pair.swept(b, S_HOST), set(range(1, 65536)))
-            foreign = [r for r in b.told if r.type == "seen" and r.kind == 7 and r.port == 514]
+            foreign = [r for r in b.told if r.type == "seen" and r.kind == UNTAGGED and r.port == 514]
             print(f"\n{sent} foreign datagrams, counted {[r.count for r in foreign]}")
             self.assertEqual([r.count for r in foreign], [sent])
             answered = [r for r in a.told if r.type == "answerer" and r.answer == 4]
@@ -239,6 +239,52 @@ class Hearing(Case):
                 self.assertEqual(pair.swept(a, S_ANSWER), everything)
                 self.assertEqual(pair.swept(b, S_REWRITTEN), set())
                 self.assertEqual({r.answer for r in a.told if r.type == "answerer"}, {5})
+
+
+class Elsewhere(Case):
+    """A firewall that translates behind everybody's back. c is told nothing of the sweep."""
+
+    @classmethod
+    def build(cls):
+        return World("se", {"left": ["a"], "right": ["b", "c"]})
+
+    def test_what_is_translated(self):
+        b4, c4 = self.world.v4["b"], self.world.v4["c"]
+        self.world.lab.commit()
+        self.world.lab.nft("fw", f"""table inet bad {{
+    chain pre {{
+        type nat hook prerouting priority dstnat;
+        ip daddr {b4} tcp dport 1000-2999 dnat ip to {c4}
+        ip daddr {b4} tcp dport 3000-3009 dnat ip to {b4}:5000
+    }}
+    chain post {{
+        type nat hook postrouting priority srcnat;
+        ip daddr {b4} tcp dport 3500-3509 snat ip to {self.world.net4["right"]}.1
+    }}
+}}
+""")
+        for host in "bc":
+            self.world.lab.nft(host, CLOSED)
+        a, b, c = (Probe(self.world, host, max_pps=10000000) for host in "abc")
+        with a, b, c:
+            c.batch(max_pps=10000000)
+            self.assertEqual(c.arm(), [])
+            c.fire()
+            pair = Pair(self.world, a, b, ports=range(1, 4096))
+            pair.volleys(0, pps=5000)
+            done = pair.end()
+            others = c.collect()
+            strays = {r.port for r in c.seen(STRAY, 100)}
+            self.assertEqual(len(strays), 1024)  # told one by one up to there
+            strays |= pair.swept(c, S_STRAY)
+            self.assertEqual(strays, set(range(1000, 3000)))
+            self.assertEqual({r.dst for r in c.seen(STRAY)}, {c4})
+            self.assertEqual((done.untagged_overflow, others.untagged_overflow), (0, 0))
+            self.assertEqual(pair.swept(b, S_NIC), set(range(1, 1000)) | set(range(3000, 4096)))
+            self.assertEqual(pair.swept(b, S_REWRITTEN),
+                             set(range(3000, 3010)) | set(range(3500, 3510)))
+            self.assertEqual({(r.src, r.dport) for r in b.seen(NIC) if r.dport == 5000
+                              and r.port >= 3000}, {(self.world.v4["a"], 5000)})
 
 
 if __name__ == "__main__":
