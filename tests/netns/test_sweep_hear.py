@@ -156,6 +156,7 @@ class Hearing(Case):
             if done.capture_drops + done.softnet_drops == 0:
                 self.assertEqual(lost, 0)
                 self.assertEqual(pair.beats(b, H_NIC), set(range(told[-1].last_beat + 1)))
+                self.assertEqual(pair.beats(a, H_LEFT), pair.beats(b, H_NIC))
                 self.assertEqual(pair.health()[-1].arrived, 9 * 65535)
             self.assertEqual(pair.beats(b, H_HOST), pair.beats(b, H_NIC))
 
