@@ -500,7 +500,9 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         uint64_t heard = sp_engine_tell_heard(engine, now);
         next = heard < next ? heard : next;
     }
-    /* Even an idle engine ticks, so that a gap in its life (a stopped process) is noticed. */
+    /* Sending took its time. Even an idle engine ticks, so that a gap in its life (a stopped
+     * process) is noticed. */
+    now = sp_mono_us();
     uint64_t wait = next > now ? next - now : 0;
     return wait > 50000 ? 50000 : wait;
 }

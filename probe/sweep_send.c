@@ -508,6 +508,12 @@ static int step(struct sp_engine *engine, struct sp_volleys *v, uint64_t now_us,
     return err ? err : ENODATA;
 }
 
+/* Does what comes next cost a packet? */
+static bool costs(const struct sp_volleys *v, uint64_t now_us)
+{
+    return v->is_beating || v->next < v->queue[v->head].count || wants_beat(v, now_us);
+}
+
 uint64_t sp_engine_volleys(struct sp_engine *engine, uint64_t now_us)
 {
     uint64_t next = beat_alone(engine, now_us);
@@ -525,7 +531,7 @@ uint64_t sp_engine_volleys(struct sp_engine *engine, uint64_t now_us)
         bool is_bound = most >= SP_VOLLEY_AT_ONCE - all;
         most = is_bound ? SP_VOLLEY_AT_ONCE - all : most;
         int err = 0;
-        while (err == 0 && used < most && skips < SP_VOLLEY_SKIPS) {
+        while (err == 0 && skips < SP_VOLLEY_SKIPS && (used < most || !costs(v, now_us))) {
             err = step(engine, v, now_us, &used, &skips);
         }
         if (err == 0) {

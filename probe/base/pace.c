@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/base/pace.h"
 
+#include <stdbool.h>
+
 #define SP_SECOND_US 1000000ULL
 
 /* Packets of a group: at least one. */
@@ -12,13 +14,13 @@ static uint32_t group(const struct sp_pace *pace)
 
 void sp_pace_set(struct sp_pace *pace, uint32_t pps, uint64_t now_us)
 {
-    if (pace->due_us < now_us) {
-        pace->due_us = now_us;
-        pace->over = 0;
-    } else if (pace->over > 0) {
-        pace->due_us++; /* parts of the old rate */
-        pace->over = 0;
+    bool is_late = pace->due_us < now_us;
+    if (pace->pps == pps && (!is_late || now_us - pace->due_us <= SP_PACE_STALL_US)) {
+        return;
     }
+    /* Parts of another rate are of no use, nor is what it was late by. */
+    pace->due_us = is_late ? now_us : pace->due_us + (pace->over > 0);
+    pace->over = 0;
     pace->pps = pps;
 }
 

@@ -21,7 +21,8 @@ struct sp_pace {
     uint64_t over;
 };
 
-/* Sets the rate. What was sent before still counts: the next packet is not due sooner. */
+/* Sets the rate; all zero before the first time. What was sent before still counts: the next packet
+ * is not due sooner; nor is what was late forgotten as long as the rate stays the same. */
 void sp_pace_set(struct sp_pace *pace, uint32_t pps, uint64_t now_us);
 /* How many packets may go now, as one group. */
 uint32_t sp_pace_allowed(struct sp_pace *pace, uint64_t now_us);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "probe/base/attr.h"
+
 void sp_portset_add_range(struct sp_portset *set, uint16_t lo, uint16_t hi)
 {
     for (uint32_t port = lo; port <= hi; port++) {
@@ -51,43 +53,69 @@ static uint64_t word_at(const struct sp_portset *set, uint32_t word)
     return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(v) : v;
 }
 
+/* The bits of each byte, in that byte; and with the bytes below it, which takes one multiplication.
+ */
+static uint64_t bits_of_bytes(uint64_t v)
+{
+    v -= v >> 1 & 0x5555555555555555ULL;
+    v = (v & 0x3333333333333333ULL) + (v >> 2 & 0x3333333333333333ULL);
+    return (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+}
+
+static uint64_t bits_up_to_bytes(uint64_t v)
+{
+    return bits_of_bytes(v) * 0x0101010101010101ULL;
+}
+
 void sp_portset_index(const struct sp_portset *set, struct sp_portset_index *ret_index)
 {
     uint32_t n = 0;
-    for (uint32_t chunk = 0; chunk < SP_PORTSET_CHUNKS; chunk++) {
-        ret_index->before[chunk] = (uint16_t)n; /* before the last chunk at most 65024 */
-        for (uint32_t word = chunk * 8; word < chunk * 8 + 8; word++) {
-            n += (uint32_t)__builtin_popcountll(word_at(set, word));
+    for (uint32_t word = 0; word < SP_ARRAY_LEN(ret_index->before); word++) {
+        ret_index->before[word] = (uint16_t)n; /* before the last word at most 65472 */
+        n += (uint32_t)(bits_up_to_bytes(word_at(set, word)) >> 56);
+    }
+    ret_index->count = n;
+}
+
+/* The word that holds the n-th port. Most sets have few holes or are spread evenly: the first guess
+ * is near. */
+static uint32_t find_word(const struct sp_portset_index *index, uint32_t n)
+{
+    const uint32_t words = SP_ARRAY_LEN(index->before);
+    uint32_t word = (uint32_t)((uint64_t)n * words / index->count);
+    for (int i = 0; i < 4; i++) {
+        if (index->before[word] > n) {
+            word--;
+        } else if (word + 1 < words && index->before[word + 1] <= n) {
+            word++;
+        } else {
+            return word;
         }
     }
+    word = 0;
+    for (uint32_t step = words / 2; step > 0; step /= 2) {
+        word += index->before[word + step] <= n ? step : 0;
+    }
+    return word;
 }
 
 uint16_t sp_portset_nth(const struct sp_portset *set, const struct sp_portset_index *index,
                         uint32_t n)
 {
-    uint32_t chunk = 0;
-    for (uint32_t step = SP_PORTSET_CHUNKS / 2; step > 0; step /= 2) {
-        chunk += index->before[chunk + step] <= n ? step : 0;
-    }
-    n -= index->before[chunk];
-    uint32_t word = chunk * 8;
+    uint32_t word = find_word(index, n);
+    n -= index->before[word];
     uint64_t bits = word_at(set, word);
-    for (uint32_t here = (uint32_t)__builtin_popcountll(bits); n >= here && word < chunk * 8 + 7;
-         here = (uint32_t)__builtin_popcountll(bits)) {
-        n -= here;
-        bits = word_at(set, ++word);
+    uint64_t sums = bits_up_to_bytes(bits);
+    uint32_t at = 0; /* the byte: a search as above */
+    for (uint32_t step = 4; step > 0; step /= 2) {
+        at += (uint8_t)(sums >> (8 * (at + step) - 8)) <= n ? step : 0;
     }
-    /* Halves: the lower one, when the bit is in there. */
-    uint32_t bit = 0;
-    for (uint32_t width = 32; width > 0; width /= 2) {
-        uint32_t low = (uint32_t)__builtin_popcountll(bits & ((1ULL << width) - 1));
-        if (n >= low) {
-            n -= low;
-            bit += width;
-            bits >>= width;
-        }
+    n -= at ? (uint8_t)(sums >> (8 * at - 8)) : 0;
+    uint32_t byte = (uint8_t)(bits >> 8 * at);
+    for (; n > 0; n--) {
+        byte &= byte - 1; /* without its lowest bit */
     }
-    return (uint16_t)(word * 64 + bit);
+    return (uint16_t)(word * 64 + at * 8 + (uint32_t)__builtin_ctz(byte));
 }
 
 bool sp_portset_chunk_is_empty(const struct sp_portset *set, uint16_t chunk)

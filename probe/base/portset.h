@@ -41,9 +41,10 @@ void sp_portset_unite(struct sp_portset *set, const struct sp_portset *other);
 /* The first port of the set that is not below from; SP_PORTSET_PORTS when there is none. */
 uint32_t sp_portset_next(const struct sp_portset *set, uint32_t from);
 bool sp_portset_chunk_is_empty(const struct sp_portset *set, uint16_t chunk);
-/* How many ports of the set come before each chunk; of a set that does not change any more. */
+/* How many ports of the set come before each 64th; of a set that does not change any more. */
 struct sp_portset_index {
-    uint16_t before[SP_PORTSET_CHUNKS];
+    uint32_t count;
+    uint16_t before[SP_PORTSET_PORTS / 64];
 };
 void sp_portset_index(const struct sp_portset *set, struct sp_portset_index *ret_index);
 /* The n-th port of the set in rising order; n < sp_portset_count(). */

@@ -119,6 +119,21 @@ static void another_rate(void **state)
     sp_pace_set(&pace, 1000, now + 5 * SECOND); /* a pause is no credit */
     assert_int_equal(sp_pace_allowed(&pace, now + 5 * SECOND), 1);
     assert_int_equal(sp_pace_allowed(&pace, now), 0); /* a clock does not go back; if it did */
+
+    /* One volley after the other at the same rate: as if it were one. */
+    uint32_t longest;
+    uint64_t sent = 0;
+    pace = (struct sp_pace){0};
+    uint64_t start = now;
+    for (unsigned i = 0; i < 1000; i++) {
+        sp_pace_set(&pace, 30000, now);
+        sent += run(&pace, &now, 1000 + i, 150, &longest);
+    }
+    uint64_t wanted = (now - start) * 30000 / SECOND;
+    assert_in_range(sent, wanted - 30, wanted + 1);
+    /* Late, and then slower: not faster than that even for a moment. */
+    sp_pace_set(&pace, 10000, now + 15000);
+    assert_int_equal(sp_pace_allowed(&pace, now + 15000), 1);
 }
 
 int main(void)

@@ -271,8 +271,8 @@ static void a_full_queue(void **state)
 
     /* One that never empties ends the volley. */
     kit_forget(kit);
-    sk_volley(kit, 0, 500, 1, 0);
     kit->burst_room = 100;
+    sk_volley(kit, 0, 500, 1, 0);
     kit_run(kit, 5000000);
     sk_check_counts(kit, 100, 0, 400, ENOBUFS);
     kit_free(kit);
