@@ -17,6 +17,7 @@ enum sp_sample_kind {
     SP_SAMPLE_REWRITTEN, /* not as declared */
     SP_SAMPLE_STRAY,     /* not this probe's to receive */
     SP_SAMPLE_ANSWER,    /* the first answer of a class */
+    SP_SAMPLE_REPLY,     /* a reply that could not be sent; there is no packet of it */
     SP_SAMPLE_END
 };
 #define SP_SAMPLES_NEWS  1024U

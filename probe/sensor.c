@@ -18,13 +18,16 @@
 #include "probe/roles.h"
 #include "probe/standin.h"
 
+#define SP_HOST_EVERY_US 1000
+
 struct sensor {
     struct event_base *base;
     struct sp_stream *stream;
     struct sp_capture *capture;
     struct sp_hostsock hostsocks[SP_HOSTSOCKS];
     struct event *host_events[SP_HOSTSOCKS];
-    struct event *capture_event, *tick_event, *monitor_event;
+    bool is_polled[SP_HOSTSOCKS]; /* read by host_timer, not by its event */
+    struct event *capture_event, *tick_event, *monitor_event, *host_timer;
     struct sp_injector *injector;
     struct sp_engine *engine;
     struct sp_holds holds;
@@ -169,11 +172,25 @@ static void on_captured(const struct sp_captured *captured, void *arg)
     sp_engine_captured(((struct sensor *)arg)->engine, captured);
 }
 
-static void drain_capture(struct sensor *s)
+static bool read_capture(struct sensor *s)
 {
     struct sp_diag diag;
     if (sp_capture_dispatch(s->capture, on_captured, s, &diag) != SP_OK) {
         give_up(s, SP_ERR_CAPTURE, diag.text, SP_EXIT_RESTART);
+        return false;
+    }
+    return true;
+}
+
+/* All that waits now; bounded, because more may come for ever. */
+static void drain_capture(struct sensor *s)
+{
+    uint64_t before = UINT64_MAX;
+    for (int i = 0; i < 256 && before != sp_capture_count(s->capture); i++) {
+        before = sp_capture_count(s->capture);
+        if (!read_capture(s)) {
+            return;
+        }
     }
 }
 
@@ -181,7 +198,7 @@ static void on_capture(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
     (void)what;
-    drain_capture(arg);
+    (void)read_capture(arg);
     schedule(arg); /* a conversation may have to go on */
 }
 
@@ -190,23 +207,56 @@ static void on_host_packet(const struct sp_pkt *pkt, uint32_t iface, void *arg)
     sp_engine_host(((struct sensor *)arg)->engine, pkt, iface);
 }
 
+static size_t read_host(struct sensor *s, int i)
+{
+    return s->hostsocks[i].fd >= 0 ? sp_hostsock_read(&s->hostsocks[i], on_host_packet, s) : 0;
+}
+
 static void drain_hostsocks(struct sensor *s)
 {
     for (int i = 0; i < SP_HOSTSOCKS; i++) {
-        if (s->hostsocks[i].fd >= 0) {
-            sp_hostsock_read(&s->hostsocks[i], on_host_packet, s);
+        for (int n = 0; n < 64 && read_host(s, i) > 0; n++) {
         }
     }
 }
 
+static void look_again(struct sensor *s)
+{
+    const struct timeval tv = {.tv_usec = SP_HOST_EVERY_US};
+    (void)event_add(s->host_timer, &tv);
+}
+
+/* Where packets come thick, waking up for each costs more than reading it: a socket that had some
+ * is read every millisecond instead, until it has none. */
 static void on_host(evutil_socket_t fd, short what, void *arg)
 {
     struct sensor *s = arg;
     (void)what;
     for (int i = 0; i < SP_HOSTSOCKS; i++) {
-        if (s->hostsocks[i].fd == fd) {
-            sp_hostsock_read(&s->hostsocks[i], on_host_packet, s);
+        if (s->hostsocks[i].fd == fd && read_host(s, i) > 0) {
+            (void)event_del(s->host_events[i]);
+            s->is_polled[i] = true;
+            look_again(s);
         }
+    }
+    schedule(s);
+}
+
+static void on_host_timer(evutil_socket_t fd, short what, void *arg)
+{
+    struct sensor *s = arg;
+    bool again = false;
+    (void)fd;
+    (void)what;
+    for (int i = 0; i < SP_HOSTSOCKS; i++) {
+        if (!s->is_polled[i]) {
+            continue;
+        }
+        s->is_polled[i] = read_host(s, i) > 0 || event_add(s->host_events[i], NULL) != 0;
+        again = again || s->is_polled[i];
+    }
+    if (again) {
+        look_again(s);
     }
     schedule(s);
 }
@@ -343,7 +393,8 @@ static enum sp_rc add_events(struct sensor *s, struct sp_diag *diag)
         event_new(s->base, sp_capture_fd(s->capture), EV_READ | EV_PERSIST, on_capture, s);
     s->monitor_event = event_new(s->base, s->monitor, EV_READ | EV_PERSIST, on_monitor, s);
     s->tick_event = event_new(s->base, -1, 0, on_tick, s);
-    bool ok = s->capture_event && s->monitor_event && s->tick_event &&
+    s->host_timer = event_new(s->base, -1, 0, on_host_timer, s);
+    bool ok = s->capture_event && s->monitor_event && s->tick_event && s->host_timer &&
               event_add(s->capture_event, NULL) == 0 && event_add(s->monitor_event, NULL) == 0;
     for (int i = 0; ok && i < SP_HOSTSOCKS; i++) {
         if (s->hostsocks[i].fd >= 0) {
@@ -357,7 +408,7 @@ static enum sp_rc add_events(struct sensor *s, struct sp_diag *diag)
 
 static void release(struct sensor *s)
 {
-    struct event *events[] = {s->capture_event, s->monitor_event, s->tick_event};
+    struct event *events[] = {s->capture_event, s->monitor_event, s->tick_event, s->host_timer};
     for (size_t i = 0; i < SP_ARRAY_LEN(events); i++) {
         if (events[i]) {
             event_free(events[i]);

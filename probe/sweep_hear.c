@@ -71,10 +71,9 @@ bool sp_engine_sample(struct sp_engine *engine, enum sp_sample_kind kind,
                       const struct sp_rec_seen *seen)
 {
     static const uint8_t roles[SP_SAMPLE_END] = {
-        [SP_SAMPLE_NEWS] = SP_KEPT_ARRIVED,
-        [SP_SAMPLE_REWRITTEN] = SP_KEPT_ARRIVED,
-        [SP_SAMPLE_STRAY] = SP_KEPT_STRAY,
-        [SP_SAMPLE_ANSWER] = SP_KEPT_ANSWER,
+        [SP_SAMPLE_NEWS] = SP_KEPT_ARRIVED, [SP_SAMPLE_REWRITTEN] = SP_KEPT_ARRIVED,
+        [SP_SAMPLE_STRAY] = SP_KEPT_STRAY,  [SP_SAMPLE_ANSWER] = SP_KEPT_ANSWER,
+        [SP_SAMPLE_REPLY] = SP_KEPT_REPLY,
     };
     struct sp_hearing *hearing = sp_engine_hearing(engine);
     uint32_t most = kind == SP_SAMPLE_NEWS ? SP_SAMPLES_NEWS : SP_SAMPLES_OTHER;

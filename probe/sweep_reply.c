@@ -70,8 +70,24 @@ static void craft(struct sp_engine *engine, struct sp_hearing *hearing,
                                  .sport = reply->sport,
                                  .dport = reply->dport};
     struct sp_portset **crafted = sp_engine_set_of(engine, &hearing->crafted, reply->sweep);
-    if (crafted && sweep->tech->reply(&flow, &io) == 0) {
+    int err = sweep->tech->reply(&flow, &io);
+    if (err != 0) {
+        const struct sp_rec_seen seen = {.batch = engine->order.batch,
+                                         .kind = SP_SEEN_EGRESS,
+                                         .block = flow.block,
+                                         .port = flow.port,
+                                         .count = 1,
+                                         .at_us = sp_engine_since(engine, now_us),
+                                         .err = (uint16_t)err,
+                                         .src = flow.src,
+                                         .dst = flow.dst,
+                                         .sport = flow.sport,
+                                         .dport = flow.dport};
+        (void)sp_engine_sample(engine, SP_SAMPLE_REPLY, &seen);
+    } else if (crafted) {
         sp_engine_mark(engine, crafted, reply->port);
+    } else {
+        engine->batch.untagged_overflow = true; /* it may look like the host's own */
     }
 }
 

@@ -53,7 +53,7 @@ static inline uint8_t sp_rd_u8(struct sp_rd *rd)
 static inline uint16_t sp_rd_u16(struct sp_rd *rd)
 {
     const uint8_t *at = sp_rd_view(rd, 2);
-    return at ? (uint16_t)(at[0] << 8 | at[1]) : 0;
+    return at ? (uint16_t)((unsigned)at[0] << 8 | at[1]) : 0;
 }
 
 static inline uint32_t sp_rd_u32(struct sp_rd *rd)

@@ -193,17 +193,9 @@ enum sp_rc sp_capture_dispatch(struct sp_capture *capture, sp_capture_fn fn, voi
 {
     capture->fn = fn;
     capture->arg = arg;
-    /* Bounded: a flood must not keep the event loop from orders and timers. */
-    for (int i = 0; i < 64; i++) {
-        int n = pcap_dispatch(capture->pcap, -1, on_packet, (u_char *)capture);
-        if (n < 0) {
-            return sp_fail(diag, SP_E_SYSTEM, "capture", "broke: %s", pcap_geterr(capture->pcap));
-        }
-        if (n == 0) {
-            break;
-        }
-    }
-    return SP_OK;
+    int n = pcap_dispatch(capture->pcap, SP_CAPTURE_AT_ONCE, on_packet, (u_char *)capture);
+    return n >= 0 ? SP_OK
+                  : sp_fail(diag, SP_E_SYSTEM, "capture", "broke: %s", pcap_geterr(capture->pcap));
 }
 
 uint64_t sp_capture_drops(struct sp_capture *capture)

@@ -18,6 +18,7 @@
 /* Of TCP data: a tag may stand behind a PROXY header or a proxy's own HTTP headers. */
 #define SP_CAPTURE_SNAPLEN_DATA 768
 #define SP_CAPTURE_BUFFER       (4U << 20)
+#define SP_CAPTURE_AT_ONCE      1024
 
 enum sp_direction {
     SP_DIR_IN,    /* inbound, to a MAC of this host (or over loopback) */
@@ -47,11 +48,14 @@ int sp_capture_fd(const struct sp_capture *capture);
  * nothing passes (between batches). */
 enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, uint16_t lo, uint16_t hi,
                              struct sp_diag *diag) SP_MUST_CHECK;
-/* Hands every waiting packet to fn. SP_E_SYSTEM when the capture broke. */
+/* Hands waiting packets to fn, SP_CAPTURE_AT_ONCE at most, so that a flood does not keep the event
+ * loop from orders, timers and sending; what is left keeps the descriptor readable. SP_E_SYSTEM
+ * when the capture broke. */
 enum sp_rc sp_capture_dispatch(struct sp_capture *capture, sp_capture_fn fn, void *arg,
                                struct sp_diag *diag) SP_MUST_CHECK;
 /* Packets that the kernel dropped because nobody read in time; since open. UINT64_MAX: unknown. */
 uint64_t sp_capture_drops(struct sp_capture *capture);
+/* Packets handed over since open. */
 uint64_t sp_capture_count(const struct sp_capture *capture);
 /* Drops of the kernel's input queues (/proc/net/softnet_stat), which no capture ever sees; since
  * boot. UINT64_MAX: unknown. */

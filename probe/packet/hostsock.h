@@ -27,8 +27,9 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
                                struct sp_diag *diag) SP_MUST_CHECK;
 
 typedef void (*sp_hostsock_fn)(const struct sp_pkt *pkt, uint32_t iface, void *arg);
-/* Reads what waits on one socket and hands over what parses; bounded. */
-void sp_hostsock_read(const struct sp_hostsock *sock, sp_hostsock_fn fn, void *arg);
+/* Reads what waits on one socket and hands over what parses; bounded. Returns how many packets were
+ * read. */
+size_t sp_hostsock_read(const struct sp_hostsock *sock, sp_hostsock_fn fn, void *arg);
 /* Packets that the kernel dropped because nobody read in time; since open. UINT64_MAX: unknown. */
 uint64_t sp_hostsocks_drops(const struct sp_hostsock socks[static SP_HOSTSOCKS]);
 

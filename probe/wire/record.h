@@ -270,7 +270,10 @@ enum sp_error_code {
 #define SP_FIELDS_answerer(F) \
     F(u32, batch) F(u16, block) F(u8, number) F(u8, answer) F(u8, code) F(u8, ttl) F(addr, addr) \
     F(u8, overflow)
-/* block: of one pass; detail: an ANSWER's class */
+/* block: of one pass for NIC, HOST, and STRAY at a probe that was not told of the block; else the
+ * sweep's first; detail: an ANSWER's class. Of some packets a SEEN record tells more: the first of
+ * each interval that was not expected, of the rewritten and stray ones, of a class of answers; and
+ * EGRESS of replies that could not be sent. */
 #define SP_FIELDS_swept(F) \
     F(u32, batch) F(u16, block) F(u8, kind) F(u8, detail) F(u16, chunk) F(raw64, bits)
 

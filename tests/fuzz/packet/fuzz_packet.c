@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Packets from arbitrary bytes: the parser stays inside them, no technique takes them for its own
- * unless the tag is right, and an armed engine lives through any sequence of them without ever
- * telling an arrival. The first byte says where the packet comes from. */
+ * unless the tag is right, and an armed engine with blocks, sweeps and guards lives through any
+ * sequence of them without ever telling an arrival. The first byte says where the packet comes
+ * from, and whether it gets a tag that is right: then arrivals may be told, but no other. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,13 +22,44 @@ static uint64_t now(void)
     return now_us;
 }
 
+/* Block ids beside those of the blocks: sweeps received and sent (4 passes each), guards. */
+enum { SWEEP_IN = 1000, SWEEP_OUT = 1100, GUARD_IN = 1200, GUARD_OUT, GUARD_SELF };
+
+static bool is_tagged; /* a packet of this input was given a tag */
+
+static bool is_in(uint32_t block, uint32_t first, uint32_t n)
+{
+    return block >= first && block < first + n;
+}
+
+/* Nobody without the keys can make any of these; and with them only at their receiver. */
 static void tell(void *arg, const struct sp_record *record)
 {
     (void)arg;
-    uint8_t kind = record->type == SP_REC_SEEN ? record->u.seen.kind : 0;
-    /* Nobody without the keys can make any of these. */
-    if (record->type == SP_REC_SEEN &&
-        (kind == SP_SEEN_NIC || kind == SP_SEEN_HOST || kind == SP_SEEN_STRAY)) {
+    const struct sp_rec_seen *seen = &record->u.seen;
+    const struct sp_rec_swept *swept = &record->u.swept;
+    const struct sp_rec_heard *heard = &record->u.heard;
+    bool came =
+        record->type == SP_REC_SEEN
+            ? seen->kind == SP_SEEN_NIC || seen->kind == SP_SEEN_HOST || seen->kind == SP_SEEN_STRAY
+        : record->type == SP_REC_SWEPT
+            ? swept->kind != SP_SWEPT_ANSWER && swept->kind != SP_SWEPT_REFUSED
+            : record->type == SP_REC_HEARD;
+    if (came && !is_tagged) {
+        abort();
+    }
+    if (record->type == SP_REC_SWEPT && !is_in(swept->block, SWEEP_IN, 40) &&
+        (swept->kind == SP_SWEPT_NIC || swept->kind == SP_SWEPT_HOST ||
+         swept->kind == SP_SWEPT_EGRESS || swept->kind == SP_SWEPT_REWRITTEN)) {
+        abort();
+    }
+    if (record->type == SP_REC_SWEPT && swept->kind == SP_SWEPT_ANSWER &&
+        !is_in(swept->block, SWEEP_OUT, 40)) {
+        abort();
+    }
+    if (record->type == SP_REC_HEARD &&
+        (heard->block == GUARD_IN) != (heard->kind != SP_HEARD_LEFT) &&
+        heard->block != GUARD_SELF) {
         abort();
     }
 }
@@ -73,8 +105,11 @@ static enum sp_rc route(void *arg, const struct sp_addr *src, const struct sp_ad
 {
     (void)arg;
     (void)src;
-    (void)dst;
     *ret_route = (struct sp_route){.iface = 1};
+    if (dst->family == SP_FAMILY_IPV4 &&
+        sp_addr_parse("10.0.0.254", &ret_route->gateway) != SP_OK) {
+        abort();
+    }
     return SP_OK;
 }
 
@@ -138,6 +173,92 @@ static void add_blocks(struct sp_engine *engine)
     }
 }
 
+static void add_guard(struct sp_engine *engine, uint16_t id, uint16_t flags, const char *technique)
+{
+    bool sends = (flags & SP_BLOCK_SENDER) != 0;
+    struct sp_rec_guard guard = {
+        .batch = 1, .block = id, .flags = flags, .port = 443, .sport_lo = 40050, .sport_hi = 40059};
+    if (sp_addr_parse(sends ? "10.0.0.1" : "10.0.0.2", &guard.src) != SP_OK ||
+        sp_addr_parse(sends ? "10.0.0.2" : "10.0.0.1", &guard.dst) != SP_OK) {
+        abort();
+    }
+    memcpy(guard.technique, technique, strlen(technique));
+    order(engine, SP_REC_GUARD, &guard, sizeof(guard));
+}
+
+/* TCP and UDP, both families, both ways. */
+static void add_sweeps(struct sp_engine *engine)
+{
+    for (uint16_t i = 0; i < 8; i++) {
+        bool sends = i % 2;
+        const char *me = i & 2 ? "2001:db8::1" : "10.0.0.1";
+        const char *peer = i & 2 ? "2001:db8::2" : "10.0.0.2";
+        const char *technique = i & 4 ? "udp" : "tcp_syn";
+        struct sp_rec_sweep sweep = {
+            .batch = 1,
+            .block = (uint16_t)((sends ? SWEEP_OUT : SWEEP_IN) + i / 2 * 10),
+            .passes = 4,
+            .flags = sends ? SP_BLOCK_SENDER : SP_BLOCK_RECEIVER | SP_BLOCK_REPLY,
+            .sport = 40060,
+            .alt_sport = 40070,
+            .alt_lo = 40000,
+            .alt_hi = 40100};
+        if (sp_addr_parse(sends ? me : peer, &sweep.src) != SP_OK ||
+            sp_addr_parse(sends ? peer : me, &sweep.dst) != SP_OK) {
+            abort();
+        }
+        memcpy(sweep.technique, technique, strlen(technique));
+        order(engine, SP_REC_SWEEP, &sweep, sizeof(sweep));
+        struct sp_rec_mask mask = {
+            .batch = 1, .block = sweep.block, .kind = sends ? SP_MASK_SEND : SP_MASK_EXPECTED};
+        memset(mask.bits, 0xff, sizeof(mask.bits));
+        order(engine, SP_REC_MASK, &mask, sizeof(mask));
+    }
+    add_guard(engine, GUARD_IN, SP_BLOCK_RECEIVER, "tcp_syn");
+    add_guard(engine, GUARD_OUT, SP_BLOCK_SENDER, "udp");
+    add_guard(engine, GUARD_SELF, SP_BLOCK_SENDER | SP_BLOCK_RECEIVER | SP_BLOCK_SELF, "icmp_echo");
+}
+
+/* Gives the packet a tag that is right, of a block that `from` names, where it has room for one. */
+static void give_tag(uint8_t *bytes, size_t len, uint8_t from)
+{
+    static const uint16_t ids[16] = {
+        SWEEP_IN,  SWEEP_IN + 3,   SWEEP_IN + 10,  SWEEP_IN + 21,  SWEEP_IN + 30,
+        SWEEP_OUT, SWEEP_OUT + 11, SWEEP_OUT + 20, SWEEP_OUT + 33, GUARD_IN,
+        GUARD_OUT, GUARD_SELF,     5000,           SWEEP_IN + 4,   40,
+        50};
+    struct sp_pkt pkt;
+    struct sp_tag_keys keys;
+    uint8_t key[32];
+    memset(key, 0x5c, sizeof(key));
+    sp_tag_keys_init(&keys, key);
+    if (!sp_pkt_parse(bytes, len, &pkt)) {
+        return;
+    }
+    uint16_t block = ids[from >> 4];
+    bool v6 = pkt.src.family == SP_FAMILY_IPV6;
+    size_t at = v6 ? 40 : (size_t)(bytes[0] & 15) * 4;
+    if (pkt.ip_proto == SP_IPPROTO_TCP && pkt.has_timestamps && at + 20 <= len) {
+        struct sp_tag tag = sp_tag_make(&keys, block, pkt.dport);
+        for (size_t i = 0; i < 4; i++) {
+            bytes[at + 4 + i] = (uint8_t)(tag.seq >> (24 - 8 * i));
+        }
+        for (size_t i = at + 20; i + 10 <= len; i++) {
+            if (bytes[i] == 8 && bytes[i + 1] == 10) {
+                for (size_t k = 0; k < 4; k++) {
+                    bytes[i + 2 + k] = (uint8_t)(tag.tsval >> (24 - 8 * k));
+                }
+                break;
+            }
+        }
+        is_tagged = true;
+    } else if (pkt.payload_len >= SP_TAG_BYTES) {
+        sp_tag_write(&keys, block, pkt.dport, pkt.ttl % 8 ? SP_TAG_PROBE : SP_TAG_REPLY, 0,
+                     bytes + (pkt.payload - bytes));
+        is_tagged = true;
+    }
+}
+
 static struct sp_engine *armed_engine(void)
 {
     static struct sp_prefix targets[2];
@@ -168,6 +289,7 @@ static struct sp_engine *armed_engine(void)
     const struct sp_rec_arm arm = {.batch = 1};
     order(engine, SP_REC_BATCH, &batch, sizeof(batch));
     add_blocks(engine);
+    add_sweeps(engine);
     order(engine, SP_REC_ARM, &arm, sizeof(arm));
     for (uint16_t i = 0; i < (uint16_t)sp_technique_count(); i++) {
         for (uint16_t v6 = 0; v6 < 2; v6++) {
@@ -187,7 +309,7 @@ static struct sp_engine *armed_engine(void)
 static void one_packet(struct sp_engine *engine, uint8_t from, const uint8_t *bytes, size_t len)
 {
     struct sp_pkt pkt;
-    const struct sp_captured captured = {.dir = (enum sp_direction)(from % 3),
+    const struct sp_captured captured = {.dir = (enum sp_direction)((from & 3) % 3),
                                          .is_loopback = (from & 4) != 0,
                                          .iface = 1,
                                          .ip = bytes,
@@ -208,6 +330,7 @@ static void one_packet(struct sp_engine *engine, uint8_t from, const uint8_t *by
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     sp_clock_inject(now, NULL);
+    is_tagged = false;
     struct sp_engine *engine = armed_engine();
     while (size >= 2) {
         size_t len = data[1] < size - 2 ? data[1] : size - 2;
@@ -216,9 +339,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         }
         memcpy(exact, data + 2, len);
+        if (data[0] & 8) {
+            give_tag(exact, len, data[0]);
+        }
         one_packet(engine, data[0], exact, len);
         free(exact);
-        now_us += 1000;
+        now_us += data[0] & 32 ? 100000 : 1000;
         (void)sp_engine_tick(engine);
         data += 2 + len;
         size -= 2 + len;

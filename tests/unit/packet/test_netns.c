@@ -410,7 +410,7 @@ static void unread_packets_are_counted_as_drops(void **state)
     /* The sockets' filter is off: what it rejects is not a drop. */
     assert_int_equal(sp_hostsocks_drops(socks), 0);
     assert_int_equal(sp_hostsocks_filter(socks, true, NULL), SP_OK);
-    for (int i = 0; i < 6000; i++) {
+    for (int i = 0; i < 24000; i++) {
         assert_int_equal(sp_inject_raw(in, &spec, 0), 0);
     }
     assert_true(sp_capture_drops(capture) > 0);

@@ -2,6 +2,7 @@
  *
  * What comes back to the sender of a sweep, what leaves its receiver, and the replies that this one
  * crafts. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -368,9 +369,13 @@ static void replies_that_are_not_crafted(void **state)
             struct sp_spec out = udp_answer(&in);
             kit_out(kit, &out);
         }
-        kit->send_errno = why == 2 ? 1 : 0;
+        kit->send_errno = why == 2 ? EPERM : 0;
         kit_run(kit, 2 * SP_REPLY_AFTER_US);
         assert_int_equal(kit->nsent, why == 3);
+        kit_collect(kit);
+        const struct sp_rec_seen *failed = kit_seen(kit, SP_SEEN_EGRESS, CAME, 53);
+        assert_int_equal(failed != NULL, why == 1 || why == 2);
+        assert_int_equal(failed ? failed->err : 0, why == 1 ? EACCES : why == 2 ? EPERM : 0);
         kit_free(kit);
     }
 }

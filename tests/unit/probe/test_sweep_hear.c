@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "probe/base/mem.h"
 #include "probe/hearing.h"
 #include "tests/support/sp_cmocka.h"
 #include "tests/unit/probe/hear_kit.h"
@@ -404,6 +405,58 @@ static void foreign_traffic_beside_a_sweep(void **state)
     kit_free(kit);
 }
 
+/* Whichever allocation fails: what came is told, or that absence proves nothing. */
+static void without_memory(void **state)
+{
+    (void)state;
+    size_t broken = 0;
+    for (size_t n = 1; n < 24; n++) {
+        struct kit *kit = kit_new();
+        hear_batch(kit, 0);
+        hear_sweep(kit, BLOCK, 3, RECV | SP_BLOCK_REPLY, "tcp_syn", KIT_PEER, KIT_ME);
+        hear_mask(kit, BLOCK, SP_MASK_EXPECTED, 80, 80);
+        hear_sweep(kit, 5000, 2, SEND, "tcp_syn", KIT_ME, KIT_PEER);
+        hear_mask(kit, 5000, SP_MASK_SEND, 1, 100);
+        hear_guard(kit, GUARD, RECV, "tcp_syn", KIT_PEER, KIT_ME);
+        kit_arm(kit);
+        kit_fire(kit);
+        struct sp_spec came = to_me(kit, 1, 80);
+        came.dst = kit_addr("10.1.0.1");
+        struct sp_spec beat = kit_probe_spec(kit, "tcp_syn", KIT_PEER, KIT_ME, GUARD, 7, HEAR_BEAT);
+        struct sp_spec stray = hear_spec(kit, "udp", KIT_PEER, KIT_ME, BLOCK, 0, 53);
+        struct sp_spec unknown = hear_spec(kit, "udp", KIT_PEER, KIT_ME, 777, 0, 9);
+        struct sp_spec out = hear_spec(kit, "tcp_syn", KIT_ME, KIT_PEER, 5000, 0, 81);
+        struct sp_spec answer = {.src = out.dst,
+                                 .dst = out.src,
+                                 .ip_proto = SP_IPPROTO_TCP,
+                                 .sport = out.dport,
+                                 .dport = out.sport,
+                                 .ack = out.seq + 1,
+                                 .tcp_flags = SP_TCP_RST | SP_TCP_ACK};
+        (void)sp_mem_fail_at(n, 0);
+        kit_in(kit, &came);
+        kit_host(kit, &came, 2);
+        kit_in(kit, &beat);
+        kit_in(kit, &stray);
+        kit_in(kit, &unknown);
+        kit_in(kit, &answer);
+        kit_run(kit, 100000);
+        (void)sp_mem_fail_at(0, 0);
+        kit_collect(kit);
+        bool all = hear_has(kit, BLOCK + 1, SP_SWEPT_NIC, 0, 80) &&
+                   hear_has(kit, BLOCK + 1, SP_SWEPT_HOST, 0, 80) &&
+                   hear_has(kit, BLOCK, SP_SWEPT_REWRITTEN, 0, 80) &&
+                   hear_has(kit, BLOCK, SP_SWEPT_STRAY, 0, 53) &&
+                   hear_has(kit, 5000, SP_SWEPT_ANSWER, 0, 81) &&
+                   hear_beat(kit, GUARD, SP_HEARD_NIC, 7) && kit_seen(kit, SP_SEEN_STRAY, 777, 9) &&
+                   kit->nsent == 1;
+        assert_true(all || is_overflow(kit));
+        broken += !all;
+        kit_free(kit);
+    }
+    assert_in_range(broken, 6, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +474,7 @@ int main(void)
         cmocka_unit_test(the_first_of_an_unexpected_interval),
         cmocka_unit_test(evidence_is_bounded),
         cmocka_unit_test(foreign_traffic_beside_a_sweep),
+        cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests_name("sweep_hear", tests, NULL, NULL);
 }
