@@ -15,13 +15,13 @@
 /* A probe forgets a batch that nobody ends; its sweeps may take a day. */
 #define SP_GUEST_LIFETIME_MS 86400000U
 /* How long a probe may take to answer an order before it counts as frozen. */
-#define SP_ANSWER_US       5000000ULL
-#define SP_LAST_WORDS_US   1000000U
-#define SP_DRAIN_MIN_US    200000U
+#define SP_ANSWER_US         5000000ULL
+#define SP_LAST_WORDS_US     1000000U
+#define SP_DRAIN_MIN_US      200000U
 /* After a scout's last control: a capture is 30 ms late at most, and nothing is judged by it. */
-#define SP_DRAIN_SCOUT_US  100000U
+#define SP_DRAIN_SCOUT_US    100000U
 /* How long a control may be on its way before it counts as lost. */
-#define SP_CONTROL_WAIT_US 500000U
+#define SP_CONTROL_WAIT_US   500000U
 
 enum sp_rc sp_batch_new(struct sp_fleet *fleet, uint64_t run, uint32_t id, uint16_t sport_lo,
                         uint16_t sport_hi, struct sp_batch **ret_batch)

@@ -119,8 +119,8 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         .answer = tally->answer,
         .answer_code = tally->answer_code,
         .answerer_addr = tally->answerer,
-        .answerer = sp_run_place_answerer(run, pair, tally->answer, tally->answer_ttl,
-                                          &tally->answerer),
+        .answerer =
+            sp_run_place_answerer(run, pair, tally->answer, tally->answer_ttl, &tally->answerer),
         .foreign = tally->foreign,
         .loss_confirmed = tally->lossy_rounds >= 2};
     count_backends(run, index);

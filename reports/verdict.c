@@ -42,7 +42,7 @@ static enum sp_unsound soundness(const struct sp_seen *seen)
 static enum sp_unsound sender_soundness(const struct sp_seen *seen)
 {
     static const enum sp_unsound mine[] = {SP_UNSOUND_SENDER_LOST, SP_UNSOUND_SENDER_ARM,
-                                           SP_UNSOUND_NO_ROUTE, SP_UNSOUND_NOT_SENT,
+                                           SP_UNSOUND_NO_ROUTE,    SP_UNSOUND_NOT_SENT,
                                            SP_UNSOUND_INTERRUPTED, SP_UNSOUND_NOT_SWEPT};
     for (size_t i = 0; i < SP_ARRAY_LEN(mine); i++) {
         if (seen->unsound == mine[i]) {

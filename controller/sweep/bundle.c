@@ -12,7 +12,7 @@
 /* How often a control flow of a third host beats. */
 #define SP_BEAT_EVERY_US 100000U
 /* Passes beyond those that are wanted, for volleys beside which controls were lost. */
-#define SP_SPARE_PASSES 10U
+#define SP_SPARE_PASSES  10U
 
 enum sp_rc sp_sweep_batch_init(struct sp_sweep_batch *sb, size_t nbundles)
 {
@@ -252,8 +252,8 @@ static void send_mask(struct sp_session *session, uint32_t batch, uint16_t id, u
 {
     for (uint16_t chunk = 0; chunk < SP_PORTSET_CHUNKS; chunk++) {
         struct sp_record record = {.type = SP_REC_MASK};
-        record.u.mask = (struct sp_rec_mask){
-            .batch = batch, .block = id, .kind = kind, .chunk = chunk};
+        record.u.mask =
+            (struct sp_rec_mask){.batch = batch, .block = id, .kind = kind, .chunk = chunk};
         if (!sp_portset_chunk_is_empty(ports, chunk) &&
             sp_portset_chunk_get(ports, chunk, record.u.mask.bits)) {
             sp_fleet_send(session, &record);
@@ -286,9 +286,8 @@ static void send_lane(const struct sp_sweep_batch *sb, const struct sp_bundle *b
                                    .alt_hi = lane->alt_hi};
     sweep->flags |= sender && lane->is_link ? SP_BLOCK_LINK : 0U;
     sweep->flags |= !sender && lane->plan->proto == SP_PROTO_UDP ? SP_BLOCK_REPLY : 0U;
-    sweep->flags |= !sender && !sp_addr_eq(&lane->pair->src, &lane->pair->src_seen)
-                        ? SP_BLOCK_TRANSLATED
-                        : 0U;
+    sweep->flags |=
+        !sender && !sp_addr_eq(&lane->pair->src, &lane->pair->src_seen) ? SP_BLOCK_TRANSLATED : 0U;
     set_technique(sweep->technique, lane->plan->technique);
     sp_fleet_send(session, &record);
     if (sender) {
@@ -320,11 +319,11 @@ static void send_guard(const struct sp_sweep_batch *sb, const struct sp_guard_pl
                                    .sport_lo = guard->sport_lo,
                                    .sport_hi = guard->sport_hi,
                                    .every_us = guard->every_us};
-    order->flags = (uint16_t)((sender ? SP_BLOCK_SENDER : 0U) |
-                              (receiver ? SP_BLOCK_RECEIVER : 0U) |
-                              (flow->is_self ? SP_BLOCK_SELF : 0U) |
-                              (guard->is_steady ? SP_BLOCK_STEADY : 0U) |
-                              (sender && guard->is_link ? SP_BLOCK_LINK : 0U));
+    order->flags =
+        (uint16_t)((sender ? SP_BLOCK_SENDER : 0U) | (receiver ? SP_BLOCK_RECEIVER : 0U) |
+                   (flow->is_self ? SP_BLOCK_SELF : 0U) |
+                   (guard->is_steady ? SP_BLOCK_STEADY : 0U) |
+                   (sender && guard->is_link ? SP_BLOCK_LINK : 0U));
     set_technique(order->technique, flow->technique);
     sp_fleet_send(session, &record);
 }

@@ -20,8 +20,8 @@ enum sp_rc sp_bundle_add(struct sp_sweep_batch *sb, struct sp_bundle *bundle, ui
                          const struct sp_portset *denied, const struct sp_portset *allowed,
                          unsigned passes, unsigned choice, bool is_link) SP_MUST_CHECK;
 /* All lanes are there: numbers the ports, sets the rate's ceiling. */
-enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
-                            uint32_t ceiling, uint32_t cell) SP_MUST_CHECK;
+enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint32_t ceiling,
+                            uint32_t cell) SP_MUST_CHECK;
 /* Sends a host what it needs to know of the batch's sweeps: after BATCH, before ARM. */
 void sp_sweep_send_setup(const struct sp_sweep_batch *sb, uint32_t host);
 

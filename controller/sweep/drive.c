@@ -186,8 +186,7 @@ static bool order_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint6
     uint32_t most = cells_of_volley(bundle);
     size_t first;
     if ((bundle->outstanding >= 2 && bundle->outstanding_ports >= ahead) ||
-        bundle->outstanding >= SP_VOLLEYS_MAX / 2 ||
-        room == 0) {
+        bundle->outstanding >= SP_VOLLEYS_MAX / 2 || room == 0) {
         return false;
     }
     uint32_t n = take_cells(bundle, since_us, most < room ? most : room, &first);
@@ -199,9 +198,9 @@ static bool is_lost(const struct sp_sweep_batch *sb, struct sp_bundle *bundle)
     const struct sp_host_batch *from = &sb->batch->hosts[bundle->from];
     const struct sp_host_batch *to = &sb->batch->hosts[bundle->to];
     if (from->is_lost || to->is_lost) {
-        bundle->unsound = from->is_lost        ? SP_UNSOUND_SENDER_LOST
-                          : to->is_interface   ? SP_UNSOUND_INTERFACE
-                                               : SP_UNSOUND_RECEIVER_LOST;
+        bundle->unsound = from->is_lost      ? SP_UNSOUND_SENDER_LOST
+                          : to->is_interface ? SP_UNSOUND_INTERFACE
+                                             : SP_UNSOUND_RECEIVER_LOST;
     }
     return from->is_lost || to->is_lost;
 }

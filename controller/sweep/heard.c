@@ -50,7 +50,8 @@ static void on_volleyed(struct sp_sweep_batch *sb, uint32_t host,
             volley->is_sent = true;
             /* Each beat of a fresh control makes an entry as well. */
             uint64_t beats = told->last_beat - told->first_beat + 1U;
-            sp_state_note(sb->book, sp_state_point_between(sb->run->model, bundle->from, bundle->to),
+            sp_state_note(sb->book,
+                          sp_state_point_between(sb->run->model, bundle->from, bundle->to),
                           volley->told_us, beats * bundle->nlanes);
         }
     }
@@ -181,8 +182,7 @@ static void on_seen(struct sp_sweep_batch *sb, uint32_t host, const struct sp_re
         (seen->kind != SP_SEEN_NIC && seen->kind != SP_SEEN_STRAY)) {
         return;
     }
-    if (sp_grow((void **)&sb->samples, sb->nsamples, &sb->cap_samples, sizeof(*sb->samples)) !=
-        0) {
+    if (sp_grow((void **)&sb->samples, sb->nsamples, &sb->cap_samples, sizeof(*sb->samples)) != 0) {
         sb->is_out_of_memory = true;
         return;
     }

@@ -6,14 +6,12 @@
 #include "probe/base/mem.h"
 
 /* Datagrams carry data: they never go to a real service that is not marked for it. */
-enum sp_rc sp_sweep_ports(const struct sp_run_state *run, uint32_t sweep,
-                          struct sp_portset *denied, struct sp_portset *allowed,
-                          struct sp_portset *served)
+enum sp_rc sp_sweep_ports(const struct sp_run_state *run, uint32_t sweep, struct sp_portset *denied,
+                          struct sp_portset *allowed, struct sp_portset *served)
 {
     const struct sp_plan_sweep *plan = &run->plan->sweeps[sweep];
     const struct sp_pair *pair = &run->plan->pairs[plan->pair];
-    enum sp_rc rc =
-        sp_plan_sweep_ports(run->plan, run->model, run->policy, sweep, denied, allowed);
+    enum sp_rc rc = sp_plan_sweep_ports(run->plan, run->model, run->policy, sweep, denied, allowed);
     const struct sp_session *session = &run->fleet->sessions[pair->to];
     for (size_t i = 0; plan->proto == SP_PROTO_UDP && i < session->nlisteners; i++) {
         uint16_t port = session->listeners[i].port;
@@ -29,9 +27,9 @@ enum sp_rc sp_sweep_ports(const struct sp_run_state *run, uint32_t sweep,
 
 /* One range under one rule. */
 static enum sp_rc judge_range(struct sp_run_state *run, uint32_t sweep,
-                              const struct sp_sweep_found *found,
-                              const struct sp_sweep_span *span, const struct sp_interval *iv,
-                              const char *not_tested, struct sp_result *result)
+                              const struct sp_sweep_found *found, const struct sp_sweep_span *span,
+                              const struct sp_interval *iv, const char *not_tested,
+                              struct sp_result *result)
 {
     const struct sp_plan_sweep *plan = &run->plan->sweeps[sweep];
     const struct sp_pair *pair = &run->plan->pairs[plan->pair];
@@ -106,10 +104,10 @@ static uint8_t why_never(const struct sp_run_state *run, const struct sp_pair *p
 {
     bool from_lost = run->fleet->sessions[pair->from].state == SP_PROBE_LOST;
     bool to_lost = run->fleet->sessions[pair->to].state == SP_PROBE_LOST;
-    return from_lost                             ? SP_UNSOUND_SENDER_LOST
-           : to_lost                             ? SP_UNSOUND_RECEIVER_LOST
+    return from_lost                           ? SP_UNSOUND_SENDER_LOST
+           : to_lost                           ? SP_UNSOUND_RECEIVER_LOST
            : run->stop_flag && *run->stop_flag ? SP_UNSOUND_INTERRUPTED
-                                                 : SP_UNSOUND_NOT_SWEPT;
+                                               : SP_UNSOUND_NOT_SWEPT;
 }
 
 enum sp_rc sp_sweep_judge(struct sp_run_state *run, const struct sp_sweep_found *found,
@@ -125,8 +123,7 @@ enum sp_rc sp_sweep_judge(struct sp_run_state *run, const struct sp_sweep_found 
         rc = sp_sweep_ports(run, s, &denied, &allowed, &served);
         if (rc == SP_OK) {
             rc = judge_set(run, s, &found[s], &served, SP_SOUND,
-                           "a real service listens there, and it is not marked `data: ok`",
-                           result);
+                           "a real service listens there, and it is not marked `data: ok`", result);
         }
         for (size_t i = 0; i < found[s].nspans && rc == SP_OK; i++) {
             rc = judge_span(run, s, &found[s], &found[s].spans[i], NULL, result);

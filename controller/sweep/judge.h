@@ -12,8 +12,7 @@ enum sp_rc sp_sweep_judge(struct sp_run_state *run, const struct sp_sweep_found 
                           struct sp_result *result) SP_MUST_CHECK;
 /* The ports of a lane that may be asked; those with a real service behind them go to *ret_served.
  * The sets are added to. */
-enum sp_rc sp_sweep_ports(const struct sp_run_state *run, uint32_t sweep,
-                          struct sp_portset *denied, struct sp_portset *allowed,
-                          struct sp_portset *served) SP_MUST_CHECK;
+enum sp_rc sp_sweep_ports(const struct sp_run_state *run, uint32_t sweep, struct sp_portset *denied,
+                          struct sp_portset *allowed, struct sp_portset *served) SP_MUST_CHECK;
 
 #endif

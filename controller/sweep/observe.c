@@ -45,9 +45,9 @@ static uint8_t unsound_of(const struct view *view)
     uint32_t from = view->bundle->from;
     uint32_t to = view->bundle->to;
     if (hosts[from].is_lost || hosts[to].is_lost) {
-        return hosts[from].is_lost        ? SP_UNSOUND_SENDER_LOST
-               : hosts[to].is_interface   ? SP_UNSOUND_INTERFACE
-                                          : SP_UNSOUND_RECEIVER_LOST;
+        return hosts[from].is_lost      ? SP_UNSOUND_SENDER_LOST
+               : hosts[to].is_interface ? SP_UNSOUND_INTERFACE
+                                        : SP_UNSOUND_RECEIVER_LOST;
     }
     if (lane->receiver_refused || lane->sender_refused) {
         return lane->receiver_refused ? of_refusal(lane->receiver_refused, false)
@@ -69,10 +69,10 @@ static uint8_t unsound_of(const struct view *view)
 
 static uint8_t lacking_of(const struct view *view)
 {
-    return view->sb->batch->is_stopped        ? SP_UNSOUND_INTERRUPTED
-           : view->bundle->drops > 0          ? SP_UNSOUND_CAPTURE_DROPS
-           : view->lane->beats_lost > 0       ? SP_UNSOUND_CONTROL_LOST
-                                              : SP_UNSOUND_ATTEMPTS;
+    return view->sb->batch->is_stopped  ? SP_UNSOUND_INTERRUPTED
+           : view->bundle->drops > 0    ? SP_UNSOUND_CAPTURE_DROPS
+           : view->lane->beats_lost > 0 ? SP_UNSOUND_CONTROL_LOST
+                                        : SP_UNSOUND_ATTEMPTS;
 }
 
 /* The fewest attempts of the cells that have enough; 0 when none has. */
@@ -164,9 +164,7 @@ static struct sp_sweep_span look(const struct view *view, uint16_t port, uint32_
         note_shape(view, port, seen);
     }
     note_answer(view, port, seen);
-    seen->unsound = view->unsound != SP_SOUND ? view->unsound
-                    : !enough                 ? view->lacking
-                                              : SP_SOUND;
+    seen->unsound = view->unsound != SP_SOUND ? view->unsound : !enough ? view->lacking : SP_SOUND;
     if (has(lane->refused, port) && seen->nic + seen->host == 0) {
         seen->sender_policy = true; /* it never left: no attempt */
         seen->attempts = 0;
@@ -178,7 +176,8 @@ static struct sp_sweep_span look(const struct view *view, uint16_t port, uint32_
         seen->unsound = SP_UNSOUND_UNTAGGED;
     }
     if (seen->unsound == SP_SOUND && lane->classes_overflow && view->class_of[port] == 0) {
-        seen->unsound = SP_UNSOUND_ANSWERER; /* it may have been answered by one there was no room for */
+        seen->unsound =
+            SP_UNSOUND_ANSWERER; /* it may have been answered by one there was no room for */
     }
     return span;
 }
@@ -229,8 +228,8 @@ static const struct sp_sweep_span *before_of(struct view *view, uint16_t port)
 static bool is_open(const struct sp_sweep_span *span)
 {
     const struct sp_seen *seen = &span->seen;
-    return seen->unsound != SP_SOUND && seen->nic == 0 && seen->host == 0 &&
-           seen->elsewhere == 0 && seen->rewritten == 0;
+    return seen->unsound != SP_SOUND && seen->nic == 0 && seen->host == 0 && seen->elsewhere == 0 &&
+           seen->rewritten == 0;
 }
 
 /* Many small ranges that stay open make all silence open. */

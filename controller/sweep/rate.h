@@ -8,9 +8,9 @@
  * came through clean by luck on a path that loses does not count for more than it proves.
  *
  * A path that loses at an eighth of the highest rate at least half of what it loses there does not
- * lose because of the rate (a policer of rate L loses 1 - L/r of a rate r: below half at r, it loses
- * more than twice that at 8 r). Then slower is not better: that much loss is taken as the path's
- * own, and more passes are the answer. */
+ * lose because of the rate (a policer of rate L loses 1 - L/r of a rate r: below half at r, it
+ * loses more than twice that at 8 r). Then slower is not better: that much loss is taken as the
+ * path's own, and more passes are the answer. */
 #ifndef SP_CONTROLLER_SWEEP_RATE_H
 #define SP_CONTROLLER_SWEEP_RATE_H
 

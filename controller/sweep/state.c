@@ -52,8 +52,8 @@ static void go_on(struct sp_state_point *point, uint64_t now_s)
     }
     while (point->now_s < now_s) {
         point->now_s++;
-        uint32_t *gone = &point->made[(point->now_s + SP_STATE_SECONDS - point->timeout_s) %
-                                      SP_STATE_SECONDS];
+        uint32_t *gone =
+            &point->made[(point->now_s + SP_STATE_SECONDS - point->timeout_s) % SP_STATE_SECONDS];
         point->alive -= *gone;
         *gone = 0;
     }

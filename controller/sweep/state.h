@@ -13,13 +13,13 @@
 
 struct sp_state_book {
     struct sp_state_point {
-        uint32_t capacity;  /* that the sweep may use, 0 = not declared */
-        uint32_t timeout_s; /* of an entry */
+        uint32_t capacity;               /* that the sweep may use, 0 = not declared */
+        uint32_t timeout_s;              /* of an entry */
         uint32_t made[SP_STATE_SECONDS]; /* by second, a ring */
-        uint64_t now_s;     /* the ring's newest */
+        uint64_t now_s;                  /* the ring's newest */
         uint64_t alive;
         uint64_t most; /* that were alive at once */
-    } * points; /* model->nenforcements */
+    } * points;        /* model->nenforcements */
     size_t npoints;
 };
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "controller/progress.h"
 #include "controller/round_priv.h"
 #include "controller/run_priv.h"
 #include "controller/sweep/bundle.h"
@@ -11,7 +12,6 @@
 #include "controller/sweep/judge.h"
 #include "controller/sweep/observe.h"
 #include "controller/sweep/state.h"
-#include "controller/progress.h"
 #include "controller/sweep/sweeps.h"
 #include "controller/sweep/tournament.h"
 #include "probe/base/mem.h"
@@ -184,10 +184,10 @@ static uint32_t cell_of(const struct sweeps *s, const struct sp_match *match)
     return cell;
 }
 
-/* All open lanes between two hosts, as one bundle. Those that find no room wait for the next turn. */
+/* All open lanes between two hosts, as one bundle. Those that find no room wait for the next turn.
+ */
 static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
-                             const struct sp_match *matches, size_t n,
-                             const struct sp_match *match)
+                             const struct sp_match *matches, size_t n, const struct sp_match *match)
 {
     struct sp_run_state *run = s->run;
     struct sp_bundle *bundle = NULL;
@@ -307,12 +307,12 @@ static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, si
     }
     if (rc == SP_OK && sb.nbundles > 0) {
         uint64_t budget = packets_of(&sb);
-        const struct sp_batch_guest guest = {
-            .arg = s,
-            .setup = on_setup,
-            .on_record = on_record,
-            .drive = on_drive,
-            .budget = budget < UINT32_MAX ? (uint32_t)budget : UINT32_MAX};
+        const struct sp_batch_guest guest = {.arg = s,
+                                             .setup = on_setup,
+                                             .on_record = on_record,
+                                             .drive = on_drive,
+                                             .budget = budget < UINT32_MAX ? (uint32_t)budget
+                                                                           : UINT32_MAX};
         s->now = &sb;
         batch->guest = &guest;
         rc = sp_batch_run(batch, diag);

@@ -27,7 +27,7 @@
 #define SP_VOLLEY_PORTS   4096U /* the most that one volley holds */
 /* How often a cell is tried in one pass before it is left as it is. */
 #define SP_VOLLEY_TRIES   10U
-#define SP_SWEEP_ATTEMPTS 2U    /* passes that a negative stands on at least */
+#define SP_SWEEP_ATTEMPTS 2U /* passes that a negative stands on at least */
 
 /* What a lane's sweeps have shown so far. */
 struct sp_sweep_found {
@@ -88,13 +88,13 @@ struct sp_sweep_lane {
     uint32_t guards[3]; /* index into the batch's: control flow 0, flow 1, flow 0 steady; SP_NONE */
     /* what became of it */
     uint8_t sender_refused, receiver_refused;
-    bool is_dead;            /* its control does not come through any more */
-    bool is_state_full;      /* dead, while a flow that exists goes on */
-    unsigned dead_volleys;   /* in a row */
-    unsigned steady_volleys; /* of these: the steady flow came through */
+    bool is_dead;                             /* its control does not come through any more */
+    bool is_state_full;                       /* dead, while a flow that exists goes on */
+    unsigned dead_volleys;                    /* in a row */
+    unsigned steady_volleys;                  /* of these: the steady flow came through */
     struct sp_rate_step steps[SP_RATE_STEPS]; /* its own beats, by rate */
     uint32_t beats, beats_lost;
-    struct sp_lane_pass *passes; /* owned; bundle->npasses */
+    struct sp_lane_pass *passes;                             /* owned; bundle->npasses */
     struct sp_portset *egress, *rewritten, *refused, *stray; /* owned, NULL = none */
     uint32_t stray_host;
     struct sp_answer_class *classes; /* owned */
@@ -117,14 +117,14 @@ struct sp_volley {
     uint32_t pps, epoch;
     bool is_sent, is_judged;
     struct sp_rec_volleyed told;
-    uint64_t told_us;       /* when, by our clock */
-    uint64_t drops_before;  /* of the receiver, when it was ordered */
+    uint64_t told_us;      /* when, by our clock */
+    uint64_t drops_before; /* of the receiver, when it was ordered */
 };
 
 /* All that one sender sends to one receiver in a batch. */
 struct sp_bundle {
     uint32_t from, to;
-    uint32_t point; /* the enforcement point between them, SP_NONE */
+    uint32_t point;              /* the enforcement point between them, SP_NONE */
     struct sp_sweep_lane *lanes; /* owned */
     size_t nlanes;
     uint32_t total; /* ports of all lanes */
@@ -133,14 +133,14 @@ struct sp_bundle {
     uint32_t cell, ncells;
     struct sp_cell_pass *cells; /* [npasses][ncells]; owned */
     struct sp_rate rate;
-    struct sp_volley *volleys; /* owned */
+    struct sp_volley *volleys;                /* owned */
     size_t nvolleys, cap_volleys, first_open; /* those before are judged */
-    size_t next;        /* pass * ncells + cell of the next in order */
-    uint32_t *again;    /* cells to be sent again: pass * ncells + cell; owned, a ring */
+    size_t next;                              /* pass * ncells + cell of the next in order */
+    uint32_t *again; /* cells to be sent again: pass * ncells + cell; owned, a ring */
     size_t again_first, nagain, cap_again;
     uint32_t next_serial, outstanding; /* volleys and ports that are under way */
     uint32_t outstanding_ports;
-    bool is_over; /* nothing left, or nothing to be had */
+    bool is_over;    /* nothing left, or nothing to be had */
     uint8_t unsound; /* enum sp_unsound: why it ended early; else SP_SOUND */
     unsigned drops;  /* volleys beside which the receiver dropped packets */
     uint32_t repeats, pps_lowest, pps_highest;
@@ -160,7 +160,7 @@ struct sp_sweep_batch {
     size_t nbundles;
     struct sp_guard_plan *guards; /* owned */
     size_t nguards, cap_guards;
-    uint16_t *lane_of_id; /* 65536: 1 + bundle * SP_BUNDLE_LANES + lane; guards: see below */
+    uint16_t *lane_of_id;  /* 65536: 1 + bundle * SP_BUNDLE_LANES + lane; guards: see below */
     uint16_t *guard_of_id; /* 65536: 1 + index */
     struct sp_host_health *health; /* model->nhosts */
     struct sp_sweep_sample *samples;

@@ -134,8 +134,8 @@ static void note_dead(struct sp_sweep_batch *sb, const struct sp_bundle *bundle,
     } else if (slow && fresh.left > 0) {
         lane->dead_volleys++;
         if (lane->guards[2] != SP_NONE) {
-            struct beats steady = count_beats(&sb->guards[lane->guards[2]],
-                                              volley->told.first_beat, volley->told.last_beat);
+            struct beats steady = count_beats(&sb->guards[lane->guards[2]], volley->told.first_beat,
+                                              volley->told.last_beat);
             lane->steady_volleys += steady.left > 0 && steady.lost == 0;
         }
     }
@@ -208,9 +208,8 @@ static void settle_cells(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
             if (counts && judged->good[i] && at->step[i] == 0) {
                 at->step[i] = step;
             }
-            lacks = lacks || (lane->control.nflows > 0 && !lane->is_dead &&
-                              !lane->sender_refused && !lane->receiver_refused &&
-                              at->step[i] == 0);
+            lacks = lacks || (lane->control.nflows > 0 && !lane->is_dead && !lane->sender_refused &&
+                              !lane->receiver_refused && at->step[i] == 0);
         }
         if (lacks && at->tries < SP_VOLLEY_TRIES && !push_again(bundle, c)) {
             sb->is_out_of_memory = true;
@@ -218,8 +217,7 @@ static void settle_cells(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
     }
 }
 
-static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
-                      struct sp_volley *volley)
+static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struct sp_volley *volley)
 {
     struct judged judged = {0};
     bool dropped = sb->health[bundle->to].drops != volley->drops_before;
@@ -236,8 +234,7 @@ static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
         bool none = bundle->pps_lowest == 0;
         bundle->pps_lowest =
             none || volley->pps < bundle->pps_lowest ? volley->pps : bundle->pps_lowest;
-        bundle->pps_highest =
-            volley->pps > bundle->pps_highest ? volley->pps : bundle->pps_highest;
+        bundle->pps_highest = volley->pps > bundle->pps_highest ? volley->pps : bundle->pps_highest;
     }
     bundle->packets += volley->told.sent;
     bundle->sent_us += volley->told.end_us - volley->told.start_us;
@@ -256,16 +253,17 @@ void sp_volleys_judge(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint6
         }
         uint64_t wait = patience;
         for (size_t k = 0; k < bundle->nlanes; k++) {
-            wait += bundle->lanes[k].guards[1] != SP_NONE && wait == patience ? 2 * SP_BEAT_MARGIN_US
-                                                                             : 0;
+            wait += bundle->lanes[k].guards[1] != SP_NONE && wait == patience
+                        ? 2 * SP_BEAT_MARGIN_US
+                        : 0;
         }
-        if (volley->is_judged || (!is_heard(sb, bundle, volley) && now_us < volley->told_us + wait)) {
+        if (volley->is_judged ||
+            (!is_heard(sb, bundle, volley) && now_us < volley->told_us + wait)) {
             continue;
         }
         judge_one(sb, bundle, volley);
     }
-    while (bundle->first_open < bundle->nvolleys &&
-           bundle->volleys[bundle->first_open].is_judged) {
+    while (bundle->first_open < bundle->nvolleys && bundle->volleys[bundle->first_open].is_judged) {
         bundle->first_open++;
     }
 }

@@ -103,7 +103,7 @@ enum sp_kept_role {
 
 /* SP_REC_GUARD alone: every beat is sent from the same source port, so that one entry of a state
  * table lasts for all of them; else from a port of its own. */
-#define SP_BLOCK_STEADY 512U
+#define SP_BLOCK_STEADY     512U
 /* SP_REC_SWEEP alone, at the receiver: a declared translation chooses the source port. */
 #define SP_BLOCK_TRANSLATED 1024U
 
