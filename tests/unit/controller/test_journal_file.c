@@ -140,7 +140,8 @@ static void store_frames(struct sp_buf *const *payloads, size_t n)
 
 static struct sp_journal_head good_head(void)
 {
-    struct sp_journal_head head = sp_jk.head;
+    struct sp_journal_head head = {0};
+    (void)snprintf(head.run_id, sizeof(head.run_id), "%s", sp_jk.run_id);
     (void)snprintf(head.topology_sha256, sizeof(head.topology_sha256), "%s", sp_jk.model.sha256);
     head.seed = 77;
     head.depth = SP_DEPTH_EXHAUSTIVE;
