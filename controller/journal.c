@@ -101,7 +101,7 @@ static enum sp_rc make_head(const struct sp_journal_how *how, const struct sp_mo
     head->seed = plan->seed;
     head->depth = (uint8_t)plan->depth;
     head->attempts_min = how->attempts_min;
-    head->link_injection = how->link_injection;
+    head->inject = how->inject;
     head->slice = plan->slice;
     head->rolling = plan->slice.of;
     head->nsweeps = (uint32_t)plan->nsweeps;

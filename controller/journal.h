@@ -23,7 +23,7 @@
 struct sp_journal_how {
     const char *run_id;                    /* 16 hex digits */
     uint8_t attempts_min;                  /* --attempts; 0 = not given */
-    bool link_injection;                   /* --inject link */
+    uint8_t inject;           /* which choice of --inject */
     const char *from, *to;                 /* selectors, NULL = all */
     const char *const *only, *const *skip; /* techniques */
     size_t nonly, nskip;
@@ -37,7 +37,7 @@ struct sp_journal_head {
     uint64_t seed;
     uint8_t depth;         /* enum sp_depth */
     uint8_t attempts_min;  /* --attempts; 0 = not given */
-    bool link_injection;   /* --inject link */
+    uint8_t inject;        /* which choice of --inject */
     uint32_t rolling;      /* --rolling N; 0 = not given */
     struct sp_slice slice; /* of this run */
     char *from, *to;       /* selectors, NULL = all */

@@ -342,11 +342,11 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     struct sp_diag diag = {0};
     struct sp_run_options run = {
         .fleet = {.probe_path = options->probe,
-                  .link_injection = options->inject == INJECT_LINK ||
-                                    (options->inject == INJECT_AUTO && plan->nsweeps > 0),
+                  .link_injection = options->lasting.inject == INJECT_LINK ||
+                                    (options->lasting.inject == INJECT_AUTO && plan->nsweeps > 0),
                   .capture_buffer = options->capture_buffer,
                   .ssh_config = options->ssh_config},
-        .inject_link = options->inject == INJECT_LINK,
+        .inject_link = options->lasting.inject == INJECT_LINK,
         .timeout_ms = options->timeout_ms,
         .run_id = lasting->run_id,
         .stop_flag = &stop_requested,

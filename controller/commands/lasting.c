@@ -67,7 +67,7 @@ static bool resume(struct sp_lasting *lasting, struct sp_lasting_options *option
     lasting->run_id = strtoull(head->run_id, NULL, 16);
     options->rolling = head->rolling;
     options->attempts = head->attempts_min;
-    options->inject = head->link_injection;
+    options->inject = head->inject;
     *selection =
         (struct sp_selection){.from = head->from,
                               .to = head->to,
@@ -192,7 +192,7 @@ void sp_lasting_begin(struct sp_lasting *lasting, const struct sp_lasting_option
     (void)snprintf(run_id, sizeof(run_id), "%016" PRIx64, lasting->run_id);
     const struct sp_journal_how how = {.run_id = run_id,
                                        .attempts_min = (uint8_t)options->attempts,
-                                       .link_injection = options->inject == 1,
+                                       .inject = (uint8_t)options->inject,
                                        .from = s->from,
                                        .to = s->to,
                                        .only = s->only.items,

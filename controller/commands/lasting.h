@@ -20,7 +20,7 @@ struct sp_lasting_options {
     struct sp_selection *selection; /* depth: SP_UNCHOSEN when it was not given */
     const char *resume;             /* the run, or NULL */
     uint64_t rolling, attempts;     /* 0 = not given */
-    unsigned inject;                /* 1 = link; SP_UNCHOSEN */
+    unsigned inject;                /* which choice of --inject, SP_UNCHOSEN */
 };
 
 struct sp_lasting {

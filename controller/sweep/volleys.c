@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/sweep/state.h"
+#include "probe/base/clock.h"
 #include "probe/base/mem.h"
 
 /* How long a beat may take on top of two round-trip times: a capture is 30 ms late at most. */
@@ -32,6 +33,7 @@ bool sp_volley_send(struct sp_sweep_batch *sb, struct sp_bundle *bundle, size_t 
                                  .count = to - from,
                                  .pps = bundle->rate.now,
                                  .epoch = bundle->rate.epoch,
+                                 .ordered_us = sp_mono_us(),
                                  .drops_before = sb->health[bundle->to].drops};
     for (uint32_t i = 0; i < n; i++) {
         struct sp_cell_pass *at = &bundle->cells[first + i];

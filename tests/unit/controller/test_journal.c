@@ -88,7 +88,7 @@ static void how_it_was_made_comes_back(void **state)
     sp_jk.how.skip = skip;
     sp_jk.how.nskip = 1;
     sp_jk.how.attempts_min = 5;
-    sp_jk.how.link_injection = true;
+    sp_jk.how.inject = 2;
     sp_jk_write(0);
     struct sp_journal *journal = sp_jk_open(SP_OK);
     const struct sp_journal_head *head = sp_journal_head(journal);
@@ -98,7 +98,7 @@ static void how_it_was_made_comes_back(void **state)
     assert_int_equal(head->seed, 77);
     assert_int_equal(head->depth, SP_DEPTH_EXHAUSTIVE);
     assert_int_equal(head->attempts_min, 5);
-    assert_true(head->link_injection);
+    assert_int_equal(head->inject, 2);
     assert_int_equal(head->rolling, 7);
     assert_int_equal(head->slice.at, 2);
     assert_int_equal(head->slice.of, 7);

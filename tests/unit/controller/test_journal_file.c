@@ -163,8 +163,8 @@ static void heads_with_nonsense(void **state)
 {
     (void)state;
     char control[] = "web\x1b[2J";
-    struct sp_journal_head bad[8];
-    for (size_t i = 0; i < 8; i++) {
+    struct sp_journal_head bad[9];
+    for (size_t i = 0; i < 9; i++) {
         bad[i] = good_head();
     }
     store_head(&bad[0]);
@@ -178,7 +178,8 @@ static void heads_with_nonsense(void **state)
     bad[5].rolling = 7;
     bad[6].rolling = 7; /* and the slice is everything */
     bad[7].from = control;
-    for (size_t i = 0; i < 8; i++) {
+    bad[8].inject = 3;
+    for (size_t i = 0; i < 9; i++) {
         store_head(&bad[i]);
         (void)sp_jk_open(SP_E_INVALID);
     }
