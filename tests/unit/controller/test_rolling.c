@@ -20,6 +20,7 @@
 #include "tests/support/sp_cmocka.h"
 
 #define PARTS     5U
+#define FEW       3U /* where the number does not matter */
 #define LANES_MAX 32U
 
 static char folder[64];
@@ -291,17 +292,17 @@ static void a_lane_without_a_conclusion_keeps_it_open(void **state)
     (void)state;
     static const enum trouble troubles[] = {NOT_RUN, INCONCLUSIVE, FORGOTTEN, OVERLAPPED};
     for (size_t t = 0; t < sizeof(troubles) / sizeof(troubles[0]); t++) {
-        struct run run = {.model = shop("tcp/443"), .parts = PARTS, .lane = 1};
+        struct run run = {.model = shop("tcp/443"), .parts = FEW, .lane = 1};
         struct sp_rolling_status status = {0};
         uint32_t part = 0;
         each_file(remove_it);
-        for (uint32_t i = 0; i < PARTS; i++) {
-            run.trouble = i == 2 ? troubles[t] : FINE;
+        for (uint32_t i = 0; i < FEW; i++) {
+            run.trouble = i == 1 ? troubles[t] : FINE;
             status = once(&run);
-            part = i == 2 ? status.part : part;
+            part = i == 1 ? status.part : part;
             assert_false(status.is_complete);
         }
-        assert_true(status.covered > 0.9 && status.covered < 1);
+        assert_true(status.covered > 0.8 && status.covered < 1);
         assert_int_equal(status.to_cover, 1);
         run.trouble = troubles[t];
         status = once(&run); /* that part again, and again in vain */
@@ -329,10 +330,10 @@ static void a_leak_is_a_conclusion(void **state)
 static void a_hopeless_part_holds_nothing_up(void **state)
 {
     (void)state;
-    struct run run = {.model = shop("tcp/443"), .parts = PARTS, .lane = 1};
-    size_t runs[PARTS] = {0};
+    struct run run = {.model = shop("tcp/443"), .parts = FEW, .lane = 1};
+    size_t runs[FEW] = {0};
     uint32_t hopeless = UINT32_MAX;
-    for (size_t i = 0; i < (size_t)6 * PARTS; i++) {
+    for (size_t i = 0; i < (size_t)6 * FEW; i++) {
         begin(&run);
         hopeless = i == 0 ? run.plan->slice.at : hopeless;
         bool is_hopeless = run.plan->slice.at == hopeless;
@@ -343,7 +344,7 @@ static void a_hopeless_part_holds_nothing_up(void **state)
         struct sp_rolling_status status = end(&run);
         assert_false(status.is_complete);
     }
-    for (uint32_t k = 0; k < PARTS; k++) {
+    for (uint32_t k = 0; k < FEW; k++) {
         assert_true(runs[k] >= 5 && runs[k] <= 9);
     }
     sp_mb_free(run.model);
@@ -354,12 +355,12 @@ static void a_hopeless_part_holds_nothing_up(void **state)
 static void unrelated_runs_leave_it_alone(void **state)
 {
     (void)state;
-    struct run run = {.model = shop("tcp/443"), .parts = PARTS};
+    struct run run = {.model = shop("tcp/443"), .parts = FEW};
     struct run other = {.model = shop("tcp/80"), .parts = 3};
     sp_free(other.model->name);
     other.model->name = sp_strdup("other");
-    for (uint32_t i = 0; i < PARTS; i++) {
-        assert_int_equal(once(&run).to_cover, PARTS - 1 - i);
+    for (uint32_t i = 0; i < FEW; i++) {
+        assert_int_equal(once(&run).to_cover, FEW - 1 - i);
         (void)once(&other);
     }
     assert_true(once(&run).is_complete);
