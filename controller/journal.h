@@ -23,7 +23,7 @@
 struct sp_journal_how {
     const char *run_id;                    /* 16 hex digits */
     uint8_t attempts_min;                  /* --attempts; 0 = not given */
-    uint8_t inject;           /* which choice of --inject */
+    uint8_t inject;                        /* which choice of --inject */
     const char *from, *to;                 /* selectors, NULL = all */
     const char *const *only, *const *skip; /* techniques */
     size_t nonly, nskip;

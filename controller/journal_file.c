@@ -320,8 +320,8 @@ static enum sp_rc get_head(struct sp_rd *rd, struct sp_journal_head *head)
     head->nsweeps = sp_rd_u32(rd);
     sp_rd_bytes(rd, head->plan_digest, sizeof(head->plan_digest));
     bool slice = head->slice.of == 0 ? head->slice.at == 0 : head->slice.at < head->slice.of;
-    bool good = !rd->bad && head->depth <= SP_DEPTH_EXHAUSTIVE && head->inject <= SP_INJECT_LAST && slice &&
-                head->rolling == head->slice.of && head->seed != 0 && head->nsweeps > 0 &&
+    bool good = !rd->bad && head->depth <= SP_DEPTH_EXHAUSTIVE && head->inject <= SP_INJECT_LAST &&
+                slice && head->rolling == head->slice.of && head->seed != 0 && head->nsweeps > 0 &&
                 head->nsweeps <= SP_JOURNAL_SWEEPS_MAX;
     enum sp_rc rc = good ? get_text(rd, &head->from) : SP_E_INVALID;
     rc = rc == SP_OK ? get_text(rd, &head->to) : rc;

@@ -79,18 +79,16 @@ static bool resume(struct sp_lasting *lasting, struct sp_lasting_options *option
     return true;
 }
 
-static bool complete(struct sp_lasting_options *options, const struct sp_cmdline *cmdline)
+bool sp_lasting_depth(const struct sp_cmdline *cmdline, uint64_t rolling, unsigned *depth)
 {
-    struct sp_selection *s = options->selection;
-    if (options->rolling && s->depth != SP_UNCHOSEN && s->depth != SP_DEPTH_EXHAUSTIVE) {
+    if (rolling && *depth != SP_UNCHOSEN && *depth != SP_DEPTH_EXHAUSTIVE) {
         (void)sp_cmd_misuse(cmdline, "--rolling sweeps a part of all ports: leave --depth %s out",
-                            sp_depth_str((enum sp_depth)s->depth));
+                            sp_depth_str((enum sp_depth) * depth));
         return false;
     }
-    if (s->depth == SP_UNCHOSEN) {
-        s->depth = options->rolling ? SP_DEPTH_EXHAUSTIVE : SP_DEPTH_STANDARD;
+    if (*depth == SP_UNCHOSEN) {
+        *depth = rolling ? SP_DEPTH_EXHAUSTIVE : SP_DEPTH_STANDARD;
     }
-    options->inject = options->inject == SP_UNCHOSEN ? 0 : options->inject;
     return true;
 }
 
@@ -156,7 +154,8 @@ bool sp_lasting_plan(struct sp_lasting *lasting, struct sp_lasting_options *opti
         if (!resume(lasting, options, cmdline, model, &selection)) {
             return false;
         }
-    } else if (complete(options, cmdline)) {
+    } else if (sp_lasting_depth(cmdline, options->rolling, &options->selection->depth)) {
+        options->inject = options->inject == SP_UNCHOSEN ? 0 : options->inject;
         selection = *options->selection;
     } else {
         return false;

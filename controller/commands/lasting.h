@@ -31,6 +31,9 @@ struct sp_lasting {
     const char **names; /* techniques that the journal names; owned, they are not */
 };
 
+/* Settles the depth: as given, exhaustive with --rolling, else standard. False: told that they
+ * contradict each other. */
+bool sp_lasting_depth(const struct sp_cmdline *cmdline, uint64_t rolling, unsigned *depth);
 /* Completes the options (from the journal with --resume, else with defaults) and makes the plan.
  * False: told, exit with 2. Released with sp_lasting_release in any case, after the plan. */
 bool sp_lasting_plan(struct sp_lasting *lasting, struct sp_lasting_options *options,

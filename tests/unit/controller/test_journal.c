@@ -311,13 +311,15 @@ static void a_disk_with_little_room(void **state)
     struct sp_diag diag = {0};
     struct sp_journal *journal = sp_jk_begun(2);
     assert_int_equal(stat(sp_jk.path, &st), 0);
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct sigaction handler;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &handler), 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     struct rlimit low = {.rlim_cur = (rlim_t)st.st_size + 500, .rlim_max = old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
     enum sp_rc rc = sp_journal_append(journal, 2, &status, spans, 100, &diag);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(sigaction(SIGXFSZ, &handler, NULL), 0);
     assert_int_equal(rc, SP_E_SYSTEM);
     assert_true(diag.text[0] != '\0');
     off_t size = st.st_size;
