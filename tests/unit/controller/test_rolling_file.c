@@ -195,11 +195,9 @@ static void torture(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {EACH(two_runs_at_once),
-        EACH(folders_that_cannot_be_written),
-        EACH(damaged_files_are_refused),
-        EACH(nonsense_is_refused),
-        EACH(default_folders),
-        EACH(torture)};
+    const struct CMUnitTest tests[] = {
+        EACH(two_runs_at_once),          EACH(folders_that_cannot_be_written),
+        EACH(damaged_files_are_refused), EACH(nonsense_is_refused),
+        EACH(default_folders),           EACH(torture)};
     return cmocka_run_group_tests_name("rolling_file", tests, NULL, NULL);
 }
