@@ -81,7 +81,7 @@ static enum sp_rc copy_text(const char *text, char **ret_copy)
     return text && !*ret_copy ? SP_E_NOMEM : SP_OK;
 }
 
-static enum sp_rc copy_names(char *const *names, size_t n, char ***ret_copy, size_t *ret_n)
+static enum sp_rc copy_names(const char *const *names, size_t n, char ***ret_copy, size_t *ret_n)
 {
     enum sp_rc rc = SP_OK;
     *ret_copy = sp_calloc(n, sizeof(**ret_copy));
@@ -92,24 +92,23 @@ static enum sp_rc copy_names(char *const *names, size_t n, char ***ret_copy, siz
     return *ret_copy ? rc : SP_E_NOMEM;
 }
 
-static enum sp_rc copy_head(const struct sp_journal_head *given, const struct sp_model *model,
+static enum sp_rc make_head(const struct sp_journal_how *how, const struct sp_model *model,
                             const struct sp_plan *plan, struct sp_journal_head *head)
 {
-    *head = *given;
-    head->from = head->to = NULL;
-    head->only = head->skip = NULL;
-    head->nonly = head->nskip = 0;
+    (void)snprintf(head->run_id, sizeof(head->run_id), "%s", how->run_id);
     (void)snprintf(head->topology_sha256, sizeof(head->topology_sha256), "%s", model->sha256);
     head->started_s = sp_wall_s();
     head->seed = plan->seed;
     head->depth = (uint8_t)plan->depth;
+    head->attempts_min = how->attempts_min;
+    head->inject = how->inject;
     head->slice = plan->slice;
     head->rolling = plan->slice.of;
     head->nsweeps = (uint32_t)plan->nsweeps;
-    enum sp_rc rc = copy_text(given->from, &head->from);
-    rc = rc == SP_OK ? copy_text(given->to, &head->to) : rc;
-    rc = rc == SP_OK ? copy_names(given->only, given->nonly, &head->only, &head->nonly) : rc;
-    rc = rc == SP_OK ? copy_names(given->skip, given->nskip, &head->skip, &head->nskip) : rc;
+    enum sp_rc rc = copy_text(how->from, &head->from);
+    rc = rc == SP_OK ? copy_text(how->to, &head->to) : rc;
+    rc = rc == SP_OK ? copy_names(how->only, how->nonly, &head->only, &head->nonly) : rc;
+    rc = rc == SP_OK ? copy_names(how->skip, how->nskip, &head->skip, &head->nskip) : rc;
     return rc == SP_OK ? sp_journal_digest(plan, head->plan_digest) : rc;
 }
 
@@ -167,18 +166,18 @@ static enum sp_rc new_journal(const char *folder, const char *run_id, const stru
     return SP_OK;
 }
 
-enum sp_rc sp_journal_create(const char *folder, const struct sp_journal_head *head,
+enum sp_rc sp_journal_create(const char *folder, const struct sp_journal_how *how,
                              const struct sp_model *model, const struct sp_plan *plan,
                              struct sp_journal **ret_journal, struct sp_diag *diag)
 {
     struct sp_journal *journal = NULL;
-    if (!sp_journal_is_id(head->run_id, "") || plan->nsweeps == 0 ||
+    if (!sp_journal_is_id(how->run_id, "") || plan->nsweeps == 0 ||
         plan->nsweeps > SP_JOURNAL_SWEEPS_MAX) {
         return sp_fail(diag, SP_E_INVALID, folder, "a run of %zu sweeps cannot be written down",
                        plan->nsweeps);
     }
-    enum sp_rc rc = new_journal(folder, head->run_id, model, &journal);
-    rc = rc == SP_OK ? copy_head(head, model, plan, &journal->content.head) : rc;
+    enum sp_rc rc = new_journal(folder, how->run_id, model, &journal);
+    rc = rc == SP_OK ? make_head(how, model, plan, &journal->content.head) : rc;
     if (rc == SP_OK) {
         journal->content.places = sp_calloc(plan->nsweeps, sizeof(*journal->content.places));
         rc = journal->content.places ? begin_file(journal) : SP_E_NOMEM;

@@ -19,7 +19,17 @@
 #define SP_JOURNAL_TEXT_MAX  4096U             /* bytes of a selector */
 #define SP_JOURNAL_NAMES_MAX 64U               /* techniques of --only and --skip together */
 
-/* How a run was made: what --resume does by itself. */
+/* What the user asked of a run, beside its plan. */
+struct sp_journal_how {
+    const char *run_id;                    /* 16 hex digits */
+    uint8_t attempts_min;                  /* --attempts; 0 = not given */
+    uint8_t inject;                        /* which choice of --inject */
+    const char *from, *to;                 /* selectors, NULL = all */
+    const char *const *only, *const *skip; /* techniques */
+    size_t nonly, nskip;
+};
+
+/* How a run was made, as its journal has it: what --resume does by itself. */
 struct sp_journal_head {
     char run_id[17];          /* 16 hex digits */
     char topology_sha256[65]; /* of the file's bytes */
@@ -27,7 +37,7 @@ struct sp_journal_head {
     uint64_t seed;
     uint8_t depth;         /* enum sp_depth */
     uint8_t attempts_min;  /* --attempts; 0 = not given */
-    bool link_injection;   /* --inject link */
+    uint8_t inject;        /* which choice of --inject */
     uint32_t rolling;      /* --rolling N; 0 = not given */
     struct sp_slice slice; /* of this run */
     char *from, *to;       /* selectors, NULL = all */
@@ -44,9 +54,8 @@ bool sp_journal_default_folder(char *out, size_t size);
 /* Removes journals of runs that nobody resumed for SP_JOURNAL_KEEP_S. */
 void sp_journal_prune(const char *folder);
 
-/* Begins the journal of a run. head: run_id, options and selection are copied; topology, seed,
- * depth, slice and sweeps are those of the model and the plan. */
-enum sp_rc sp_journal_create(const char *folder, const struct sp_journal_head *head,
+/* Begins the journal of a run of this plan. */
+enum sp_rc sp_journal_create(const char *folder, const struct sp_journal_how *how,
                              const struct sp_model *model, const struct sp_plan *plan,
                              struct sp_journal **ret_journal, struct sp_diag *diag) SP_MUST_CHECK;
 /* Opens the journal of an earlier run, to go on with it. diag says what is wrong and what to do:

@@ -13,8 +13,8 @@
 
 enum kind { KIND_HEAD = 1, KIND_SWEEP = 2, KIND_END = 3 };
 
-#define SP_FLAG_LINK 1U
-#define SP_NO_TEXT   0xffffU
+#define SP_INJECT_LAST 2U /* choices of --inject */
+#define SP_NO_TEXT     0xffffU
 
 _Static_assert(SP_JOURNAL_SWEEP_BYTES == 1 + 4 + SP_STATUS_BYTES + 4, "kind, sweep, status, n");
 
@@ -96,7 +96,7 @@ void sp_journal_put_head(const struct sp_journal_head *head, struct sp_buf *payl
     put_u64(payload, head->seed);
     put_u8(payload, head->depth);
     put_u8(payload, head->attempts_min);
-    put_u8(payload, head->link_injection ? SP_FLAG_LINK : 0);
+    put_u8(payload, head->inject);
     put_u32(payload, head->rolling);
     put_u32(payload, head->slice.at);
     put_u32(payload, head->slice.of);
@@ -312,8 +312,7 @@ static enum sp_rc get_head(struct sp_rd *rd, struct sp_journal_head *head)
     head->seed = sp_rd_u64(rd);
     head->depth = sp_rd_u8(rd);
     head->attempts_min = sp_rd_u8(rd);
-    uint8_t flags = sp_rd_u8(rd);
-    head->link_injection = (flags & SP_FLAG_LINK) != 0;
+    head->inject = sp_rd_u8(rd);
     head->rolling = sp_rd_u32(rd);
     head->slice.at = sp_rd_u32(rd);
     head->slice.of = sp_rd_u32(rd);
@@ -321,8 +320,8 @@ static enum sp_rc get_head(struct sp_rd *rd, struct sp_journal_head *head)
     head->nsweeps = sp_rd_u32(rd);
     sp_rd_bytes(rd, head->plan_digest, sizeof(head->plan_digest));
     bool slice = head->slice.of == 0 ? head->slice.at == 0 : head->slice.at < head->slice.of;
-    bool good = !rd->bad && head->depth <= SP_DEPTH_EXHAUSTIVE && flags <= SP_FLAG_LINK && slice &&
-                head->rolling == head->slice.of && head->seed != 0 && head->nsweeps > 0 &&
+    bool good = !rd->bad && head->depth <= SP_DEPTH_EXHAUSTIVE && head->inject <= SP_INJECT_LAST &&
+                slice && head->rolling == head->slice.of && head->seed != 0 && head->nsweeps > 0 &&
                 head->nsweeps <= SP_JOURNAL_SWEEPS_MAX;
     enum sp_rc rc = good ? get_text(rd, &head->from) : SP_E_INVALID;
     rc = rc == SP_OK ? get_text(rd, &head->to) : rc;

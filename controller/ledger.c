@@ -52,6 +52,22 @@ static uint64_t conversation(const struct sp_addr *a, const struct sp_addr *b, u
     return sp_siphash(&key, text, sizeof(text));
 }
 
+/* A source port that a sweep used, to any port. With a key of its own: none is ever taken for a
+ * conversation. */
+static uint64_t swept(const struct sp_addr *src, const struct sp_addr *dst, uint8_t proto,
+                      uint16_t sport)
+{
+    static const struct sp_hash_key key = {0x736567706c656467ULL, 0x65722d7377656570ULL};
+    uint8_t text[2 * sizeof(struct sp_addr) + 3];
+    memcpy(text, src, sizeof(*src));
+    memcpy(text + sizeof(*src), dst, sizeof(*dst));
+    uint8_t *p = text + 2 * sizeof(*src);
+    p[0] = proto;
+    p[1] = (uint8_t)(sport >> 8);
+    p[2] = (uint8_t)sport;
+    return sp_siphash(&key, text, sizeof(text));
+}
+
 static enum sp_rc note(struct sp_ledger *ledger, uint64_t hash, uint32_t at_s)
 {
     if (ledger->n >= SP_LEDGER_MAX) {
@@ -164,7 +180,9 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
         ledger->next = sport == ledger->hi ? ledger->lo : (uint16_t)(sport + 1);
         uint64_t there = conversation(src, dst, proto, sport, dport);
         uint64_t back = conversation(dst, src, proto, dport, sport);
-        if (sp_table_get(&ledger->known, back) != SP_NO_ROW) {
+        if (sp_table_get(&ledger->known, back) != SP_NO_ROW ||
+            sp_table_get(&ledger->known, swept(src, dst, proto, sport)) != SP_NO_ROW ||
+            sp_table_get(&ledger->known, swept(dst, src, proto, dport)) != SP_NO_ROW) {
             continue;
         }
         uint32_t row = sp_table_get(&ledger->known, there);
@@ -182,6 +200,90 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
     }
     ledger->entries[used_row].at_s = (uint32_t)sp_wall_s(); /* its state lives from now on anew */
     return used;
+}
+
+/* ---- sweeps ---- */
+
+/* Who a sweep goes between. */
+struct lane {
+    const struct sp_addr *src, *dst;
+    uint8_t proto;
+};
+
+/* When a sweep of the lane last used the port; 0 = not within memory. */
+static uint32_t swept_at(const struct sp_ledger *ledger, const struct lane *lane, uint32_t sport)
+{
+    uint32_t row =
+        sp_table_get(&ledger->known, swept(lane->src, lane->dst, lane->proto, (uint16_t)sport));
+    return row == SP_NO_ROW ? 0 : ledger->entries[row].at_s;
+}
+
+/* The first of n ports of from .. to that no sweep used; 0 = there are none. */
+static uint32_t fresh_ports(const struct sp_ledger *ledger, const struct lane *lane, uint32_t from,
+                            uint32_t to, uint32_t n)
+{
+    uint32_t first = from;
+    for (uint32_t port = from; port <= to; port++) {
+        if (swept_at(ledger, lane, port)) {
+            first = port + 1;
+        } else if (port - first + 1 == n) {
+            return first;
+        }
+    }
+    return 0;
+}
+
+/* The first of those n whose last use is the longest ago. */
+static uint32_t oldest_ports(const struct sp_ledger *ledger, const struct lane *lane, uint32_t lo,
+                             uint32_t hi, uint32_t n)
+{
+    uint32_t best = lo;
+    uint32_t best_at = UINT32_MAX;
+    for (uint32_t first = lo; first + n - 1 <= hi; first++) {
+        uint32_t last_at = 0;
+        uint32_t newest = first;
+        for (uint32_t port = first; port < first + n; port++) {
+            uint32_t at = swept_at(ledger, lane, port);
+            newest = at >= last_at ? port : newest;
+            last_at = at > last_at ? at : last_at;
+        }
+        if (last_at < best_at) {
+            best = first;
+            best_at = last_at;
+        } else {
+            first = newest; /* whatever holds that port is no better */
+        }
+    }
+    return best;
+}
+
+bool sp_ledger_take_sports(struct sp_ledger *ledger, const struct sp_addr *src,
+                           const struct sp_addr *dst, uint8_t proto, uint16_t lo, uint16_t hi,
+                           uint16_t n, uint16_t *ret_first, bool *ret_is_fresh)
+{
+    const struct lane lane = {src, dst, proto};
+    if (lo == 0 || lo > hi || n == 0 || n > (uint32_t)(hi - lo) + 1) {
+        return false;
+    }
+    /* From somewhere in the range, so that neighbours do not all begin alike. */
+    uint32_t start =
+        lo + (uint32_t)((swept(src, dst, proto, 0) ^ ledger->next) % ((uint32_t)(hi - lo) + 2 - n));
+    uint32_t first = fresh_ports(ledger, &lane, start, hi, n);
+    first = first ? first : fresh_ports(ledger, &lane, lo, hi, n);
+    bool is_fresh = first != 0;
+    first = is_fresh ? first : oldest_ports(ledger, &lane, lo, hi, n);
+    for (uint32_t port = first; port < first + n; port++) {
+        uint64_t hash = swept(src, dst, proto, (uint16_t)port);
+        uint32_t row = sp_table_get(&ledger->known, hash);
+        if (row != SP_NO_ROW) {
+            ledger->entries[row].at_s = (uint32_t)sp_wall_s();
+        } else if (note(ledger, hash, (uint32_t)sp_wall_s()) != SP_OK) {
+            return false;
+        }
+    }
+    *ret_first = (uint16_t)first;
+    *ret_is_fresh = is_fresh;
+    return true;
 }
 
 enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)

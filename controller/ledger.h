@@ -39,9 +39,9 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
 /* n neighbouring source ports of lo .. hi for a sweep src -> dst: *ret_first .. *ret_first + n - 1.
  * Ports that no sweep of this pair and protocol used, in this run or in one that is remembered;
  * where there are none, those used longest ago (*ret_is_fresh is false: a firewall may remember
- * them). They are noted as used: sp_ledger_take keeps away from them, and so do sweeps the other
- * way of tests that go into them. Save the ledger before the packets go out: who is killed then has
- * sent them. False: lo .. hi is too narrow, or memory is out. */
+ * them). They are noted as used, and sp_ledger_take keeps away from them: of a packet that the
+ * sweep sends it makes neither another one nor the reverse. Save the ledger before the packets go
+ * out: who is killed then has sent them. False: lo .. hi is too narrow, or memory is out. */
 bool sp_ledger_take_sports(struct sp_ledger *ledger, const struct sp_addr *src,
                            const struct sp_addr *dst, uint8_t proto, uint16_t lo, uint16_t hi,
                            uint16_t n, uint16_t *ret_first, bool *ret_is_fresh);

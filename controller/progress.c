@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "probe/base/clock.h"
@@ -37,6 +38,7 @@ void sp_progress_speed_note(struct sp_progress_speed *speed, uint64_t now_us, ui
     if (is_paused) {
         speed->first_us += passed;
         speed->last_us = now_us;
+        speed->last_done = done;
         return;
     }
     uint64_t since = now_us - speed->first_us;
@@ -104,19 +106,34 @@ static void speed_str(const struct sp_progress *progress, const struct sp_progre
     }
 }
 
+/* Columns of the terminal; a longer line would wrap and leave its beginning behind. */
+static size_t columns(void)
+{
+    struct winsize size;
+    bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+    return known ? size.ws_col : 80;
+}
+
 static void draw_bar(const struct sp_progress *progress, const struct sp_progress_info *info)
 {
     char bar[25];
     char speed[128];
-    size_t full = (size_t)percent(info->done, info->of) * (sizeof(bar) - 1) / 100;
-    for (size_t i = 0; i + 1 < sizeof(bar); i++) {
+    char line[256];
+    size_t places = info->is_sweep || info->is_paused ? 10 : sizeof(bar) - 1;
+    size_t full = (size_t)percent(info->done, info->of) * places / 100;
+    for (size_t i = 0; i < places; i++) {
         bar[i] = i < full ? '#' : '.';
     }
-    bar[sizeof(bar) - 1] = '\0';
+    bar[places] = '\0';
     speed_str(progress, info, speed);
     double s = (double)(sp_mono_us() - progress->started_us) / 1e6;
-    (void)fprintf(stderr, "\r\x1b[K%-18s [%s] %3u%%  %.1f s%s", info->stage, bar,
-                  percent(info->done, info->of), s, speed);
+    (void)snprintf(line, sizeof(line), "%-18s [%s] %3u%%  %.1f s%s", info->stage, bar,
+                   percent(info->done, info->of), s, speed);
+    size_t most = columns() - 1;
+    if (strlen(line) > most) {
+        line[most < sizeof(line) ? most : sizeof(line) - 1] = '\0';
+    }
+    (void)fprintf(stderr, "\r\x1b[K%s", line);
     (void)fflush(stderr);
 }
 

@@ -16,7 +16,7 @@
 #define SP_HEAD_BYTES    (SP_MAGIC_BYTES + 16U)
 #define SP_CHECK_BYTES   8U
 
-static uint64_t check_of(const void *data, size_t len)
+uint64_t sp_rolling_sum(const void *data, size_t len)
 {
     static const struct sp_hash_key key = {0x736567706379636cULL, 0x652d763100000000ULL};
     return sp_siphash(&key, data, len);
@@ -74,7 +74,7 @@ void sp_rolling_encode(const struct sp_rolling_state *state, struct sp_buf *out)
     }
     if (out->rc == SP_OK) {
         sp_wr_init(&wr, bytes, sizeof(bytes));
-        sp_wr_u64(&wr, check_of(out->data, out->len));
+        sp_wr_u64(&wr, sp_rolling_sum(out->data, out->len));
         sp_buf_add(out, bytes, wr.pos);
     }
 }
@@ -91,7 +91,7 @@ enum sp_rc sp_rolling_decode(const uint8_t *bytes, size_t len, struct sp_rolling
         return SP_E_DENIED;
     }
     sp_rd_init(&rd, bytes + len - SP_CHECK_BYTES, SP_CHECK_BYTES);
-    if (sp_rd_u64(&rd) != check_of(bytes, len - SP_CHECK_BYTES)) {
+    if (sp_rd_u64(&rd) != sp_rolling_sum(bytes, len - SP_CHECK_BYTES)) {
         return SP_E_INVALID;
     }
     sp_rd_init(&rd, bytes, len - SP_CHECK_BYTES);

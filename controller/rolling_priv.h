@@ -57,6 +57,8 @@ enum sp_rc sp_rolling_state_init(struct sp_rolling_state *state, uint32_t nparts
                                  size_t nlanes) SP_MUST_CHECK;
 void sp_rolling_state_release(struct sp_rolling_state *state);
 void sp_rolling_encode(const struct sp_rolling_state *state, struct sp_buf *out);
+/* What stands at the end of the file, over all before it. */
+uint64_t sp_rolling_sum(const void *data, size_t len);
 /* SP_E_INVALID: not a whole cycle. SP_E_DENIED: of another version. */
 enum sp_rc sp_rolling_decode(const uint8_t *bytes, size_t len,
                              struct sp_rolling_state *ret_state) SP_MUST_CHECK;

@@ -23,7 +23,7 @@ static bool make_dirs(char *path)
     return true;
 }
 
-bool sp_state_path(const char *name, char *out, size_t size)
+bool sp_state_name(const char *name, char *out, size_t size)
 {
     const char *state = getenv("XDG_STATE_HOME");
     const char *home = getenv("HOME");
@@ -37,11 +37,17 @@ bool sp_state_path(const char *name, char *out, size_t size)
     } else {
         return false;
     }
-    if (n <= 0 || (size_t)n >= size || !make_dirs(out)) {
+    return n > 0 && (size_t)n < size;
+}
+
+bool sp_state_path(const char *name, char *out, size_t size)
+{
+    if (!sp_state_name(name, out, size) || !make_dirs(out)) {
         return false;
     }
-    if (out[n - 1] == '/') {
-        out[n - 1] = '\0';
+    size_t len = strlen(out);
+    if (out[len - 1] == '/') {
+        out[len - 1] = '\0';
     }
     return true;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The path of a name in the state folder, which need not exist. False: there is no such folder. */
+bool sp_state_name(const char *name, char *out, size_t size);
 /* The path of a name in the state folder; the folders before it are made when missing, for their
  * owner alone, and so is the name itself when it ends in '/' (which *out does not). False: there is
  * no such folder, or none can be made. */

@@ -93,7 +93,8 @@ struct sp_selection {
     const char *from, *to;
     struct sp_args_list only, skip;
     unsigned depth;
-    uint64_t seed; /* 0 = random */
+    uint64_t seed;         /* 0 = random */
+    struct sp_slice slice; /* no option of its own; see --rolling */
 };
 /* The options that fill it: lines of the option table of a command whose struct is `options` and
  * has a member `selection`. */

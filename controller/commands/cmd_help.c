@@ -53,17 +53,19 @@ static const struct fact environment[] = {
     {"CI", "true: neither colours nor a progress bar"},
     {"CLICOLOR_FORCE", "colours without a terminal, too, unless empty or 0"},
     {"COLUMNS", "width of the report, in place of the terminal's"},
-    {"HOME", "where the ledger is kept, see the man page"},
+    {"HOME", "where state is kept, see the man page"},
     {"NO_COLOR", "no colours, when it is not empty"},
     {"PATH", "where ssh is found, in absolute folders only"},
     {"TERM", "dumb: neither colours nor a progress bar"},
-    {"XDG_STATE_HOME", "where the ledger is kept, see the man page"},
+    {"XDG_STATE_HOME", "where state is kept, see the man page"},
 };
 
 static const struct fact files[] = {
     {"/var/lib/segproof/ledger", "the flows of the last minutes, of root"},
     {"$XDG_STATE_HOME/segproof/ledger", "the same, when that is set"},
     {"~/.local/state/segproof/ledger", "the same, of others"},
+    {"/var/lib/segproof/runs", "runs that can be resumed; beside the ledger for others, too"},
+    {"/var/lib/segproof/rolling", "what cycles of --rolling have covered; the same"},
 };
 
 static void add_overview(struct sp_buf *out)

@@ -5,15 +5,26 @@
 #include <stdio.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/commands/lasting.h"
 #include "probe/base/buf.h"
 #include "probe/base/mem.h"
 
 struct options {
     struct sp_common common;
     struct sp_selection selection;
+    uint64_t rolling;
 };
 
-static const struct sp_opt opts[] = {SP_SELECTION_OPTS(struct options)};
+static const struct sp_opt opts[] = {
+    SP_SELECTION_OPTS(struct options),
+    {.name = "rolling",
+     .kind = SP_OPT_UINT,
+     .metavar = "N",
+     .min = SP_ROLLING_LEAST,
+     .max = SP_ROLLING_MOST,
+     .offset = offsetof(struct options, rolling),
+     .help = "a run of 'verify --rolling N': one of N parts of the denied ports"},
+};
 
 static const struct sp_opt common[] = {
     SP_COMMON_OPTS("the plan as JSON, one line", "one line: tests, packets, time; no warnings",
@@ -162,13 +173,17 @@ static int plan_it(const char *file, const struct options *options)
 
 static int run(int argc, char **argv)
 {
-    struct options options = {.selection.depth = SP_DEPTH_STANDARD};
+    struct options options = {.selection.depth = SP_UNCHOSEN};
     struct sp_args args;
     int code = sp_cmd_parse(&cmdline, argc, argv, &options, &args);
     if (code >= 0) {
         return code;
     }
-    code = plan_it(args.items[0], &options);
+    code = SP_EXIT_USAGE;
+    if (sp_lasting_depth(&cmdline, options.rolling, &options.selection.depth)) {
+        options.selection.slice.of = (uint32_t)options.rolling;
+        code = plan_it(args.items[0], &options);
+    }
     sp_args_release(&cmdline, &options, &args);
     return code;
 }

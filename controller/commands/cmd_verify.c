@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/commands/lasting.h"
 #include "controller/evidence_dir.h"
 #include "controller/ledger.h"
 #include "controller/progress.h"
@@ -25,7 +26,7 @@ struct options {
     struct sp_args_list reports;
     const char *probe, *state, *evidence, *ssh_config;
     uint64_t timeout_ms, capture_buffer;
-    unsigned inject;
+    struct sp_lasting_options lasting;
 };
 
 #define SP_AT(member) offsetof(struct options, member)
@@ -46,9 +47,28 @@ static const struct sp_opt opts[] = {
      .kind = SP_OPT_CHOICE,
      .metavar = "HOW",
      .choices = inject_choices,
-     .offset = SP_AT(inject),
+     .offset = SP_AT(lasting.inject),
      .help = "raw: through the sender's own OUTPUT policy; link: past it; auto (default): raw, and "
              "link for the bulk of sweeps"},
+    {.name = "attempts",
+     .kind = SP_OPT_UINT,
+     .metavar = "N",
+     .min = 1,
+     .max = 20,
+     .offset = SP_AT(lasting.attempts),
+     .help = "how often a denied flow is tried at least (default 2; 1 proves less)"},
+    {.name = "rolling",
+     .kind = SP_OPT_UINT,
+     .metavar = "N",
+     .min = SP_ROLLING_LEAST,
+     .max = SP_ROLLING_MOST,
+     .offset = SP_AT(lasting.rolling),
+     .help = "sweep one of N parts of the denied ports; N runs cover them all"},
+    {.name = "resume",
+     .kind = SP_OPT_STRING,
+     .metavar = "RUN",
+     .offset = SP_AT(lasting.resume),
+     .help = "go on with an exhaustive run that was interrupted"},
     {.name = "timeout",
      .kind = SP_OPT_DURATION,
      .metavar = "T",
@@ -101,15 +121,23 @@ static const struct sp_cmdline cmdline = {
     .examples = "  segproof verify shop.yaml\n"
                 "  segproof verify shop.yaml --from web --to data --only tcp_syn\n"
                 "  segproof verify shop.yaml --report json=run.json --report junit=run.xml\n"
-                "  segproof verify shop.yaml --report json=run.json --evidence evidence-2026-11\n",
+                "  segproof verify shop.yaml --report json=run.json --evidence evidence-2026-11\n"
+                "  segproof verify shop.yaml --rolling 7 --report json=night.json\n"
+                "  segproof verify shop.yaml --resume 5f2c9a01d7e3b846\n",
 };
 
-static volatile bool stop_requested;
+static volatile bool stop_requested, pause_requested;
 
 static void on_signal(int signo)
 {
     (void)signo;
     stop_requested = true;
+}
+
+static void on_pause(int signo)
+{
+    (void)signo;
+    pause_requested = !pause_requested;
 }
 
 static void catch_signals(void)
@@ -118,6 +146,10 @@ static void catch_signals(void)
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
     (void)sigaction(SIGHUP, &action, NULL);
+    const struct sigaction pause = {.sa_handler = on_pause, .sa_flags = SA_RESTART};
+    (void)sigaction(SIGUSR1, &pause, NULL);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGXFSZ, &ignore, NULL); /* a file that must not grow is an error like others */
 }
 
 /* Splits "json=run.json"; NULL when the format does not exist or no file is named. */
@@ -275,7 +307,8 @@ static bool write_reports(const struct sp_summary *summary, const struct options
     return good;
 }
 
-static int report(const struct sp_result *result, const struct options *options)
+/* *ret_written: every report that was asked for is there. */
+static int report(const struct sp_result *result, const struct options *options, bool *ret_written)
 {
     struct sp_summary *summary = NULL;
     if (sp_summary_new(result, &summary) != SP_OK) {
@@ -284,12 +317,15 @@ static int report(const struct sp_result *result, const struct options *options)
     }
     int code = result->interrupted ? SP_EXIT_INTERRUPTED : summary->exit_code;
     struct sp_diag diag = {0};
+    *ret_written = true;
     if (options->evidence && sp_evidence_dir_write(options->evidence, summary, &diag) != SP_OK) {
         (void)fprintf(stderr, "segproof: the evidence could not be written: %s: %s\n", diag.where,
                       diag.text);
         code = SP_EXIT_USAGE;
+        *ret_written = false;
     }
     if (!write_reports(summary, options)) {
+        *ret_written = false;
         code = SP_EXIT_USAGE; /* a run whose report is lost must not look like one that holds */
     }
     sp_summary_free(summary);
@@ -297,7 +333,8 @@ static int report(const struct sp_result *result, const struct options *options)
 }
 
 static int measure(const struct sp_model *model, struct sp_policy *policy,
-                   const struct sp_plan *plan, const struct options *options)
+                   const struct sp_plan *plan, const struct options *options,
+                   struct sp_lasting *lasting)
 {
     char state[4096];
     struct sp_progress progress;
@@ -305,13 +342,17 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     struct sp_diag diag = {0};
     struct sp_run_options run = {
         .fleet = {.probe_path = options->probe,
-                  .link_injection = options->inject == INJECT_LINK ||
-                                    (options->inject == INJECT_AUTO && plan->nsweeps > 0),
+                  .link_injection = options->lasting.inject == INJECT_LINK ||
+                                    (options->lasting.inject == INJECT_AUTO && plan->nsweeps > 0),
                   .capture_buffer = options->capture_buffer,
                   .ssh_config = options->ssh_config},
-        .inject_link = options->inject == INJECT_LINK,
+        .inject_link = options->lasting.inject == INJECT_LINK,
         .timeout_ms = options->timeout_ms,
+        .run_id = lasting->run_id,
         .stop_flag = &stop_requested,
+        .pause_flag = &pause_requested,
+        .attempts_min = (unsigned)options->lasting.attempts,
+        .journal = lasting->journal,
         .progress = sp_progress_step,
         .progress_arg = &progress,
     };
@@ -330,30 +371,38 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     if (rc == SP_OK) {
         result->policy = policy;
         result->ssh_config = options->ssh_config;
+        result->attempts_min = run.attempts_min;
         rc = sp_run(model, policy, plan, &run, result, &diag);
     }
     sp_progress_end(&progress);
     int code = SP_EXIT_USAGE;
+    bool is_written = false;
     if (rc == SP_OK) {
-        code = report(result, options);
+        sp_lasting_record(lasting, result);
+        code = report(result, options, &is_written);
     } else if (diag.text[0]) {
         sp_cmd_complain(&diag);
     } else {
         (void)fprintf(stderr, "segproof: %s\n", sp_rc_str(rc));
     }
+    sp_lasting_end(lasting, model, is_written && !result->interrupted);
     sp_result_free(result);
     return code;
 }
 
-static int verify(const char *file, const struct options *options)
+static int verify(const char *file, struct options *options)
 {
     struct sp_policy *policy = NULL;
     struct sp_plan *plan = NULL;
+    struct sp_lasting lasting = {0};
     struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
+    bool is_quiet = options->common.quiet > 0;
     int code = SP_EXIT_USAGE;
-    if (model && sp_selection_plan(model, &options->selection, &policy, &plan) == SP_OK) {
+    if (model &&
+        sp_lasting_plan(&lasting, &options->lasting, &cmdline, model, is_quiet, &policy, &plan)) {
         if (plan->ntests + plan->nsweeps > 0) {
-            code = measure(model, policy, plan, options);
+            sp_lasting_begin(&lasting, &options->lasting, model, plan, is_quiet);
+            code = measure(model, policy, plan, options, &lasting);
         } else {
             (void)fputs("segproof verify: there is nothing to test in this selection; 'segproof "
                         "plan' with the same options tells why\n",
@@ -363,18 +412,21 @@ static int verify(const char *file, const struct options *options)
     }
     sp_plan_free(plan);
     sp_policy_free(policy);
+    sp_lasting_release(&lasting);
     sp_model_free(model);
     return code;
 }
 
 static int run(int argc, char **argv)
 {
-    struct options options = {.selection.depth = SP_DEPTH_STANDARD, .timeout_ms = 10000};
+    struct options options = {
+        .selection.depth = SP_UNCHOSEN, .lasting.inject = SP_UNCHOSEN, .timeout_ms = 10000};
     struct sp_args args;
     int code = sp_cmd_parse(&cmdline, argc, argv, &options, &args);
     if (code >= 0) {
         return code;
     }
+    options.lasting.selection = &options.selection;
     bool good = check_reports(&options) && check_state(&options) && check_evidence(&options) &&
                 check_ssh_config(&options);
     code = good ? verify(args.items[0], &options) : SP_EXIT_USAGE;

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/journal.h"
+#include "controller/state_dir.h"
 #include "probe/base/mem.h"
 #include "probe/techniques/registry.h"
 #include "reports/formats/format.h"
@@ -21,6 +23,7 @@ enum value {
     VALUE_FOLDER,
     VALUE_PORT,
     VALUE_REPORT,
+    VALUE_RUN,
     VALUE_SELECTOR,
     VALUE_SHELL,
     VALUE_TECHNIQUE,
@@ -32,12 +35,12 @@ static const struct {
     const char *metavar;
     enum value value;
 } values[] = {
-    {"BYTES", VALUE_NOTHING},     {"COMMAND", VALUE_COMMAND},     {"DIR", VALUE_FOLDER},
-    {"FILE", VALUE_FILE},         {"FOLDER", VALUE_FOLDER},       {"FORMAT=FILE", VALUE_REPORT},
-    {"FROM", VALUE_SELECTOR},     {"N", VALUE_NOTHING},           {"PATH", VALUE_FILE},
-    {"PORT", VALUE_PORT},         {"SELECTOR", VALUE_SELECTOR},   {"SHELL", VALUE_SHELL},
-    {"T", VALUE_NOTHING},         {"TECHNIQUE", VALUE_TECHNIQUE}, {"TO", VALUE_SELECTOR},
-    {"TOPOLOGY", VALUE_TOPOLOGY},
+    {"BYTES", VALUE_NOTHING}, {"COMMAND", VALUE_COMMAND},   {"DIR", VALUE_FOLDER},
+    {"FILE", VALUE_FILE},     {"FOLDER", VALUE_FOLDER},     {"FORMAT=FILE", VALUE_REPORT},
+    {"FROM", VALUE_SELECTOR}, {"N", VALUE_NOTHING},         {"PATH", VALUE_FILE},
+    {"PORT", VALUE_PORT},     {"RUN", VALUE_RUN},           {"SELECTOR", VALUE_SELECTOR},
+    {"SHELL", VALUE_SHELL},   {"T", VALUE_NOTHING},         {"TECHNIQUE", VALUE_TECHNIQUE},
+    {"TO", VALUE_SELECTOR},   {"TOPOLOGY", VALUE_TOPOLOGY},
 };
 
 /* The word under the cursor, and what the rest of the line says. */
@@ -251,6 +254,20 @@ static void list_report(const struct place *place, struct sp_buf *out)
     }
 }
 
+static void add_run(void *out, const char *run_id)
+{
+    add(out, "", run_id, "a run that was interrupted");
+}
+
+static void list_runs(const struct place *place, struct sp_buf *out)
+{
+    char folder[4096];
+    start_words(out, place->skip);
+    if (sp_state_name("runs", folder, sizeof(folder))) {
+        sp_journal_list(folder, add_run, out);
+    }
+}
+
 static void list_techniques(const struct place *place, struct sp_buf *out)
 {
     const struct sp_technique_info *info;
@@ -309,6 +326,9 @@ static void list_value(const struct place *place, enum value value, struct sp_bu
         return;
     case VALUE_REPORT:
         list_report(place, out);
+        return;
+    case VALUE_RUN:
+        list_runs(place, out);
         return;
     case VALUE_SELECTOR:
         list_selectors(place, out);

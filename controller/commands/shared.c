@@ -241,7 +241,8 @@ enum sp_rc sp_selection_plan(const struct sp_model *model, const struct sp_selec
     struct sp_diag diag = {0};
     struct sp_policy *policy = NULL;
     struct sp_plan_options options = {.depth = (enum sp_depth)selection->depth,
-                                      .seed = selection->seed};
+                                      .seed = selection->seed,
+                                      .slice = selection->slice};
     bool *techniques = sp_calloc(sp_technique_count(), sizeof(*techniques));
     if (!techniques) {
         return SP_E_NOMEM;

@@ -50,6 +50,7 @@ static void add_run(const struct sp_summary *summary, struct sp_buf *out)
     sp_json_str(&run, "file", result->model->file ? result->model->file : "-");
     sp_json_u64(&run, "duration_ms", result->duration_ms);
     sp_json_bool(&run, "interrupted", result->interrupted);
+    sp_json_attempts(summary, &run);
     const struct sp_slice *slice = &result->plan->slice;
     (void)snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu32, (uint64_t)slice->at + 1, slice->of);
     sp_json_str(&run, "slice", slice->of > 0 ? text : NULL);
@@ -114,6 +115,7 @@ static void add_coverage(const struct sp_summary *summary, struct sp_buf *out)
     sp_json_share(&json, "denied_ports_swept", c->denied_ports_swept);
     add_ratio(&json, "edges", c->edges_tested, c->edges_of);
     add_ratio(&json, "denied_ports", c->denied_tested, c->denied_of);
+    sp_json_rolling(summary, &json);
     add_ratio(&json, "enforcements", c->enforcements_tested, c->enforcements_of);
     add_object(out, "coverage", &json);
 }

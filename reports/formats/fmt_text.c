@@ -285,6 +285,7 @@ static void show_coverage(struct sp_text *text)
         sp_text_add_number(text, c->denied_of);
     }
     sp_text_field(text, "denied");
+    sp_text_rolling(text);
 }
 
 static void show_untested(struct sp_text *text)

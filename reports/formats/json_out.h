@@ -48,4 +48,8 @@ void sp_json_sweeps(const struct sp_summary *summary, struct sp_buf *out);
 /* "captured": how a packet arrived, where that is not as declared. */
 void sp_json_captured(struct sp_json *json, uint8_t proto, const struct sp_tuple *captured);
 
+/* rolling.c: "rolling" of the coverage and "attempts" of the run, where they were asked for. */
+void sp_json_rolling(const struct sp_summary *summary, struct sp_json *coverage);
+void sp_json_attempts(const struct sp_summary *summary, struct sp_json *run);
+
 #endif

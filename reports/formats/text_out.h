@@ -64,6 +64,9 @@ void sp_text_add_behind(struct sp_text *text, uint32_t test);
 /* text_sweeps.c: how the sweeps went; nothing when the plan has none */
 void sp_text_sweeps(struct sp_text *text);
 
+/* rolling.c: lines of the coverage, where --rolling or --attempts was asked for */
+void sp_text_rolling(struct sp_text *text);
+
 /* text_findings.c, text_matrix.c */
 void sp_text_findings(struct sp_text *text);
 void sp_text_finding_lines(struct sp_text *text); /* -q: one line each */

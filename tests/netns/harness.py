@@ -278,17 +278,20 @@ class World:
         os.replace(path + ".new", path)
         return path
 
-    def start(self, topology, *options, wrap=(), report=None):
-        """Starts verify on a topology (its text); quick depth unless an option says otherwise."""
+    def start(self, topology, *options, wrap=(), report=None, depth="quick"):
+        """Starts verify on a topology (its text); quick depth unless an option says otherwise. What
+        outlives the run is kept in the lab."""
         path = self.write(topology)
         report = report or os.path.join(self.lab.dir, "report.json")
         with contextlib.suppress(OSError):
             os.unlink(report)
         argv = [*wrap, SEGPROOF, "verify", path, "--report", f"json={report}", "--probe", PROBE,
-                "--state", os.path.join(self.lab.dir, "state"), "--depth", "quick", *options]
+                "--state", os.path.join(self.lab.dir, "state"),
+                *(["--depth", depth] if depth else []), *options]
         key, _, value = self.mark.partition("=")
         self.lab.commit()
-        return Running(argv, report, {**os.environ, key: value})
+        home = os.path.join(self.lab.dir, "home")
+        return Running(argv, report, {**os.environ, "XDG_STATE_HOME": home, key: value})
 
     def verify(self, topology, *options, **how):
         return self.start(topology, *options, **how).finish()

@@ -49,7 +49,8 @@ int sp_jk_setup(void **state)
                                   .depth = SP_DEPTH_EXHAUSTIVE,
                                   .seed = 77,
                                   .slice = {.at = 2, .of = 7, .key = 99}};
-    (void)snprintf(sp_jk.head.run_id, sizeof(sp_jk.head.run_id), SP_JK_ID);
+    (void)snprintf(sp_jk.run_id, sizeof(sp_jk.run_id), SP_JK_ID);
+    sp_jk.how.run_id = sp_jk.run_id;
     return 0;
 }
 
@@ -121,7 +122,7 @@ struct sp_journal *sp_jk_begun(size_t n)
     struct sp_journal *journal = NULL;
     (void)unlink(sp_jk.path);
     assert_int_equal(
-        sp_journal_create(sp_jk.folder, &sp_jk.head, &sp_jk.model, &sp_jk.plan, &journal, NULL),
+        sp_journal_create(sp_jk.folder, &sp_jk.how, &sp_jk.model, &sp_jk.plan, &journal, NULL),
         SP_OK);
     for (size_t i = 0; i < n; i++) {
         sp_jk_append(journal, i);

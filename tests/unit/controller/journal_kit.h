@@ -15,7 +15,8 @@ struct sp_jk {
     struct sp_pair pairs[2];
     struct sp_plan_sweep sweeps[3];
     struct sp_plan plan;
-    struct sp_journal_head head;
+    struct sp_journal_how how;
+    char run_id[17];
 };
 extern struct sp_jk sp_jk;
 

@@ -72,6 +72,9 @@ static void kinds(void **state)
     starts("segproof verify --state _", 3, "files 0\n");
     starts("segproof verify --state=x", 2, "files 8\n");
     starts("segproof verify --seed _", 3, "nothing 0\n");
+    starts("segproof verify --rolling _", 3, "nothing 0\n");
+    starts("segproof verify a.yaml --resume _", 4, "words 0\n");
+    starts("segproof verify a.yaml --resume=01", 3, "words 9\n");
     starts("segproof verify --depth=q", 2, "words 8\nquick\t\nstandard\t\n");
     starts("segproof verify -dq", 2, "words 2\nquick\t");
     starts("segproof verify -qd _", 3, "words 0\nquick\t");

@@ -79,16 +79,16 @@ static void how_it_was_made_comes_back(void **state)
     char empty[] = "";
     char syn[] = "tcp_syn";
     char udp[] = "udp";
-    char *only[] = {syn, udp};
-    char *skip[] = {udp};
-    sp_jk.head.from = from;
-    sp_jk.head.to = empty;
-    sp_jk.head.only = only;
-    sp_jk.head.nonly = 2;
-    sp_jk.head.skip = skip;
-    sp_jk.head.nskip = 1;
-    sp_jk.head.attempts_min = 5;
-    sp_jk.head.link_injection = true;
+    const char *const only[] = {syn, udp};
+    const char *const skip[] = {udp};
+    sp_jk.how.from = from;
+    sp_jk.how.to = empty;
+    sp_jk.how.only = only;
+    sp_jk.how.nonly = 2;
+    sp_jk.how.skip = skip;
+    sp_jk.how.nskip = 1;
+    sp_jk.how.attempts_min = 5;
+    sp_jk.how.inject = 2;
     sp_jk_write(0);
     struct sp_journal *journal = sp_jk_open(SP_OK);
     const struct sp_journal_head *head = sp_journal_head(journal);
@@ -98,7 +98,7 @@ static void how_it_was_made_comes_back(void **state)
     assert_int_equal(head->seed, 77);
     assert_int_equal(head->depth, SP_DEPTH_EXHAUSTIVE);
     assert_int_equal(head->attempts_min, 5);
-    assert_true(head->link_injection);
+    assert_int_equal(head->inject, 2);
     assert_int_equal(head->rolling, 7);
     assert_int_equal(head->slice.at, 2);
     assert_int_equal(head->slice.of, 7);
@@ -111,7 +111,7 @@ static void how_it_was_made_comes_back(void **state)
     assert_int_equal(head->nskip, 1);
     assert_string_equal(head->skip[0], "udp");
     sp_journal_free(journal);
-    memset(&sp_jk.head.from, 0, sizeof(char *) * 2);
+    sp_jk.how.from = sp_jk.how.to = NULL;
     sp_jk_write(0);
     journal = sp_jk_open(SP_OK);
     assert_null(sp_journal_head(journal)->from);
@@ -184,11 +184,11 @@ static void two_runs_at_once(void **state)
     struct sp_journal *other = NULL;
     (void)sp_jk_open(SP_E_DENIED);
     assert_int_equal(
-        sp_journal_create(sp_jk.folder, &sp_jk.head, &sp_jk.model, &sp_jk.plan, &other, NULL),
+        sp_journal_create(sp_jk.folder, &sp_jk.how, &sp_jk.model, &sp_jk.plan, &other, NULL),
         SP_E_SYSTEM); /* its name is taken */
-    (void)snprintf(sp_jk.head.run_id, sizeof(sp_jk.head.run_id), "fedcba9876543210");
+    (void)snprintf(sp_jk.run_id, sizeof(sp_jk.run_id), "fedcba9876543210");
     assert_int_equal(
-        sp_journal_create(sp_jk.folder, &sp_jk.head, &sp_jk.model, &sp_jk.plan, &other, NULL),
+        sp_journal_create(sp_jk.folder, &sp_jk.how, &sp_jk.model, &sp_jk.plan, &other, NULL),
         SP_OK);
     sp_jk_append(other, 2);
     sp_jk_append(journal, 1);
@@ -311,13 +311,15 @@ static void a_disk_with_little_room(void **state)
     struct sp_diag diag = {0};
     struct sp_journal *journal = sp_jk_begun(2);
     assert_int_equal(stat(sp_jk.path, &st), 0);
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    struct sigaction handler;
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &handler), 0);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     struct rlimit low = {.rlim_cur = (rlim_t)st.st_size + 500, .rlim_max = old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
     enum sp_rc rc = sp_journal_append(journal, 2, &status, spans, 100, &diag);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(sigaction(SIGXFSZ, &handler, NULL), 0);
     assert_int_equal(rc, SP_E_SYSTEM);
     assert_true(diag.text[0] != '\0');
     off_t size = st.st_size;
@@ -341,7 +343,7 @@ static void folders_that_cannot_be_written(void **state)
         struct sp_journal *journal = NULL;
         struct sp_diag diag = {0};
         assert_int_equal(
-            sp_journal_create(folders[i], &sp_jk.head, &sp_jk.model, &sp_jk.plan, &journal, &diag),
+            sp_journal_create(folders[i], &sp_jk.how, &sp_jk.model, &sp_jk.plan, &journal, &diag),
             SP_E_SYSTEM);
         assert_null(journal);
         assert_true(diag.text[0] != '\0');
@@ -361,7 +363,7 @@ static void what_cannot_be_written_down(void **state)
     journal = NULL;
     sp_jk.plan.nsweeps = 0;
     assert_int_equal(
-        sp_journal_create(sp_jk.folder, &sp_jk.head, &sp_jk.model, &sp_jk.plan, &journal, NULL),
+        sp_journal_create(sp_jk.folder, &sp_jk.how, &sp_jk.model, &sp_jk.plan, &journal, NULL),
         SP_E_INVALID);
 }
 
@@ -482,11 +484,11 @@ static void torture(void **state)
 {
     (void)state;
     char from[] = "web";
-    char *only[] = {from, from};
+    const char *const only[] = {from, from};
     bool failed = true;
-    sp_jk.head.from = from;
-    sp_jk.head.only = only;
-    sp_jk.head.nonly = 2;
+    sp_jk.how.from = from;
+    sp_jk.how.only = only;
+    sp_jk.how.nonly = 2;
     for (size_t n = 1; failed; n++) {
         struct sp_journal *journal = NULL;
         struct sp_sweep_status status = {0};
@@ -496,7 +498,7 @@ static void torture(void **state)
         (void)unlink(sp_jk.path);
         (void)sp_mem_fail_at(n, 0);
         enum sp_rc rc =
-            sp_journal_create(sp_jk.folder, &sp_jk.head, &sp_jk.model, &sp_jk.plan, &journal, NULL);
+            sp_journal_create(sp_jk.folder, &sp_jk.how, &sp_jk.model, &sp_jk.plan, &journal, NULL);
         rc = rc == SP_OK ? sp_journal_append(journal, 1, &status, &span, 1, NULL) : rc;
         sp_journal_free(journal);
         journal = NULL;

@@ -140,7 +140,8 @@ static void store_frames(struct sp_buf *const *payloads, size_t n)
 
 static struct sp_journal_head good_head(void)
 {
-    struct sp_journal_head head = sp_jk.head;
+    struct sp_journal_head head = {0};
+    (void)snprintf(head.run_id, sizeof(head.run_id), "%s", sp_jk.run_id);
     (void)snprintf(head.topology_sha256, sizeof(head.topology_sha256), "%s", sp_jk.model.sha256);
     head.seed = 77;
     head.depth = SP_DEPTH_EXHAUSTIVE;
@@ -162,8 +163,8 @@ static void heads_with_nonsense(void **state)
 {
     (void)state;
     char control[] = "web\x1b[2J";
-    struct sp_journal_head bad[8];
-    for (size_t i = 0; i < 8; i++) {
+    struct sp_journal_head bad[9];
+    for (size_t i = 0; i < 9; i++) {
         bad[i] = good_head();
     }
     store_head(&bad[0]);
@@ -177,7 +178,8 @@ static void heads_with_nonsense(void **state)
     bad[5].rolling = 7;
     bad[6].rolling = 7; /* and the slice is everything */
     bad[7].from = control;
-    for (size_t i = 0; i < 8; i++) {
+    bad[8].inject = 3;
+    for (size_t i = 0; i < 9; i++) {
         store_head(&bad[i]);
         (void)sp_jk_open(SP_E_INVALID);
     }

@@ -382,6 +382,150 @@ static void default_paths(void **state)
     free(kept);
 }
 
+/* ---- sweeps ---- */
+
+static uint16_t sweep(struct sp_ledger *ledger, const char *src, const char *dst, uint16_t n,
+                      bool fresh)
+{
+    struct sp_addr s = addr(src);
+    struct sp_addr d = addr(dst);
+    uint16_t first = 0;
+    bool is_fresh = !fresh;
+    assert_true(
+        sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, 1000, 1039, n, &first, &is_fresh));
+    assert_true(first >= 1000 && first + n - 1 <= 1039);
+    assert_int_equal(is_fresh, fresh);
+    return first;
+}
+
+/* Neighbours that no sweep of the pair had, as long as there are some. */
+static void sweeps_take_fresh_ports(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 30; seed++) {
+        struct sp_ledger *ledger = open_ledger(NULL, 1000, 1039, seed);
+        bool seen[40] = {false};
+        size_t taken = 0;
+        for (int i = 0; i < 4; i++) { /* of 40 ports at most 12 are left out: three gaps below 4 */
+            uint16_t first = sweep(ledger, "10.0.0.1", "10.0.0.2", 4, true);
+            for (uint16_t k = 0; k < 4; k++, taken++) {
+                assert_false(seen[first - 1000 + k]);
+                seen[first - 1000 + k] = true;
+            }
+        }
+        assert_int_equal(taken, 16);
+        (void)sweep(ledger, "10.0.0.2", "10.0.0.1", 40, true); /* the other way all are fresh */
+        (void)sweep(ledger, "10.0.0.2", "10.0.0.1", 1, false);
+        sp_ledger_free(ledger);
+    }
+}
+
+static void sweeps_of_other_lanes_are_none_of_it(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(NULL, 1000, 1039, 4);
+    struct sp_addr s = addr("10.0.0.1");
+    struct sp_addr d = addr("10.0.0.2");
+    uint16_t first = 0;
+    bool fresh = false;
+    (void)sweep(ledger, "10.0.0.1", "10.0.0.2", 40, true);
+    (void)sweep(ledger, "10.0.0.1", "10.0.0.3", 40, true);
+    assert_true(
+        sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_UDP, 1000, 1039, 40, &first, &fresh));
+    assert_true(fresh);
+    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, 2000, 2003, 4, &first, &fresh));
+    assert_true(fresh && first == 2000);
+    sp_ledger_free(ledger);
+}
+
+/* When all were used, those whose last use is the longest ago. */
+static void sweeps_repeat_the_oldest(void **state)
+{
+    (void)state;
+    uint16_t order[10];
+    struct sp_ledger *ledger = open_ledger(NULL, 1000, 1039, 9);
+    struct sp_addr s = addr("10.0.0.1");
+    struct sp_addr d = addr("10.0.0.2");
+    bool fresh = false;
+    for (uint16_t i = 0; i < 10; i++) {
+        uint16_t lo = (uint16_t)(1000 + 4 * ((i * 3) % 10)); /* 1000, 1012, 1024, ... */
+        assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, lo, (uint16_t)(lo + 3), 4,
+                                          &order[i], &fresh));
+        assert_true(fresh);
+        wall_s++;
+    }
+    for (uint16_t i = 0; i < 10; i++) {
+        assert_int_equal(sweep(ledger, "10.0.0.1", "10.0.0.2", 4, false), order[i]);
+        wall_s++;
+    }
+    (void)sweep(ledger, "10.0.0.1", "10.0.0.2", 40, false);
+    sp_ledger_free(ledger);
+}
+
+static void sweeps_are_remembered(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(path, 1000, 1039, 9);
+    (void)sweep(ledger, "10.0.0.1", "10.0.0.2", 40, true);
+    assert_int_equal(sp_ledger_save(ledger, NULL), SP_OK);
+    sp_ledger_free(ledger);
+    wall_s += SP_LEDGER_MEMORY_S - 1;
+    ledger = open_ledger(path, 1000, 1039, 9);
+    (void)sweep(ledger, "10.0.0.1", "10.0.0.2", 1, false);
+    sp_ledger_free(ledger);
+    wall_s += 1;
+    ledger = open_ledger(path, 1000, 1039, 9);
+    (void)sweep(ledger, "10.0.0.1", "10.0.0.2", 40, true);
+    sp_ledger_free(ledger);
+}
+
+/* A sweep asks every port from its own: a test from there would be one of its packets, and a test
+ * into it from a port that it asked the reverse of one. */
+static void tests_keep_away_from_sweeps(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(NULL, 1000, 1009, 2);
+    struct sp_addr s = addr("10.0.0.1");
+    struct sp_addr d = addr("10.0.0.2");
+    uint16_t first = 0;
+    bool fresh = false;
+    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, 1003, 1005, 3, &first, &fresh));
+    for (int i = 0; i < 7; i++) {
+        uint16_t port = take(ledger, "10.0.0.1", "10.0.0.2", 443);
+        assert_true(port >= 1000 && port <= 1009 && (port < 1003 || port > 1005));
+    }
+    assert_int_equal(take(ledger, "10.0.0.1", "10.0.0.2", 443), 0);
+    for (int i = 0; i < 100; i++) {
+        uint16_t port = repeat(ledger, "10.0.0.1", "10.0.0.2", 443);
+        assert_true(port < 1003 || port > 1005);
+    }
+    assert_int_equal(take(ledger, "10.0.0.2", "10.0.0.1", 1004), 0); /* back into the sweep */
+    assert_int_not_equal(take(ledger, "10.0.0.2", "10.0.0.1", 1006), 0);
+    assert_int_not_equal(take(ledger, "10.0.0.2", "10.0.0.1", 443), 0);
+    sp_ledger_free(ledger);
+}
+
+static void ranges_too_narrow(void **state)
+{
+    (void)state;
+    struct sp_ledger *ledger = open_ledger(NULL, 1000, 1009, 2);
+    struct sp_addr s = addr("10.0.0.1");
+    uint16_t first = 7;
+    bool fresh = false;
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 0, 9, 2, &first, &fresh));
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 9, 8, 1, &first, &fresh));
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 8, 9, 3, &first, &fresh));
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 8, 9, 0, &first, &fresh));
+    assert_int_equal(first, 7);
+    assert_true(
+        sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 65534, 65535, 2, &first, &fresh));
+    assert_int_equal(first, 65534);
+    assert_true(
+        sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 65534, 65535, 2, &first, &fresh));
+    assert_false(fresh);
+    sp_ledger_free(ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +541,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_of_somebody_else, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_cut_short, set_up, tear_down),
         cmocka_unit_test_setup_teardown(where_it_cannot_be_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sweeps_take_fresh_ports, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sweeps_of_other_lanes_are_none_of_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sweeps_repeat_the_oldest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sweeps_are_remembered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tests_keep_away_from_sweeps, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ranges_too_narrow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(torture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(default_paths, set_up, tear_down),
     };
