@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <event2/event.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "controller/journal.h"
 #include "controller/progress.h"
 #include "controller/round_priv.h"
 #include "controller/run_priv.h"
@@ -270,6 +272,34 @@ static uint64_t on_drive(void *arg, uint64_t now_us)
     return wait;
 }
 
+/* So that a run that goes on later need not ask it again. What was cut off is not finished. */
+static void write_down(const struct sweeps *s, uint32_t sweep)
+{
+    const struct sp_sweep_found *found = &s->found[sweep];
+    struct sp_diag diag = {0};
+    if (s->run->journal && !stopped(s) &&
+        sp_journal_append(s->run->journal, sweep, &found->status, found->spans, found->nspans,
+                          &diag) != SP_OK &&
+        diag.text[0]) {
+        (void)fprintf(stderr, "segproof: warning: %s: %s\n", diag.where, diag.text);
+    }
+}
+
+/* Sweeps that the run that is resumed has finished. */
+static enum sp_rc take_over(struct sweeps *s, struct sp_diag *diag)
+{
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; s->run->journal && i < s->run->plan->nsweeps && rc == SP_OK; i++) {
+        struct sp_sweep_found *found = &s->found[i];
+        if (sp_journal_has(s->run->journal, i)) {
+            rc = sp_journal_get(s->run->journal, i, &found->status, &found->spans, &found->nspans,
+                                diag);
+            found->is_settled = rc == SP_OK;
+        }
+    }
+    return rc;
+}
+
 /* Is nothing left that another batch could cure? */
 static enum sp_rc settle_lanes(struct sweeps *s, const struct sp_sweep_batch *sb)
 {
@@ -287,6 +317,7 @@ static enum sp_rc settle_lanes(struct sweeps *s, const struct sp_sweep_batch *sb
             if (sp_portset_count(&denied) + sp_portset_count(&allowed) == 0 ||
                 found->asked >= SP_SWEEP_BATCHES) {
                 close_lane(s, found);
+                write_down(s, lane->sweep);
             }
         }
     }
@@ -418,6 +449,9 @@ enum sp_rc sp_sweeps_run(struct sp_run_state *run, struct sp_sweep_found **ret_f
     s.found = sp_calloc(run->plan->nsweeps, sizeof(*s.found));
     enum sp_rc rc = s.found ? sp_state_book_init(&s.book, run->model) : SP_E_NOMEM;
     *ret_found = s.found;
+    if (rc == SP_OK) {
+        rc = take_over(&s, diag);
+    }
     if (rc == SP_OK) {
         count_all(&s);
     }

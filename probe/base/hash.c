@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-static uint64_t rotl(uint64_t x, unsigned b)
+static inline uint64_t rotl(uint64_t x, unsigned b)
 {
     return x << b | x >> (64 - b);
 }
 
-static void sip_round(uint64_t v[4])
+static inline void sip_round(uint64_t v[4])
 {
     v[0] += v[1];
     v[1] = rotl(v[1], 13) ^ v[0];

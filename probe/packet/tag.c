@@ -74,12 +74,8 @@ void sp_tag_unseal(const struct sp_tag_keys *keys, uint32_t c, uint16_t *ret_blo
 static uint64_t mac(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
                     enum sp_tag_kind kind)
 {
-    uint8_t text[5];
-    struct sp_wr wr;
-    sp_wr_init(&wr, text, sizeof(text));
-    sp_wr_u16(&wr, block);
-    sp_wr_u16(&wr, port);
-    sp_wr_u8(&wr, (uint8_t)kind);
+    const uint8_t text[5] = {(uint8_t)(block >> 8), (uint8_t)block, (uint8_t)(port >> 8),
+                             (uint8_t)port, (uint8_t)kind};
     return sp_siphash(&keys->mac, text, sizeof(text));
 }
 
