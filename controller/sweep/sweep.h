@@ -19,7 +19,8 @@
 #include "controller/span.h"
 #include "controller/sweep/rate.h"
 #include "probe/base/portset.h"
-#include "probe/sweep.h"
+#include "probe/base/volley.h"
+#include "probe/wire/record.h"
 #include "reports/result.h"
 
 /* Between two attempts at a denied port (design section 6). */
