@@ -174,12 +174,34 @@ static void on_refused(struct sp_sweep_batch *sb, uint32_t host, const struct sp
     }
 }
 
+/* A probe that was not told of the sweep names the first packets of it one by one, and tells only
+ * the rest as a set. */
+static void on_stray(struct sp_sweep_batch *sb, struct sp_sweep_lane *lane, uint32_t host,
+                     uint16_t port)
+{
+    if (!lane->stray) {
+        lane->stray = sp_calloc(1, sizeof(*lane->stray));
+    }
+    if (!lane->stray) {
+        sb->is_out_of_memory = true;
+        return;
+    }
+    sp_portset_add(lane->stray, port);
+    lane->stray_host = host;
+}
+
 /* A probe kept this packet: evidence, and the shape in which it came. */
 static void on_seen(struct sp_sweep_batch *sb, uint32_t host, const struct sp_rec_seen *seen)
 {
     struct sp_bundle *bundle = NULL;
-    if (!lane_of(sb, seen->block, &bundle) || sb->nsamples >= SP_SAMPLES_MAX ||
-        (seen->kind != SP_SEEN_NIC && seen->kind != SP_SEEN_STRAY)) {
+    struct sp_sweep_lane *lane = lane_of(sb, seen->block, &bundle);
+    if (!lane || (seen->kind != SP_SEEN_NIC && seen->kind != SP_SEEN_STRAY)) {
+        return;
+    }
+    if (seen->kind == SP_SEEN_STRAY && host != bundle->from && host != bundle->to) {
+        on_stray(sb, lane, host, seen->port);
+    }
+    if (sb->nsamples >= SP_SAMPLES_MAX) {
         return;
     }
     if (sp_grow((void **)&sb->samples, sb->nsamples, &sb->cap_samples, sizeof(*sb->samples)) != 0) {

@@ -68,11 +68,11 @@ class Run:
 
     def sending(self, protocol=None):
         """Seconds that were spent sending, all passes together."""
-        return self.total("sent_us", protocol) / 1e6
+        return self.total("sent_ms", protocol) / 1e3
 
     def sending_pps(self, protocol=None):
         """Packets a second while it was sending; controls are not counted."""
-        return self.total("packets", protocol) / max(self.sending(protocol), 1e-6)
+        return self.total("packets", protocol) / max(self.sending(protocol), 1e-3)
 
     def passes(self):
         return min([sweep.get("passes") or 0 for sweep in self.sweeps()], default=0)

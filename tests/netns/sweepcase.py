@@ -115,7 +115,7 @@ class Sweep(Case):
                                    or running.child.poll() is not None, 60))
         self.assertIsNone(running.child.poll(), "it was over too soon: " + "".join(running.lines))
         act(running)
-        return running.finish()
+        return running.finish(200)
 
     # ---- what must be ---------------------------------------------------------------------------
     def flows(self, source="a", target="b", families=FAMILIES):

@@ -120,17 +120,19 @@ def state_limit():
     return None
 
 
-def fill_state(lab, router, share=1.0):
+def fill_state(lab, router, begin=0.0, end=1.0):
     """Fills the firewall's table with established connections of other people, which it will not
     give up for new ones; they stay for an hour, or until empty_state(). Returns how many there are
-    then. The limit is the machine's (a namespace cannot set its own), so this takes some seconds."""
+    then. The limit is the machine's (a namespace cannot set its own), so this takes some seconds:
+    begin and end, shares of the table, do it in parts."""
     limit = state_limit()
     if not shutil.which("conntrack") or not limit:
         raise labs.LabError("conntrack (conntrack-tools) is not installed, or nothing is tracked")
-    empty_state(lab, router)  # what is only half open would make room for new ones
+    if begin == 0:
+        empty_state(lab, router)  # what is only half open would make room for new ones
     lines = [f"-I -p tcp -s 10.198.{n >> 22}.{n >> 14 & 255} -d 10.199.0.1 "
              f"--sport {1024 + (n & 16383)} --dport 80 --state ESTABLISHED "
-             "-u ASSURED,SEEN_REPLY -t 3600" for n in range(int(limit * share))]
+             "-u ASSURED,SEEN_REPLY -t 3600" for n in range(int(limit * begin), int(limit * end))]
     path = os.path.join(lab.dir, "connections")
     with open(path, "w", encoding="ascii") as file:
         file.write("\n".join(lines) + "\n")
