@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/ledger.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "controller/state_dir.h"
 #include "probe/base/buf.h"
 #include "probe/base/clock.h"
 #include "probe/base/cursor.h"
@@ -210,34 +207,7 @@ enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag)
     return rc;
 }
 
-static bool make_dirs(char *path)
-{
-    for (char *p = path + 1; *p; p++) {
-        if (*p == '/') {
-            *p = '\0';
-            int rc = mkdir(path, 0700);
-            *p = '/';
-            if (rc != 0 && errno != EEXIST) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
 bool sp_ledger_default_path(char *out, size_t size)
 {
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-    int n;
-    if (state && state[0] == '/') {
-        n = snprintf(out, size, "%s/segproof/ledger", state);
-    } else if (geteuid() == 0) {
-        n = snprintf(out, size, "/var/lib/segproof/ledger");
-    } else if (home && home[0] == '/') {
-        n = snprintf(out, size, "%s/.local/state/segproof/ledger", home);
-    } else {
-        return false;
-    }
-    return n > 0 && (size_t)n < size && make_dirs(out);
+    return sp_state_path("ledger", out, size);
 }

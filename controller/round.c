@@ -12,11 +12,11 @@
 
 /* Attempts of one test are at least this far apart (design section 6: 1 s), with a little more for
  * timers. */
-#define SP_ATTEMPT_GAP_US 1050000.0
+#define SP_PASS_GAP_US   1050000.0
 /* Control packets stand at most this far apart, in time and packets (design section 6: 1 s, 5,000).
  */
-#define SP_CHUNK_US       400000.0
-#define SP_CHUNK_PACKETS  2000U
+#define SP_CHUNK_US      400000.0
+#define SP_CHUNK_PACKETS 2000U
 
 /* A lane on the timetable. */
 struct slot {
@@ -193,7 +193,7 @@ static bool fill(struct timetable *t)
         t->span_us = end > t->span_us ? end : t->span_us;
         t->longest_us = end - start > t->longest_us ? end - start : t->longest_us;
     }
-    double gap = SP_ATTEMPT_GAP_US + t->longest_us;
+    double gap = SP_PASS_GAP_US + t->longest_us;
     double period = t->span_us > gap ? t->span_us : gap;
     for (unsigned pass = 1; pass < t->passes; pass++) {
         for (size_t i = 0; i < t->nslots; i++) {

@@ -21,21 +21,9 @@
 #include <stdbool.h>
 
 #include "probe/base/portset.h"
+#include "probe/base/volley.h"
 #include "probe/techniques/technique.h"
 #include "probe/wire/record.h"
-
-#define SP_GUARD_EDGE    3U
-#define SP_GUARD_PACKETS 256U
-#define SP_GUARD_MOST    2048U
-#define SP_GUARD_SOON_US 5000U
-#define SP_GUARD_LATE_US 250000U
-
-#define SP_SWEEPS_MAX        512U /* in one batch of one probe */
-#define SP_GUARDS_MAX        1024U
-#define SP_VOLLEYS_MAX       256U /* waiting to be sent */
-#define SP_SWEEP_PASSES_MAX  32U
-#define SP_SWEEP_CLASSES_MAX 16U /* kinds of answers that are told apart */
-#define SP_SWEEP_BEATS_MAX   65536U
 
 /* The answers of one kind to a sweep, at its sender. */
 struct sp_sweep_class {

@@ -127,7 +127,7 @@ static void keep_talk(struct sp_engine *engine, const struct sp_shot *shot, uint
     }
 }
 
-static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
+static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
     uint16_t block = 0;
     uint16_t port = 0;
@@ -139,7 +139,7 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t 
     if (shot) {
         if (!shot->has_left) {
             shot->has_left = 1;
-            shot->left_us = now_us;
+            shot->left_us = sp_engine_since(engine, sp_mono_us());
             sp_engine_keep(engine, SP_KEPT_SENT, block, port);
         } else {
             keep_talk(engine, shot, SP_KEPT_SENT);
@@ -193,8 +193,7 @@ static bool is_later_segment(const struct sp_pkt *pkt)
 }
 
 static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech,
-                       const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface,
-                       uint32_t now_us)
+                       const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface)
 {
     uint32_t row = receiving_block(engine, tech, id, pkt);
     struct sp_arrival *a = sp_batch_arrival(&engine->batch, id, port, row, pkt);
@@ -212,7 +211,7 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
     }
     a->nic_count += is_first || !later;
     if (is_first) {
-        a->nic_us = now_us;
+        a->nic_us = sp_engine_since(engine, sp_mono_us());
         a->iface = iface;
         a->ttl = pkt->ttl;
     }
@@ -227,10 +226,13 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
     }
 }
 
-static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
+static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
     uint16_t sport;
     uint16_t dport;
+    if (engine->batch.nshots == 0) {
+        return false;
+    }
     bool quoted = sp_pkt_is_unreachable(pkt);
     conversation(pkt, quoted, &sport, &dport);
     bool icmp = pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6;
@@ -262,7 +264,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt, uint32
         shot->code = quoted ? pkt->icmp_code : 0;
         shot->ttl = pkt->ttl;
         shot->answerer = pkt->src;
-        shot->answer_us = now_us;
+        shot->answer_us = sp_engine_since(engine, sp_mono_us());
     }
     return answer != SP_ANSWER_NONE;
 }
@@ -285,10 +287,9 @@ static bool is_reflected(const struct sp_engine *engine, const struct sp_pkt *pk
 }
 
 /* A packet that could be the tested one with its tag rewritten: it makes an absence doubtful. */
-static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t now_us)
+static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
-    struct sp_untagged seen = {
-        .src = pkt->src, .dst = pkt->dst, .port = pkt->dport, .first_us = now_us};
+    struct sp_untagged seen = {.src = pkt->src, .dst = pkt->dst, .port = pkt->dport};
     bool syn = (pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK | SP_TCP_RST)) == SP_TCP_SYN;
     if (pkt->ip_proto == SP_IPPROTO_TCP && syn) {
         seen.proto = SP_PROTO_TCP;
@@ -303,6 +304,7 @@ static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt, uint
     } else {
         return;
     }
+    seen.first_us = sp_engine_since(engine, sp_mono_us());
     sp_batch_count_untagged(&engine->batch, &seen);
 }
 
@@ -314,9 +316,8 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
         !sp_pkt_parse(captured->ip, captured->len, &pkt)) {
         return; /* of a fragmented packet, the first part carries the tag and counts */
     }
-    uint32_t now_us = sp_engine_since(engine, sp_mono_us());
     if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
-        on_out(engine, &pkt, now_us);
+        on_out(engine, &pkt);
     }
     bool inbound = captured->dir == SP_DIR_IN;
     if (!inbound || !sp_netinfo_find(&engine->net, &pkt.dst)) {
@@ -324,8 +325,7 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
     }
     /* First: a service that sends our own bytes back is an answer, though it carries a probe's tag.
      */
-    if (may_answer(&pkt) &&
-        (on_answer(engine, &pkt, now_us) || sp_engine_sweep_answer(engine, &pkt))) {
+    if (may_answer(&pkt) && (on_answer(engine, &pkt) || sp_engine_sweep_answer(engine, &pkt))) {
         return;
     }
     uint16_t block;
@@ -335,11 +335,11 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
         return;
     }
     if (tech && is_reflected(engine, &pkt, block, port)) {
-        (void)on_answer(engine, &pkt, now_us);
+        (void)on_answer(engine, &pkt);
     } else if (tech) {
-        on_arrival(engine, tech, &pkt, block, port, captured->iface, now_us);
+        on_arrival(engine, tech, &pkt, block, port, captured->iface);
     } else {
-        on_untagged(engine, &pkt, now_us);
+        on_untagged(engine, &pkt);
     }
 }
 

@@ -131,64 +131,14 @@ static int cmp_flow(const struct sp_entry *a, const struct sp_entry *b)
     return 0;
 }
 
-static int cmp_target(const struct sp_entry *a, const struct sp_entry *b)
-{
-    SP_CMP(a->to, b->to);
-    SP_CMP(a->family, b->family);
-    SP_CMP(a->proto, b->proto);
-    SP_CMP(a->port, b->port);
-    return 0;
-}
-
-static int cmp_allowed(const void *pa, const void *pb)
-{
-    const struct sp_entry *a = pa;
-    const struct sp_entry *b = pb;
-    int order = cmp_target(a, b);
-    if (order == 0) {
-        SP_CMP(a->from, b->from);
-        SP_CMP(a->test, b->test);
-    }
-    return order;
-}
-
-enum sp_rc sp_lookup_init(struct sp_lookup *lookup, const struct sp_summary *summary)
-{
-    *lookup = (struct sp_lookup){.entries = summary->entries, .n = summary->nentries};
-    size_t n = 0;
-    for (size_t i = 0; i < summary->nentries; i++) {
-        n += summary->entries[i].expect != SP_EXPECT_DENY;
-    }
-    lookup->allowed = sp_calloc(n, sizeof(*lookup->allowed));
-    if (!lookup->allowed) {
-        return SP_E_NOMEM;
-    }
-    for (size_t i = 0; i < summary->nentries; i++) {
-        if (summary->entries[i].expect != SP_EXPECT_DENY) {
-            lookup->allowed[lookup->nallowed++] = summary->entries[i];
-        }
-    }
-    qsort(lookup->allowed, lookup->nallowed, sizeof(*lookup->allowed), cmp_allowed);
-    return SP_OK;
-}
-
-void sp_lookup_release(struct sp_lookup *lookup)
-{
-    sp_free(lookup->allowed);
-    *lookup = (struct sp_lookup){0};
-}
-
-typedef int (*cmp_fn)(const struct sp_entry *a, const struct sp_entry *b);
-
-/* The first of n sorted entries that is not below key. */
-static size_t lower_bound(const struct sp_entry *entries, size_t n, const struct sp_entry *key,
-                          cmp_fn cmp)
+/* The first entry that is not below the flow and port of key. */
+static size_t lower_bound(const struct sp_lookup *lookup, const struct sp_entry *key)
 {
     size_t lo = 0;
-    size_t hi = n;
+    size_t hi = lookup->n;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
-        if (cmp(&entries[mid], key) < 0) {
+        if (cmp_flow(&lookup->entries[mid], key) < 0) {
             lo = mid + 1;
         } else {
             hi = mid;
@@ -197,45 +147,30 @@ static size_t lower_bound(const struct sp_entry *entries, size_t n, const struct
     return lo;
 }
 
-/* How the tests of one flow and port turned out. */
+/* How the checks of a whole flow turned out. */
 struct tally {
-    size_t denied_holds, denied_leaks, opened, allowed_holds, allowed_fails;
+    uint64_t denied_holds, denied_leaks, allowed_holds, allowed_fails;
 };
 
-static void count(struct tally *tally, const struct sp_entry *e)
-{
-    if (e->expect == SP_EXPECT_DENY) {
-        tally->denied_holds += e->verdict == SP_VERDICT_HOLDS;
-        tally->denied_leaks += e->verdict == SP_VERDICT_LEAK;
-        return;
-    }
-    tally->opened++;
-    tally->allowed_holds += e->verdict == SP_VERDICT_HOLDS && !e->is_note;
-    tally->allowed_fails += sp_verdict_is_finding(e->verdict) || e->is_note;
-}
-
-static struct tally at_flow(const struct sp_lookup *lookup, const struct sp_entry *key)
-{
-    struct tally tally = {0};
-    for (size_t i = lower_bound(lookup->entries, lookup->n, key, cmp_flow);
-         i < lookup->n && cmp_flow(&lookup->entries[i], key) == 0; i++) {
-        count(&tally, &lookup->entries[i]);
-    }
-    return tally;
-}
-
-/* All ports of the flow together. */
 static struct tally whole_flow(const struct sp_lookup *lookup, const struct sp_entry *test)
 {
     struct tally tally = {0};
     struct sp_entry key = *test;
     key.port = 0;
-    for (size_t i = lower_bound(lookup->entries, lookup->n, &key, cmp_flow); i < lookup->n; i++) {
-        key.port = lookup->entries[i].port;
-        if (cmp_flow(&lookup->entries[i], &key) != 0) {
+    for (size_t i = lower_bound(lookup, &key); i < lookup->n; i++) {
+        const struct sp_entry *e = &lookup->entries[i];
+        uint64_t n = sp_entry_checks(e);
+        key.port = e->port;
+        if (cmp_flow(e, &key) != 0) {
             break;
         }
-        count(&tally, &lookup->entries[i]);
+        if (e->expect == SP_EXPECT_DENY) {
+            tally.denied_holds += e->verdict == SP_VERDICT_HOLDS ? n : 0;
+            tally.denied_leaks += e->verdict == SP_VERDICT_LEAK ? n : 0;
+        } else {
+            tally.allowed_holds += e->verdict == SP_VERDICT_HOLDS && !e->is_note ? n : 0;
+            tally.allowed_fails += sp_verdict_is_finding(e->verdict) || e->is_note ? n : 0;
+        }
     }
     return tally;
 }
@@ -248,12 +183,14 @@ static struct sp_entry twin_of(const struct sp_entry *test)
     twin.family = is_v4 ? SP_FAMILY_IPV6 : SP_FAMILY_IPV4;
     if (test->proto == SP_PROTO_ICMP || test->proto == SP_PROTO_ICMP6) {
         twin.proto = is_v4 ? SP_PROTO_ICMP6 : SP_PROTO_ICMP;
-        twin.port = is_v4 ? SP_PORT_ICMP6_ECHO : SP_PORT_ICMP_ECHO;
+        twin.port = twin.port_hi = is_v4 ? SP_PORT_ICMP6_ECHO : SP_PORT_ICMP_ECHO;
     }
     return twin;
 }
 
-/* ------------------------------------------------------------------ hints, one port at a time */
+/* ------------------------------------------------------------------ hints
+ *
+ * Of a test with many ports each hint asks for what it would of every port alone. */
 
 typedef bool (*hint_fn)(const struct sp_lookup *lookup, const struct sp_entry *test);
 
@@ -272,22 +209,38 @@ static bool all_give(const struct sp_lookup *lookup, const struct sp_entry *test
 static bool twin_holds(const struct sp_lookup *lookup, const struct sp_entry *test)
 {
     struct sp_entry twin = twin_of(test);
-    struct tally tally = at_flow(lookup, &twin);
-    return test->expect == SP_EXPECT_DENY ? tally.denied_holds > 0 && tally.denied_leaks == 0
-                                          : tally.allowed_holds > 0 && tally.allowed_fails == 0;
+    bool deny = test->expect == SP_EXPECT_DENY;
+    uint8_t holds = deny ? SP_FACT_DENIED_HOLDS : SP_FACT_ALLOWED_HOLDS;
+    uint8_t fails = deny ? SP_FACT_DENIED_LEAKS : SP_FACT_ALLOWED_FAILS;
+    return sp_spans_all(&lookup->flows, &twin, holds) &&
+           !sp_spans_any(&lookup->flows, &twin, fails);
 }
 
-static bool has_neighbour(const struct sp_lookup *lookup, const struct sp_entry *test, bool opened)
+/* Is any of these facts known of a port next to this one? */
+static bool port_has_neighbour(const struct sp_lookup *lookup, const struct sp_entry *test,
+                               uint32_t port, uint8_t facts)
 {
     for (int step = -1; step <= 1; step += 2) {
         struct sp_entry next = *test;
-        next.port = (uint16_t)(test->port + step);
-        struct tally tally = at_flow(lookup, &next);
-        if (opened ? tally.opened > 0 : tally.denied_holds + tally.denied_leaks > 0) {
+        next.port = next.port_hi = (uint16_t)((int)port + step);
+        if (sp_spans_any(&lookup->flows, &next, facts)) {
             return true;
         }
     }
     return false;
+}
+
+/* Every port of the test has a denied neighbour (an opened one). Ports of one expectation fill the
+ * inside of a range, so this ends at its second port, unless both expectations overlap. */
+static bool has_neighbour(const struct sp_lookup *lookup, const struct sp_entry *test, bool opened)
+{
+    uint8_t facts = opened ? SP_FACT_OPENED : SP_FACT_DENIED_HOLDS | SP_FACT_DENIED_LEAKS;
+    for (uint32_t port = test->port; port <= test->port_hi; port++) {
+        if (!port_has_neighbour(lookup, test, port, facts)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool beside_opened(const struct sp_lookup *lookup, const struct sp_entry *test)
@@ -304,7 +257,10 @@ static bool is_delivered(const struct sp_entry *e, const struct sp_entry *test)
 /* At an end of an opened range of which another port works: nothing denied lies between the two. */
 static bool rest_works(const struct sp_lookup *lookup, const struct sp_entry *test)
 {
-    size_t at = lower_bound(lookup->entries, lookup->n, test, cmp_flow);
+    if (!has_neighbour(lookup, test, false)) {
+        return false;
+    }
+    size_t at = lower_bound(lookup, test);
     struct sp_entry key = *test;
     bool works = false;
     for (size_t i = at; i < lookup->n && !works; i++) {
@@ -323,7 +279,7 @@ static bool rest_works(const struct sp_lookup *lookup, const struct sp_entry *te
         }
         works = is_delivered(&lookup->entries[i - 1], test);
     }
-    return works && has_neighbour(lookup, test, false);
+    return works;
 }
 
 static bool other_protocol_opened(const struct sp_lookup *lookup, const struct sp_entry *test)
@@ -333,7 +289,7 @@ static bool other_protocol_opened(const struct sp_lookup *lookup, const struct s
         return false;
     }
     other.proto = test->proto == SP_PROTO_TCP ? SP_PROTO_UDP : SP_PROTO_TCP;
-    return at_flow(lookup, &other).opened > 0;
+    return sp_spans_all(&lookup->flows, &other, SP_FACT_OPENED);
 }
 
 static bool reverse_opened(const struct sp_lookup *lookup, const struct sp_entry *test)
@@ -341,13 +297,14 @@ static bool reverse_opened(const struct sp_lookup *lookup, const struct sp_entry
     struct sp_entry back = *test;
     back.from = test->to;
     back.to = test->from;
-    return at_flow(lookup, &back).opened > 0;
+    return sp_spans_all(&lookup->flows, &back, SP_FACT_OPENED);
 }
 
 static bool others_may(const struct sp_lookup *lookup, const struct sp_entry *test)
 {
-    size_t i = lower_bound(lookup->allowed, lookup->nallowed, test, cmp_target);
-    return i < lookup->nallowed && cmp_target(&lookup->allowed[i], test) == 0;
+    struct sp_entry key = *test;
+    key.from = SP_NONE; /* anybody */
+    return sp_spans_all(&lookup->targets, &key, SP_FACT_OPENED);
 }
 
 /* ------------------------------------------------------------------ the guess */
@@ -367,7 +324,7 @@ static bool is_behind(const struct sp_result *result, const struct sp_entry *tes
 static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_result *result,
                                 const struct sp_entry *tests, size_t n)
 {
-    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[tests[0].test].pair];
+    const struct sp_pair *pair = &result->plan->pairs[result->tests[tests[0].test].pair];
     struct tally flow = whole_flow(lookup, tests);
     if (all_give(lookup, tests, n, twin_holds)) {
         return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
@@ -430,8 +387,7 @@ static enum sp_cause guess_blocked(const struct sp_lookup *lookup, const struct 
 static enum sp_cause guess_proxied(const struct sp_result *result, const struct sp_entry *tests,
                                    size_t n)
 {
-    const struct sp_plan *plan = result->plan;
-    bool blind = plan->pairs[plan->tests[tests[0].test].pair].one_sided;
+    bool blind = result->plan->pairs[result->tests[tests[0].test].pair].one_sided;
     if (!is_behind(result, tests, n, SP_PROXY_SYN)) {
         return SP_CAUSE_PROXY;
     }

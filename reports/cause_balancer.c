@@ -11,18 +11,18 @@
 
 static const struct sp_pair *pair_of(const struct sp_result *result, const struct sp_entry *test)
 {
-    return &result->plan->pairs[result->plan->tests[test->test].pair];
+    return &result->plan->pairs[result->tests[test->test].pair];
 }
 
 /* The first balancer that passes flows on to this host and port. */
 static const struct sp_balancer *balancer_before(const struct sp_model *model,
-                                                 const struct sp_entry *test)
+                                                 const struct sp_entry *test, uint32_t port)
 {
     for (size_t b = 0; b < model->nbalancers; b++) {
         const struct sp_balancer *balancer = &model->balancers[b];
         for (size_t i = 0; i < balancer->nlisteners; i++) {
             const struct sp_listener *listener = &balancer->listeners[i];
-            if (listener->port.proto == test->proto && listener->backend_port == test->port &&
+            if (listener->port.proto == test->proto && listener->backend_port == port &&
                 sp_listener_has(listener, test->to)) {
                 return balancer;
             }
@@ -34,8 +34,11 @@ static const struct sp_balancer *balancer_before(const struct sp_model *model,
 bool sp_cause_around(const struct sp_result *result, const struct sp_entry *tests, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!balancer_before(result->model, &tests[i])) {
-            return false;
+        /* Ends with the first port that is no backend's. */
+        for (uint32_t port = tests[i].port; port <= tests[i].port_hi; port++) {
+            if (!balancer_before(result->model, &tests[i], port)) {
+                return false;
+            }
         }
     }
     return n > 0;
@@ -118,7 +121,7 @@ char *sp_cause_subject(enum sp_cause cause, const struct sp_result *result,
         return sp_strdup("");
     }
     if (cause == SP_CAUSE_AROUND) {
-        const struct sp_balancer *balancer = balancer_before(model, test);
+        const struct sp_balancer *balancer = balancer_before(model, test, test->port);
         return sp_strdup(balancer ? balancer->name : "");
     }
     if (cause == SP_CAUSE_BACKEND_FOREIGN) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Coverage as it turned out. A plan counts what it means to test; only tests with a conclusion
- * covered anything, so each number is cut by the share of its units that have one. */
+ * covered anything, so each number is cut by the share of its units that have one; denied ports are
+ * counted one by one. */
 #include "probe/base/mem.h"
 #include "reports/group.h"
 
@@ -109,21 +110,44 @@ static enum sp_rc count_enforcements(const struct sp_summary *summary, struct sh
     return SP_OK;
 }
 
+/* Edges of denied intervals that sweeps ask: the first and last port of a run of ranges under one
+ * rule. What lies between two runs has been tested otherwise, or the run would go on. */
+static struct share count_swept_edges(const struct sp_summary *summary)
+{
+    struct share share = {0};
+    const struct sp_entry *entries = summary->entries;
+    for (size_t i = 0, end; i < summary->nentries; i = end) {
+        for (end = i + 1; end < summary->nentries && same_interval(&entries[i], &entries[end]);) {
+            end++;
+        }
+        if (entries[i].expect != SP_EXPECT_DENY ||
+            summary->result->tests[entries[i].test].why != SP_WHY_SWEPT) {
+            continue;
+        }
+        add_unit(&share, sp_verdict_is_conclusive(entries[i].verdict));
+        if (entries[end - 1].port_hi > entries[i].port) {
+            add_unit(&share, sp_verdict_is_conclusive(entries[end - 1].verdict));
+        }
+    }
+    return share;
+}
+
 enum sp_rc sp_group_coverage(struct sp_summary *summary)
 {
     const struct sp_plan *plan = summary->result->plan;
-    struct share edges = {0};
-    struct share denied = {0};
+    struct share edges = count_swept_edges(summary);
+    uint64_t denied = 0;
     struct share rules = {0};
     struct share enforcements = {0};
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
         bool concluded = sp_verdict_is_conclusive(e->verdict);
-        if (plan->tests[e->test].why == SP_WHY_EDGE) {
+        if (summary->result->tests[e->test].why == SP_WHY_EDGE) {
             add_unit(&edges, concluded);
         }
-        if (e->expect == SP_EXPECT_DENY && (e->proto == SP_PROTO_TCP || e->proto == SP_PROTO_UDP)) {
-            add_unit(&denied, concluded);
+        if (concluded && e->expect == SP_EXPECT_DENY &&
+            (e->proto == SP_PROTO_TCP || e->proto == SP_PROTO_UDP)) {
+            denied += sp_entry_checks(e);
         }
     }
     enum sp_rc rc = count_rules(summary, &rules);
@@ -141,9 +165,9 @@ enum sp_rc sp_group_coverage(struct sp_summary *summary)
     coverage->rules_tested = cut(coverage->rules_tested, rules);
     coverage->edges_tested = cut(coverage->edges_tested, edges);
     coverage->enforcements_tested = cut(coverage->enforcements_tested, enforcements);
-    double swept = coverage->denied_ports_swept;
-    swept = swept >= 0.0 && swept <= 1.0 ? swept : 0.0;
+    coverage->denied_tested = denied < coverage->denied_of ? denied : coverage->denied_of;
     coverage->denied_ports_swept =
-        denied.planned ? swept * (double)denied.concluded / (double)denied.planned : 0.0;
+        coverage->denied_of > 0 ? (double)coverage->denied_tested / (double)coverage->denied_of
+                                : 0.0;
     return SP_OK;
 }

@@ -14,7 +14,7 @@ enum sp_rc sp_evidence_new(size_t ntests, struct sp_evidence **ret_evidence)
         return SP_E_NOMEM;
     }
     sp_buf_init(&evidence->bytes, SP_EVIDENCE_MAX_BYTES);
-    evidence->ntests = ntests;
+    evidence->ntests = evidence->cap_tests = ntests;
     evidence->first = sp_calloc(ntests, sizeof(*evidence->first));
     evidence->last = sp_calloc(ntests, sizeof(*evidence->last));
     if (!evidence->first || !evidence->last) {
@@ -25,6 +25,26 @@ enum sp_rc sp_evidence_new(size_t ntests, struct sp_evidence **ret_evidence)
         evidence->first[i] = evidence->last[i] = SP_NO_ROW;
     }
     *ret_evidence = evidence;
+    return SP_OK;
+}
+
+enum sp_rc sp_evidence_grow(struct sp_evidence *evidence, size_t ntests)
+{
+    while (evidence->ntests < ntests) {
+        size_t cap = evidence->cap_tests;
+        if (sp_grow((void **)&evidence->first, evidence->ntests, &cap, sizeof(*evidence->first)) !=
+            0) {
+            return SP_E_NOMEM;
+        }
+        cap = evidence->cap_tests;
+        if (sp_grow((void **)&evidence->last, evidence->ntests, &cap, sizeof(*evidence->last)) !=
+            0) {
+            return SP_E_NOMEM;
+        }
+        evidence->cap_tests = cap;
+        evidence->first[evidence->ntests] = evidence->last[evidence->ntests] = SP_NO_ROW;
+        evidence->ntests++;
+    }
     return SP_OK;
 }
 

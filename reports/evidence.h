@@ -20,7 +20,7 @@
 
 struct sp_evidence_packet {
     uint64_t at_us; /* since 1970, by the controller's clock */
-    uint32_t test;  /* index into plan->tests */
+    uint32_t test;  /* index into result->tests */
     uint32_t host;  /* whose capture */
     uint32_t batch;
     uint16_t attempt; /* of that batch, from 1 */
@@ -39,11 +39,13 @@ struct sp_evidence {
     size_t nrows, cap_rows;
     struct sp_buf bytes;
     uint32_t *first, *last; /* rows by test, SP_NO_ROW */
-    size_t ntests;
+    size_t ntests, cap_tests;
     uint64_t lost; /* packets that a probe or this store had no room for */
 };
 
 enum sp_rc sp_evidence_new(size_t ntests, struct sp_evidence **ret_evidence) SP_MUST_CHECK;
+/* Makes room for tests that are added to a result. */
+enum sp_rc sp_evidence_grow(struct sp_evidence *evidence, size_t ntests) SP_MUST_CHECK;
 void sp_evidence_free(struct sp_evidence *evidence);
 /* Copies; what does not fit, and what has no sense (a test that is not there), counts as lost. */
 void sp_evidence_add(struct sp_evidence *evidence, const struct sp_evidence_packet *packet,

@@ -74,7 +74,7 @@ static const char *comment_of(struct file *file, const struct sp_evidence_packet
     const struct sp_summary *summary = file->summary;
     const struct sp_finding *finding = file->finding;
     const struct sp_model *model = summary->result->model;
-    const struct sp_test *test = &summary->result->plan->tests[packet->test];
+    const struct sp_test *test = &summary->result->tests[packet->test];
     struct sp_buf *out = &file->comment;
     char port[SP_PORTSPEC_STRLEN];
     sp_buf_clear(out);
@@ -93,6 +93,9 @@ static const char *comment_of(struct file *file, const struct sp_evidence_packet
     add_word(out, "to", sp_model_target_name(model, finding->to));
     sp_buf_fmt(out, " flow=%s/%s", sp_proto_str(test->proto),
                sp_proto_port_str(test->proto, test->port, port));
+    if (test->port_hi > test->port) { /* found alike by a sweep; the packet shows which it is */
+        sp_buf_fmt(out, "-%s", sp_proto_port_str(test->proto, test->port_hi, port));
+    }
     sp_buf_fmt(out, " attempt=%u batch=%" PRIu32, (unsigned)packet->attempt, packet->batch);
     return sp_buf_text(out);
 }

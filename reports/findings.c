@@ -102,7 +102,7 @@ static enum sp_severity severity_of(const struct sp_model *model, const struct s
 static uint16_t delivered_of(const struct sp_result *result, const struct sp_entry *entry)
 {
     const struct sp_seen *seen = &result->outcomes[entry->test].seen;
-    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[entry->test].pair];
+    const struct sp_pair *pair = &result->plan->pairs[result->tests[entry->test].pair];
     if (pair->one_sided) {
         return seen->answered;
     }
@@ -140,7 +140,7 @@ static enum sp_rc show_sample(const struct sp_result *result, struct sp_finding 
                               const struct sp_entry *sample)
 {
     const struct sp_seen *seen = &result->outcomes[sample->test].seen;
-    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[sample->test].pair];
+    const struct sp_pair *pair = &result->plan->pairs[result->tests[sample->test].pair];
     finding->sample = sample->test;
     finding->attempts = seen->attempts;
     finding->delivered = delivered_of(result, sample);
@@ -191,11 +191,27 @@ static const struct sp_entry *best_sample(const struct sp_result *result,
     return best;
 }
 
-/* Everything that decides which ports are tested and how, so that the same test runs again: the
- * ports of an interval are chosen by the seed and the depth. */
-static char *repeat_of(const struct sp_result *result, const struct sp_finding *finding,
-                       bool by_link)
+/* The narrowest depth at which a test of these runs again: all that an exhaustive plan tests
+ * besides its sweeps is what a standard one tests. */
+static enum sp_depth repeat_depth(const struct sp_result *result, const struct sp_entry *run,
+                                  size_t n)
 {
+    bool by_sweep = true;
+    for (size_t i = 0; i < n && by_sweep; i++) {
+        by_sweep = result->tests[run[i].test].why == SP_WHY_SWEPT;
+    }
+    return by_sweep || result->plan->depth != SP_DEPTH_EXHAUSTIVE ? result->plan->depth
+                                                                  : SP_DEPTH_STANDARD;
+}
+
+/* Everything that decides which ports are tested and how, so that the same test runs again: the
+ * ports of an interval are chosen by the seed and the depth. A sweep chooses its injection itself.
+ */
+static char *repeat_of(const struct sp_result *result, const struct sp_finding *finding,
+                       const struct sp_entry *run, size_t n)
+{
+    enum sp_depth depth = repeat_depth(result, run, n);
+    bool by_link = result->outcomes[run[0].test].injected_link && depth != SP_DEPTH_EXHAUSTIVE;
     const struct sp_model *model = result->model;
     const struct sp_plan *plan = result->plan;
     struct sp_buf buf;
@@ -212,8 +228,8 @@ static char *repeat_of(const struct sp_result *result, const struct sp_finding *
     sp_shell_word(&buf, sp_model_target_name(model, finding->to));
     sp_buf_str(&buf, " --only ");
     sp_shell_word(&buf, sp_technique_name(finding->technique));
-    if (plan->depth != SP_DEPTH_STANDARD) {
-        sp_buf_fmt(&buf, " --depth %s", sp_depth_str(plan->depth));
+    if (depth != SP_DEPTH_STANDARD) {
+        sp_buf_fmt(&buf, " --depth %s", sp_depth_str(depth));
     }
     sp_buf_str(&buf, by_link ? " --inject link" : "");
     if (result->ssh_config) {
@@ -254,11 +270,11 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->proto = run[0].proto;
     finding->technique = run[0].technique;
     finding->expect = run[0].expect;
-    finding->tests = (uint32_t)n;
     finding->policy = sp_rule_name(result->model, run[0].rule, run[0].expect);
     finding->grade = SP_GRADE_PAIR;
     for (size_t i = 0; i < n; i++) {
         uint8_t grade = result->outcomes[run[i].test].grade;
+        finding->tests += sp_entry_checks(&run[i]);
         grade = grade > SP_GRADE_PAIR ? (uint8_t)SP_GRADE_NONE : grade;
         finding->grade = grade < finding->grade ? grade : finding->grade;
     }
@@ -272,7 +288,7 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->ports = sp_buf_take(&ports);
     sp_buf_release(&ports);
     finding->line = sp_rule_line(result->model, run[0].rule);
-    finding->repeat = repeat_of(result, finding, result->outcomes[run[0].test].injected_link);
+    finding->repeat = repeat_of(result, finding, run, n);
     if (rc != SP_OK || !finding->ports || !finding->line || !finding->repeat) {
         return rc != SP_OK ? rc : SP_E_NOMEM;
     }

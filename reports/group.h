@@ -34,6 +34,9 @@ enum sp_rc sp_group_untested(struct sp_summary *summary) SP_MUST_CHECK;
 /* The host that a reason blames, or SP_NONE. */
 uint32_t sp_open_culprit(enum sp_unsound reason, uint32_t from, uint32_t to);
 
+/* sweeps.c: ports that a sweep of the plan asks and the result is silent on. */
+enum sp_rc sp_count_unswept(const struct sp_result *result, uint64_t *ret_ports) SP_MUST_CHECK;
+
 /* pairs.c */
 enum sp_rc sp_group_pairs(struct sp_summary *summary) SP_MUST_CHECK;
 /* Of two verdicts the one that a pair or a cell shows. */
@@ -87,16 +90,39 @@ enum sp_cause {
     SP_CAUSE_COUNT
 };
 
+/* lookup.c: how ports turned out. Opened: allowed or permitted, whatever came of it. */
+#define SP_FACT_DENIED_HOLDS  1U
+#define SP_FACT_DENIED_LEAKS  2U
+#define SP_FACT_OPENED        4U
+#define SP_FACT_ALLOWED_HOLDS 8U
+#define SP_FACT_ALLOWED_FAILS 16U
+
+/* Ports of one flow with the same facts. */
+struct sp_span {
+    uint32_t from, to;
+    uint16_t lo, hi;
+    uint8_t family, proto;
+    uint8_t facts; /* SP_FACT_*, of all tests that cover these ports; never 0 */
+};
+
+struct sp_spans {
+    struct sp_span *at; /* by from, to, family, proto, port; disjoint */
+    size_t n;
+};
+
 /* Looks tests up while causes are guessed. */
 struct sp_lookup {
     const struct sp_entry *entries; /* by flow; borrowed */
     size_t n;
-    struct sp_entry *allowed; /* allow and permit, by to, family, proto, port; owned */
-    size_t nallowed;
+    struct sp_spans flows;   /* owned */
+    struct sp_spans targets; /* what is opened for anybody: from is SP_NONE; owned */
 };
 
 enum sp_rc sp_lookup_init(struct sp_lookup *lookup, const struct sp_summary *summary) SP_MUST_CHECK;
 void sp_lookup_release(struct sp_lookup *lookup);
+/* Has every port of key's flow, port .. port_hi, this fact? Has any port one of these facts? */
+bool sp_spans_all(const struct sp_spans *spans, const struct sp_entry *key, uint8_t fact);
+bool sp_spans_any(const struct sp_spans *spans, const struct sp_entry *key, uint8_t facts);
 /* The likely cause of n tests of one finding, sorted by port; n > 0. */
 enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_result *result,
                              const struct sp_entry *tests, size_t n);
@@ -124,7 +150,8 @@ bool sp_served_missed(const struct sp_result *result, uint32_t test, size_t most
 
 /* ports.c: lists of ports, "22,8000-8100". Each call adds to what out already holds. */
 void sp_ports_range(struct sp_buf *out, uint8_t proto, uint16_t lo, uint16_t hi);
-/* The ports of sorted entries for which keep() is true; neighbours in number become ranges. */
+/* The ports of entries for which keep() is true, sorted by their first port; neighbours in number
+ * become ranges. */
 void sp_ports_of(struct sp_buf *out, const struct sp_entry *entries, size_t n,
                  bool (*keep)(const struct sp_entry *entry, const void *ctx), const void *ctx);
 #define SP_PORTS_MAX_BYTES (1U << 20)

@@ -52,11 +52,12 @@ static int cmp_cell(const void *pa, const void *pb)
 static void add_to_cell(struct sp_cell *cell, const struct sp_entry *entry)
 {
     cell->worst = sp_verdict_worse(cell->worst, entry->verdict);
-    cell->holds += entry->verdict == SP_VERDICT_HOLDS;
-    cell->failed += sp_verdict_is_finding(entry->verdict);
-    cell->inconclusive += entry->verdict == SP_VERDICT_INCONCLUSIVE;
-    cell->not_observable += entry->verdict == SP_VERDICT_NOT_OBSERVABLE;
-    cell->not_tested += entry->verdict == SP_VERDICT_NOT_TESTED;
+    uint64_t n = sp_entry_checks(entry);
+    cell->holds += entry->verdict == SP_VERDICT_HOLDS ? n : 0;
+    cell->failed += sp_verdict_is_finding(entry->verdict) ? n : 0;
+    cell->inconclusive += entry->verdict == SP_VERDICT_INCONCLUSIVE ? n : 0;
+    cell->not_observable += entry->verdict == SP_VERDICT_NOT_OBSERVABLE ? n : 0;
+    cell->not_tested += entry->verdict == SP_VERDICT_NOT_TESTED ? n : 0;
 }
 
 /* One cell per pair of targets, so far. */

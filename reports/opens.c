@@ -104,7 +104,8 @@ static struct cause cause_of(const struct sp_result *result, const struct sp_ent
     struct cause cause = {.entry = *entry,
                           .reason = reason,
                           .host = sp_open_culprit(reason, entry->from, entry->to),
-                          .unfinished = reason == SP_UNSOUND_INTERRUPTED};
+                          .unfinished = reason == SP_UNSOUND_INTERRUPTED ||
+                                        (reason == SP_UNSOUND_NOT_SWEPT && result->interrupted)};
     bool is_lost = reason == SP_UNSOUND_SENDER_LOST || reason == SP_UNSOUND_RECEIVER_LOST;
     if (is_lost && is_never_ready(result, cause.host)) {
         cause.reason = SP_UNSOUND_SENDER_LOST; /* one line for both directions */
@@ -150,8 +151,10 @@ static enum sp_rc add_open(struct sp_summary *summary, const struct cause *run, 
                              .family = run[0].entry.family,
                              .proto = run[0].entry.proto,
                              .technique = run[0].entry.technique,
-                             .never_ready = run[0].never_ready,
-                             .tests = n};
+                             .never_ready = run[0].never_ready};
+    for (size_t i = 0; i < n; i++) {
+        open->tests += sp_entry_checks(&run[i].entry);
+    }
     if (run[0].unfinished) {
         open->from = open->to = SP_NONE;
     } else if (open->host == SP_NONE) {
@@ -162,12 +165,33 @@ static enum sp_rc add_open(struct sp_summary *summary, const struct cause *run, 
     return rc;
 }
 
+/* What the result does not even speak of. */
+static enum sp_rc add_unswept(struct sp_summary *summary, size_t *cap)
+{
+    if (summary->counts.unswept == 0) {
+        return SP_OK;
+    }
+    if (sp_grow((void **)&summary->open, summary->nopen, cap, sizeof(*summary->open)) != 0) {
+        return SP_E_NOMEM;
+    }
+    summary->open[summary->nopen++] = (struct sp_open){.reason = SP_UNSOUND_NOT_SWEPT,
+                                                       .host = SP_NONE,
+                                                       .from = SP_NONE,
+                                                       .to = SP_NONE,
+                                                       .tests = summary->counts.unswept};
+    return SP_OK;
+}
+
 enum sp_rc sp_group_open(struct sp_summary *summary)
 {
     enum sp_rc rc = SP_OK;
     size_t cap = 0;
     size_t n = 0;
-    struct cause *causes = sp_calloc((size_t)summary->counts.inconclusive, sizeof(*causes));
+    size_t most = 0;
+    for (size_t i = 0; i < summary->nentries; i++) {
+        most += summary->entries[i].verdict == SP_VERDICT_INCONCLUSIVE;
+    }
+    struct cause *causes = sp_calloc(most, sizeof(*causes));
     if (!causes) {
         return SP_E_NOMEM;
     }
@@ -185,7 +209,7 @@ enum sp_rc sp_group_open(struct sp_summary *summary)
         rc = add_open(summary, causes + i, end - i, &cap);
     }
     sp_free(causes);
-    return rc;
+    return rc == SP_OK ? add_unswept(summary, &cap) : rc;
 }
 
 /* ------------------------------------------------------------------ not tested */
@@ -215,7 +239,7 @@ static enum sp_rc add_silent_targets(struct sp_summary *summary, size_t *cap)
     enum sp_rc rc = silent ? SP_OK : SP_E_NOMEM;
     for (size_t i = 0; i < summary->nentries && rc == SP_OK; i++) {
         if (summary->entries[i].verdict == SP_VERDICT_NOT_OBSERVABLE) {
-            silent[summary->entries[i].to]++;
+            silent[summary->entries[i].to] += sp_entry_checks(&summary->entries[i]);
         }
     }
     for (size_t i = 0; i < ntargets && rc == SP_OK; i++) {
@@ -248,7 +272,7 @@ enum sp_rc sp_group_untested(struct sp_summary *summary)
             if (!line) {
                 return SP_E_NOMEM;
             }
-            line->tests++;
+            line->tests += sp_entry_checks(e);
         }
     }
     for (size_t i = 0; i < result->plan->nskips; i++) {
@@ -258,7 +282,9 @@ enum sp_rc sp_group_untested(struct sp_summary *summary)
         if (!line) {
             return SP_E_NOMEM;
         }
-        if (skip->proto >= SP_PROTO_COUNT) {
+        if (skip->is_ports) {
+            line->ports += skip->points;
+        } else if (skip->proto >= SP_PROTO_COUNT) {
             line->pairs += skip->points;
         } else {
             line->intervals += skip->points;

@@ -48,7 +48,7 @@ static bool keep_delivered(const struct sp_entry *entry, const void *ctx)
 {
     const struct sp_result *result = ctx;
     const struct sp_seen *seen = &result->outcomes[entry->test].seen;
-    const struct sp_pair *pair = &result->plan->pairs[result->plan->tests[entry->test].pair];
+    const struct sp_pair *pair = &result->plan->pairs[result->tests[entry->test].pair];
     return entry->verdict != SP_VERDICT_NOT_TESTED &&
            (seen->host > 0 || seen->nic > 0 || (pair->one_sided && seen->answered > 0));
 }
@@ -118,18 +118,19 @@ static void count_row(struct sp_pair_row *row, const struct sp_result *result,
     uint8_t weakest = SP_GRADE_PAIR + 1;
     uint8_t strongest = SP_GRADE_NONE;
     row->verdict = SP_VERDICT_NOT_TESTED;
-    row->tests = (uint32_t)n;
     for (size_t i = 0; i < n; i++) {
         const struct sp_outcome *outcome = &result->outcomes[run[i].test];
         uint8_t grade = outcome->grade <= SP_GRADE_PAIR ? outcome->grade : (uint8_t)SP_GRADE_NONE;
         bool holds = run[i].verdict == SP_VERDICT_HOLDS;
+        uint32_t checks = sp_entry_checks(&run[i]);
+        row->tests += checks;
         row->verdict = sp_verdict_worse(row->verdict, run[i].verdict);
-        row->holds += holds;
-        row->failed += sp_verdict_is_finding(run[i].verdict);
-        row->inconclusive += run[i].verdict == SP_VERDICT_INCONCLUSIVE;
+        row->holds += holds ? checks : 0;
+        row->failed += sp_verdict_is_finding(run[i].verdict) ? checks : 0;
+        row->inconclusive += run[i].verdict == SP_VERDICT_INCONCLUSIVE ? checks : 0;
         row->lossy = row->lossy || (holds && outcome->judged.lossy);
         if (holds && run[i].expect == SP_EXPECT_DENY && outcome->judged.by <= SP_BY_ANSWERER) {
-            row->held_by[outcome->judged.by]++;
+            row->held_by[outcome->judged.by] += checks;
         }
         strongest = grade > strongest ? grade : strongest;
         if (holds && run[i].expect == SP_EXPECT_DENY && grade < weakest) {

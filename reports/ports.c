@@ -45,15 +45,16 @@ void sp_ports_of(struct sp_buf *out, const struct sp_entry *entries, size_t n,
         if (keep && !keep(e, ctx)) {
             continue;
         }
-        if (running && (e->port == hi || e->port == hi + 1)) {
-            hi = e->port;
+        if (running && e->port <= hi + 1) {
+            hi = e->port_hi > hi ? e->port_hi : hi;
             continue;
         }
         if (running) {
             sp_ports_range(out, e->proto, lo, hi);
         }
         running = true;
-        lo = hi = e->port;
+        lo = e->port;
+        hi = e->port_hi;
     }
     if (running) {
         sp_ports_range(out, entries[0].proto, lo, hi);

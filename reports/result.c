@@ -72,6 +72,9 @@ enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *pla
 enum sp_rc sp_result_add(struct sp_result *result, const struct sp_test *test,
                          const struct sp_outcome *outcome)
 {
+    if (result->evidence && sp_evidence_grow(result->evidence, result->ntests + 1) != SP_OK) {
+        return SP_E_NOMEM;
+    }
     if (result->ntests == result->cap_tests) {
         size_t cap = result->cap_tests < 64 ? 64 : result->cap_tests * 2;
         struct sp_test *tests = sp_calloc(cap, sizeof(*tests));

@@ -89,6 +89,11 @@ enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *pla
 /* Adds what a sweep found; the arrays may move. */
 enum sp_rc sp_result_add(struct sp_result *result, const struct sp_test *test,
                          const struct sp_outcome *outcome) SP_MUST_CHECK;
+/* Adds what a sweep of the plan asks and the result does not speak of, as inconclusive: SP_OK also
+ * when nothing is missing. For the end of a run; a summary counts what is missing without it, but
+ * cannot tell which ports. */
+enum sp_rc sp_result_add_unswept(struct sp_result *result, struct sp_policy *policy,
+                                 enum sp_unsound why) SP_MUST_CHECK;
 /* The listener whose backends an allowed test of a balancer must reach; NULL for all others. */
 const struct sp_listener *sp_result_listener(const struct sp_model *model,
                                              const struct sp_plan *plan,

@@ -25,7 +25,7 @@ static int cmp_served(const void *pa, const void *pb)
 /* The listener that an allowed or permitted test speaks to, also when no backend has a probe. */
 static bool find_served(const struct sp_result *result, uint32_t test, struct sp_served *ret_row)
 {
-    const struct sp_test *t = &result->plan->tests[test];
+    const struct sp_test *t = &result->tests[test];
     const struct sp_pair *pair = &result->plan->pairs[t->pair];
     const struct sp_listener *listener =
         t->expect == SP_EXPECT_DENY ? NULL
@@ -47,7 +47,7 @@ enum sp_rc sp_group_served(struct sp_summary *summary)
 {
     const struct sp_result *result = summary->result;
     size_t cap = 0;
-    for (uint32_t i = 0; i < result->plan->ntests; i++) {
+    for (uint32_t i = 0; i < result->ntests; i++) {
         struct sp_served row;
         if (!find_served(result, i, &row)) {
             continue;
@@ -67,7 +67,7 @@ bool sp_served_missed(const struct sp_result *result, uint32_t test, size_t most
                       struct sp_buf *out)
 {
     const struct sp_listener *listener =
-        sp_result_listener(result->model, result->plan, &result->plan->tests[test]);
+        sp_result_listener(result->model, result->plan, &result->tests[test]);
     const uint16_t *flows = result->outcomes[test].backend_flows;
     size_t n = 0;
     for (size_t i = 0; listener && flows && i < listener->nbackends; i++) {

@@ -24,12 +24,12 @@ static enum sp_rc list_entries(struct sp_summary *summary)
     const struct sp_result *result = summary->result;
     const struct sp_plan *plan = result->plan;
     size_t ntargets = sp_model_ntargets(result->model);
-    summary->entries = sp_calloc(plan->ntests, sizeof(*summary->entries));
+    summary->entries = sp_calloc(result->ntests, sizeof(*summary->entries));
     if (!summary->entries) {
         return SP_E_NOMEM;
     }
-    for (size_t i = 0; i < plan->ntests; i++) {
-        const struct sp_test *test = &plan->tests[i];
+    for (size_t i = 0; i < result->ntests; i++) {
+        const struct sp_test *test = &result->tests[i];
         const struct sp_judgement *judged = &result->outcomes[i].judged;
         if (i >= SP_NONE || test->pair >= plan->npairs ||
             plan->pairs[test->pair].from >= ntargets || plan->pairs[test->pair].to >= ntargets) {
@@ -42,6 +42,7 @@ static enum sp_rc list_entries(struct sp_summary *summary)
             .rule = test->rule < result->model->nrules ? test->rule : SP_NONE,
             .test = (uint32_t)i,
             .port = test->port,
+            .port_hi = test->port_hi > test->port ? test->port_hi : test->port,
             .family = pair->family,
             .proto = test->proto,
             .technique = test->technique,
@@ -53,7 +54,7 @@ static enum sp_rc list_entries(struct sp_summary *summary)
                        sp_verdict_is_finding(judged->noted),
         };
     }
-    summary->nentries = plan->ntests;
+    summary->nentries = result->ntests;
     qsort(summary->entries, summary->nentries, sizeof(*summary->entries), cmp_entry);
     return SP_OK;
 }
@@ -61,14 +62,16 @@ static enum sp_rc list_entries(struct sp_summary *summary)
 static void count_holds(struct sp_counts *counts, const struct sp_entry *entry,
                         const struct sp_outcome *outcome)
 {
-    counts->holds++;
-    counts->notes += entry->is_note;
-    counts->lossy += outcome->judged.lossy;
+    uint64_t n = sp_entry_checks(entry);
+    counts->holds += n;
+    counts->notes += entry->is_note ? n : 0;
+    counts->lossy += outcome->judged.lossy ? n : 0;
     if (entry->expect == SP_EXPECT_DENY) {
-        counts->by_grade[outcome->grade <= SP_GRADE_PAIR ? outcome->grade : SP_GRADE_NONE]++;
+        counts->by_grade[outcome->grade <= SP_GRADE_PAIR ? outcome->grade : SP_GRADE_NONE] += n;
+        counts->on_one_attempt += outcome->seen.attempts == 1 ? n : 0;
     } else if (!entry->is_note) {
-        counts->by_arrival++;
-        counts->by_syn_proxy += outcome->seen.proxy == SP_PROXY_SYN;
+        counts->by_arrival += n;
+        counts->by_syn_proxy += outcome->seen.proxy == SP_PROXY_SYN ? n : 0;
     }
 }
 
@@ -81,11 +84,13 @@ static void count(struct sp_summary *summary)
         if (e->verdict == SP_VERDICT_HOLDS) {
             count_holds(counts, e, &result->outcomes[e->test]);
         }
-        counts->failed += sp_verdict_is_finding(e->verdict);
-        counts->inconclusive += e->verdict == SP_VERDICT_INCONCLUSIVE;
-        counts->not_observable += e->verdict == SP_VERDICT_NOT_OBSERVABLE;
-        counts->not_tested += e->verdict == SP_VERDICT_NOT_TESTED;
+        uint64_t n = sp_entry_checks(e);
+        counts->failed += sp_verdict_is_finding(e->verdict) ? n : 0;
+        counts->inconclusive += e->verdict == SP_VERDICT_INCONCLUSIVE ? n : 0;
+        counts->not_observable += e->verdict == SP_VERDICT_NOT_OBSERVABLE ? n : 0;
+        counts->not_tested += e->verdict == SP_VERDICT_NOT_TESTED ? n : 0;
     }
+    counts->inconclusive += counts->unswept;
     counts->checks = counts->holds + counts->failed + counts->inconclusive;
     for (size_t i = 0; i < result->model->nhosts; i++) {
         counts->probes_failed += result->hosts[i].wanted && !result->hosts[i].ok;
@@ -120,6 +125,9 @@ enum sp_rc sp_summary_new(const struct sp_result *result, struct sp_summary **re
     }
     summary->result = result;
     enum sp_rc rc = list_entries(summary);
+    if (rc == SP_OK) {
+        rc = sp_count_unswept(result, &summary->counts.unswept);
+    }
     if (rc == SP_OK) {
         count(summary);
         conclude(summary);

@@ -4,8 +4,9 @@
  * what stayed open, pairs, the matrix of segments, causes and coverage. Every report format is made
  * from this and from the result it borrows; both model, plan and result must outlive it.
  *
- * Everything is sorted, so one result gives one report. Limits: memory grows with the tests (24
- * bytes each) and with what was found. */
+ * Everything is sorted, so one result gives one report. A test may be a range of ports: it counts
+ * as many checks as it has ports, and no port of it is looked at by itself. Limits: memory grows
+ * with the tests (28 bytes each) and with what was found. */
 #ifndef SP_REPORTS_SUMMARY_H
 #define SP_REPORTS_SUMMARY_H
 
@@ -17,17 +18,18 @@ enum sp_severity { SP_SEVERITY_LOW, SP_SEVERITY_MEDIUM, SP_SEVERITY_HIGH, SP_SEV
 
 /* One test, with what it is sorted and grouped by. */
 struct sp_entry {
-    uint32_t from, to; /* targets */
-    uint32_t rule;     /* SP_NONE = default deny */
-    uint32_t test;     /* index into plan->tests and result->outcomes */
-    uint16_t port;
+    uint32_t from, to;      /* targets */
+    uint32_t rule;          /* SP_NONE = default deny */
+    uint32_t test;          /* index into result->tests and result->outcomes */
+    uint16_t port, port_hi; /* inclusive; port <= port_hi */
     uint8_t family, proto, technique, expect;
     uint8_t verdict; /* enum sp_verdict, always in range */
     bool is_note;
 };
 
+/* In checks: a range of ports is as many. */
 struct sp_counts {
-    uint64_t checks; /* tests judged: holds + failed + inconclusive */
+    uint64_t checks; /* judged: holds + failed + inconclusive */
     uint64_t holds;  /* permits that only earn a note are among them */
     uint64_t failed; /* tests whose verdict is a finding; nfindings groups them */
     uint64_t inconclusive;
@@ -38,6 +40,8 @@ struct sp_counts {
     uint64_t by_syn_proxy; /* allowed flows that hold, though a SYN proxy answers on the path */
     uint64_t by_grade[SP_GRADE_PAIR + 1]; /* denied flows that hold, by the control they rest on */
     uint64_t by_arrival;                  /* allowed flows that hold: arrival is its own proof */
+    uint64_t on_one_attempt; /* denied flows that hold, of which one attempt alone counts */
+    uint64_t unswept;        /* of the inconclusive: ports of sweeps that the result is silent on */
     uint64_t probes_failed;
 };
 
@@ -50,7 +54,7 @@ struct sp_finding {
     uint8_t family, proto, technique, expect;
     uint8_t grade;     /* the weakest among the tests */
     char *ports;       /* "22,8000-8100" */
-    uint32_t tests;    /* how many */
+    uint32_t tests;    /* how many checks */
     uint32_t sample;   /* the test that shows it best; the rest of this struct speaks of it */
     uint16_t attempts; /* that count */
     uint16_t delivered;
@@ -88,9 +92,10 @@ struct sp_open {
 struct sp_untested {
     const char *reason; /* static */
     uint32_t host;      /* a target without a probe, or SP_NONE */
-    uint64_t tests;     /* planned tests */
+    uint64_t tests;     /* planned checks */
     uint64_t pairs;     /* never planned */
     uint64_t intervals; /* never planned */
+    uint64_t ports;     /* denied ones that no sweep asks */
 };
 
 /* One ordered pair of targets, family and protocol. */
@@ -148,7 +153,8 @@ struct sp_summary {
     struct sp_coverage coverage; /* the plan's, less what gave no conclusion */
     enum sp_overall overall;
     int exit_code;            /* 0, 1 or 3 */
-    struct sp_entry *entries; /* every test, by from, to, family, proto, port, test */
+    struct sp_entry *entries; /* every test, by from, to, family, proto, port, test; a sweep adds
+                                 ranges, so entries may overlap */
     size_t nentries;
     struct sp_finding *findings; /* the worst first */
     size_t nfindings;
@@ -169,6 +175,12 @@ struct sp_summary {
     struct sp_served *served; /* by balancer, listener, address, client */
     size_t nserved;
 };
+
+/* How many checks an entry stands for. */
+static inline uint32_t sp_entry_checks(const struct sp_entry *entry)
+{
+    return (uint32_t)entry->port_hi - entry->port + 1U;
+}
 
 enum sp_rc sp_summary_new(const struct sp_result *result,
                           struct sp_summary **ret_summary) SP_MUST_CHECK;

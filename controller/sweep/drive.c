@@ -10,8 +10,6 @@
 #include "probe/base/mem.h"
 
 #define SP_DRIVE_EVERY_US 2000U
-/* Between two attempts at a port (design section 6). */
-#define SP_ATTEMPT_GAP_US 1000000U
 /* Ports under way: what the rate sends in this time, and two volleys at least. */
 #define SP_AHEAD_US       100000U
 /* A volley is no longer than this, so that a lost beat costs little. */
@@ -20,6 +18,8 @@
 #define SP_LOSS_FLOOR     0.0316
 #define SP_CHANCE_LEFT    0.001
 #define SP_BEATS_END      65000U
+/* What a probe may take beyond the time that its packets take at the ordered rate. */
+#define SP_FROZEN_US      10000000U
 
 /* ---- what counts ---- */
 
@@ -107,7 +107,7 @@ static uint32_t when(const struct sp_bundle *bundle, unsigned pass, uint32_t cel
         return 0;
     }
     return is_done(bundle, pass - 1, cell)
-               ? cell_at(bundle, pass - 1, cell)->end_us + SP_ATTEMPT_GAP_US
+               ? cell_at(bundle, pass - 1, cell)->end_us + bundle->gap_us
                : UINT32_MAX;
 }
 
@@ -205,6 +205,21 @@ static bool is_lost(const struct sp_sweep_batch *sb, struct sp_bundle *bundle)
     return from->is_lost || to->is_lost;
 }
 
+/* A sender that does not come to the end of a volley is frozen, or gone. */
+static bool is_frozen(const struct sp_bundle *bundle, uint64_t now_us)
+{
+    const struct sp_volley *oldest =
+        bundle->first_open < bundle->nvolleys ? &bundle->volleys[bundle->first_open] : NULL;
+    uint64_t ports = 0;
+    uint32_t slowest = UINT32_MAX;
+    for (size_t i = bundle->first_open; i < bundle->nvolleys; i++) {
+        ports += bundle->volleys[i].count;
+        slowest = bundle->volleys[i].pps < slowest ? bundle->volleys[i].pps : slowest;
+    }
+    return oldest && !oldest->is_sent &&
+           now_us > oldest->ordered_us + SP_FROZEN_US + 8 * ports * 1000000 / slowest;
+}
+
 static bool is_finished(struct sp_bundle *bundle)
 {
     if (bundle->outstanding > 0 || bundle->nagain > 0) {
@@ -221,6 +236,9 @@ static void drive_bundle(struct sp_sweep_batch *sb, struct sp_bundle *bundle, ui
     sp_volleys_judge(sb, bundle, now_us);
     bool no_beats = bundle->first_open < bundle->nvolleys &&
                     bundle->volleys[bundle->nvolleys - 1].told.last_beat > SP_BEATS_END;
+    if (is_frozen(bundle, now_us)) {
+        sp_fleet_lose_silent(&sb->run->fleet->sessions[bundle->from], "sweeping");
+    }
     if (is_lost(sb, bundle) || no_beats) {
         bundle->is_over = true;
         return;

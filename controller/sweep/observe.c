@@ -139,16 +139,15 @@ static struct sp_sweep_span look(const struct view *view, uint16_t port, uint32_
 {
     const struct sp_sweep_lane *lane = view->lane;
     bool enough;
-    bool raw = !lane->is_link || sp_portset_has(&lane->raw, port);
     unsigned counted = sp_cell_attempts(view->bundle, lane, cell, &enough);
     unsigned attempts = enough ? view->attempts : counted;
-    struct sp_sweep_span span = {.lo = port,
-                                 .hi = port,
-                                 .grade = lane->control.grade,
-                                 .injected_link = !raw,
-                                 .seen = {.capture_lossless = true,
-                                          .attempts = (uint16_t)attempts,
-                                          .elsewhere_host = SP_NONE}};
+    struct sp_sweep_span span = {
+        .lo = port,
+        .hi = port,
+        .grade = lane->control.grade,
+        .injected_link = lane->is_link && !sp_portset_has(&lane->allowed, port),
+        .seen = {
+            .capture_lossless = true, .attempts = (uint16_t)attempts, .elsewhere_host = SP_NONE}};
     struct sp_seen *seen = &span.seen;
     count_arrivals(view, port, seen);
     seen->attempts = seen->attempts == 0 && seen->nic + seen->host > 0 ? 1 : seen->attempts;

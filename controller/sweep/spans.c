@@ -57,8 +57,10 @@ struct sp_sweep_span sp_span_combine(const struct sp_sweep_span *before,
 {
     const struct sp_seen *x = &before->seen;
     const struct sp_seen *y = &now->seen;
-    if (x->attempts == 0 && !has_arrived(x)) {
-        return *now; /* nothing was seen before */
+    if ((x->attempts == 0 && !has_arrived(x)) || (!is_denied && y->attempts > 0)) {
+        /* Nothing was seen before; or an allowed port was lost, maybe by our own speed, and was
+         * asked again slowly. */
+        return *now;
     }
     if (is_denied && !has_arrived(x) && !has_arrived(y)) {
         /* Silence is measured anew: what did not prove it then proves nothing now. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <event2/event.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "controller/journal.h"
 #include "controller/progress.h"
 #include "controller/round_priv.h"
 #include "controller/run_priv.h"
@@ -17,12 +19,12 @@
 #include "probe/base/mem.h"
 
 /* Batches that ask a lane, the first among them. */
-#define SP_SWEEP_BATCHES  4U
-/* Passes for allowed ports that did not always arrive: with the first ones more than 20. */
-#define SP_ALLOWED_PASSES 10U
-#define SP_PASSES_MOST    20U
+#define SP_SWEEP_BATCHES 4U
+#define SP_PASSES_MOST   20U
+/* Packets a second for allowed ports that did not always arrive: slow enough to blame the path. */
+#define SP_ALLOWED_PPS   1000U
 /* Leaks that miss more attempts than this, and more than controls do, come now and then. */
-#define SP_ODD_LEAKS      0.02
+#define SP_ODD_LEAKS     0.02
 
 struct sweeps {
     struct sp_run_state *run;
@@ -84,9 +86,14 @@ static bool is_enough(const struct sp_sweep_found *found, const struct sp_seen *
     return !is_odd(found) || (missed < 1 && pow(missed, seen->attempts) <= 0.001);
 }
 
-static bool is_shaky(const struct sp_seen *seen)
+/* Does an allowed port have to be asked (again)? Of the tries that a slow batch made, it may lose
+ * as many as the declaration permits. */
+static bool is_shaky(const struct sweeps *s, const struct sp_sweep_found *found,
+                     const struct sp_seen *seen)
 {
-    return seen->attempts == 0 || seen->host < seen->attempts || seen->answered < seen->attempts;
+    unsigned works = seen->host < seen->answered ? seen->host : seen->answered;
+    double limit = found->asked > 1 ? s->run->model->limits.loss * seen->attempts : 0;
+    return seen->attempts == 0 || seen->attempts - (double)works > limit;
 }
 
 /* The ports of a lane that are asked in the next batch. */
@@ -109,7 +116,7 @@ static enum sp_rc doubtful(const struct sweeps *s, uint32_t sweep, struct sp_por
             if (deny && !has_arrived(seen) && (open || by_policy)) {
                 sp_portset_add(denied, (uint16_t)port);
             } else if (!deny && sp_portset_has(&all_allowed, (uint16_t)port) &&
-                       (is_curable((uint8_t)seen->unsound) || is_shaky(seen))) {
+                       (is_curable((uint8_t)seen->unsound) || is_shaky(s, found, seen))) {
                 sp_portset_add(allowed, (uint16_t)port);
             }
         }
@@ -133,20 +140,20 @@ static unsigned passes_for(const struct sweeps *s, uint32_t sweep, bool only_all
     unsigned odd = is_odd(found) ? sp_plan_flows_past(1, missed_leaks(found)) : n;
     n = flows > n ? flows : n;
     n = odd > n ? odd : n;
-    n = only_allowed && n < SP_ALLOWED_PASSES ? SP_ALLOWED_PASSES : n;
-    return n < SP_PASSES_MOST ? n : SP_PASSES_MOST;
+    n = n < SP_PASSES_MOST ? n : SP_PASSES_MOST;
+    return only_allowed && found->asked > 0 ? SP_PLAN_ALLOW_ATTEMPTS : n;
 }
 
 /* Whatever is still open now stays so. */
-static void close_lane(struct sp_sweep_found *found)
+static void close_lane(const struct sweeps *s, struct sp_sweep_found *found)
 {
     for (size_t i = 0; i < found->nspans; i++) {
         struct sp_seen *seen = &found->spans[i].seen;
         if (seen->unsound == SP_SOUND && !has_arrived(seen) && !is_enough(found, seen)) {
             seen->unsound = SP_UNSOUND_NOW_AND_THEN;
         }
-        /* Of an allowed port that was asked often enough: lost, and lost again. */
-        seen->loss_confirmed = found->asked > 1 && seen->attempts > SP_ALLOWED_PASSES;
+        /* Of an allowed port: lost, and lost again when it was asked slowly. */
+        seen->loss_confirmed = found->asked > 2 && is_shaky(s, found, seen);
     }
     found->is_settled = true;
 }
@@ -154,7 +161,7 @@ static void close_lane(struct sp_sweep_found *found)
 /* ---- one batch ---- */
 
 static uint32_t ceiling_of(const struct sweeps *s, const struct sp_match *matches, size_t n,
-                           const struct sp_match *match)
+                           const struct sp_match *match, bool is_slow)
 {
     const struct sp_model *model = s->run->model;
     uint32_t rate = sp_model_host_rate(model, match->from);
@@ -170,6 +177,7 @@ static uint32_t ceiling_of(const struct sweeps *s, const struct sp_match *matche
     for (unsigned i = 0; i < s->turn; i++) {
         rate = rate > 2 * SP_RATE_LOWEST ? rate / 2 : rate; /* what had trouble goes slower */
     }
+    rate = is_slow && rate > SP_ALLOWED_PPS ? SP_ALLOWED_PPS : rate;
     return rate ? rate : 1;
 }
 
@@ -191,6 +199,7 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
 {
     struct sp_run_state *run = s->run;
     struct sp_bundle *bundle = NULL;
+    bool is_slow = s->turn > 0;
     enum sp_rc rc = SP_OK;
     for (uint32_t i = 0; i < run->plan->nsweeps && rc == SP_OK; i++) {
         const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[i].pair];
@@ -214,11 +223,14 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
                     : SP_E_NOMEM;
         if (rc == SP_OK) {
             found->asked++;
+            is_slow = is_slow && ndenied == 0;
         }
     }
     rc = rc == SP_E_LIMIT ? SP_OK : rc;
     if (bundle && rc == SP_OK) {
-        rc = sp_bundle_finish(sb, bundle, ceiling_of(s, matches, n, match), cell_of(s, match));
+        bundle->gap_us = is_slow ? 0 : SP_ATTEMPT_GAP_US; /* allowed flows are tried quickly */
+        rc = sp_bundle_finish(sb, bundle, ceiling_of(s, matches, n, match, is_slow),
+                              cell_of(s, match));
     }
     return rc;
 }
@@ -260,6 +272,34 @@ static uint64_t on_drive(void *arg, uint64_t now_us)
     return wait;
 }
 
+/* So that a run that goes on later need not ask it again. What was cut off is not finished. */
+static void write_down(const struct sweeps *s, uint32_t sweep)
+{
+    const struct sp_sweep_found *found = &s->found[sweep];
+    struct sp_diag diag = {0};
+    if (s->run->journal && !stopped(s) &&
+        sp_journal_append(s->run->journal, sweep, &found->status, found->spans, found->nspans,
+                          &diag) != SP_OK &&
+        diag.text[0]) {
+        (void)fprintf(stderr, "segproof: warning: %s: %s\n", diag.where, diag.text);
+    }
+}
+
+/* Sweeps that the run that is resumed has finished. */
+static enum sp_rc take_over(struct sweeps *s, struct sp_diag *diag)
+{
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; s->run->journal && i < s->run->plan->nsweeps && rc == SP_OK; i++) {
+        struct sp_sweep_found *found = &s->found[i];
+        if (sp_journal_has(s->run->journal, i)) {
+            rc = sp_journal_get(s->run->journal, i, &found->status, &found->spans, &found->nspans,
+                                diag);
+            found->is_settled = rc == SP_OK;
+        }
+    }
+    return rc;
+}
+
 /* Is nothing left that another batch could cure? */
 static enum sp_rc settle_lanes(struct sweeps *s, const struct sp_sweep_batch *sb)
 {
@@ -276,7 +316,8 @@ static enum sp_rc settle_lanes(struct sweeps *s, const struct sp_sweep_batch *sb
             rc = doubtful(s, lane->sweep, &denied, &allowed);
             if (sp_portset_count(&denied) + sp_portset_count(&allowed) == 0 ||
                 found->asked >= SP_SWEEP_BATCHES) {
-                close_lane(found);
+                close_lane(s, found);
+                write_down(s, lane->sweep);
             }
         }
     }
@@ -408,6 +449,9 @@ enum sp_rc sp_sweeps_run(struct sp_run_state *run, struct sp_sweep_found **ret_f
     s.found = sp_calloc(run->plan->nsweeps, sizeof(*s.found));
     enum sp_rc rc = s.found ? sp_state_book_init(&s.book, run->model) : SP_E_NOMEM;
     *ret_found = s.found;
+    if (rc == SP_OK) {
+        rc = take_over(&s, diag);
+    }
     if (rc == SP_OK) {
         count_all(&s);
     }

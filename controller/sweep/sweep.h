@@ -19,9 +19,12 @@
 #include "controller/span.h"
 #include "controller/sweep/rate.h"
 #include "probe/base/portset.h"
-#include "probe/sweep.h"
+#include "probe/base/volley.h"
+#include "probe/wire/record.h"
 #include "reports/result.h"
 
+/* Between two attempts at a denied port (design section 6). */
+#define SP_ATTEMPT_GAP_US 1000000U
 #define SP_BUNDLE_LANES   16U   /* sweeps that are mixed */
 #define SP_CELL_PORTS     512U  /* ports that are counted together: a part of a volley */
 #define SP_VOLLEY_PORTS   4096U /* the most that one volley holds */
@@ -117,8 +120,8 @@ struct sp_volley {
     uint32_t pps, epoch;
     bool is_sent, is_judged;
     struct sp_rec_volleyed told;
-    uint64_t told_us;      /* when, by our clock */
-    uint64_t drops_before; /* of the receiver, when it was ordered */
+    uint64_t ordered_us, told_us; /* by our clock */
+    uint64_t drops_before;        /* of the receiver, when it was ordered */
 };
 
 /* All that one sender sends to one receiver in a batch. */
@@ -130,6 +133,7 @@ struct sp_bundle {
     uint32_t total; /* ports of all lanes */
     uint64_t order; /* key of the permutation */
     uint16_t npasses, passes_wanted;
+    uint32_t gap_us; /* between two passes of a port */
     uint32_t cell, ncells;
     struct sp_cell_pass *cells; /* [npasses][ncells]; owned */
     struct sp_rate rate;

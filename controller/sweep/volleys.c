@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "controller/sweep/state.h"
+#include "probe/base/clock.h"
 #include "probe/base/mem.h"
 
 /* How long a beat may take on top of two round-trip times: a capture is 30 ms late at most. */
@@ -32,6 +33,7 @@ bool sp_volley_send(struct sp_sweep_batch *sb, struct sp_bundle *bundle, size_t 
                                  .count = to - from,
                                  .pps = bundle->rate.now,
                                  .epoch = bundle->rate.epoch,
+                                 .ordered_us = sp_mono_us(),
                                  .drops_before = sb->health[bundle->to].drops};
     for (uint32_t i = 0; i < n; i++) {
         struct sp_cell_pass *at = &bundle->cells[first + i];
@@ -217,6 +219,14 @@ static void settle_cells(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
     }
 }
 
+/* How fast it was sent in fact: the kernel may take less than what was ordered. */
+static uint32_t rate_of(const struct sp_volley *volley)
+{
+    uint64_t us = volley->told.end_us - volley->told.start_us;
+    uint64_t pps = us ? (uint64_t)volley->told.sent * 1000000 / us : volley->pps;
+    return (uint32_t)(pps < volley->pps ? pps : volley->pps);
+}
+
 static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struct sp_volley *volley)
 {
     struct judged judged = {0};
@@ -231,10 +241,10 @@ static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struc
                         judged.is_hurt);
     settle_cells(sb, bundle, volley, &judged, !dropped && !unsent);
     if (!judged.is_hurt) {
+        uint32_t pps = rate_of(volley);
         bool none = bundle->pps_lowest == 0;
-        bundle->pps_lowest =
-            none || volley->pps < bundle->pps_lowest ? volley->pps : bundle->pps_lowest;
-        bundle->pps_highest = volley->pps > bundle->pps_highest ? volley->pps : bundle->pps_highest;
+        bundle->pps_lowest = none || pps < bundle->pps_lowest ? pps : bundle->pps_lowest;
+        bundle->pps_highest = pps > bundle->pps_highest ? pps : bundle->pps_highest;
     }
     bundle->packets += volley->told.sent;
     bundle->sent_us += volley->told.end_us - volley->told.start_us;

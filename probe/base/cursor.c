@@ -3,35 +3,6 @@
 
 #include <string.h>
 
-void sp_rd_init(struct sp_rd *rd, const void *data, size_t len)
-{
-    rd->data = data;
-    rd->len = len;
-    rd->pos = 0;
-    rd->bad = false;
-}
-
-size_t sp_rd_left(const struct sp_rd *rd)
-{
-    return rd->bad ? 0 : rd->len - rd->pos;
-}
-
-const uint8_t *sp_rd_view(struct sp_rd *rd, size_t len)
-{
-    if (rd->bad || len > rd->len - rd->pos) {
-        rd->bad = true;
-        return NULL;
-    }
-    const uint8_t *at = rd->data ? rd->data + rd->pos : NULL;
-    rd->pos += len;
-    return at;
-}
-
-void sp_rd_skip(struct sp_rd *rd, size_t len)
-{
-    (void)sp_rd_view(rd, len);
-}
-
 void sp_rd_bytes(struct sp_rd *rd, void *out, size_t len)
 {
     const uint8_t *at = sp_rd_view(rd, len);
@@ -42,34 +13,14 @@ void sp_rd_bytes(struct sp_rd *rd, void *out, size_t len)
     }
 }
 
-static uint64_t rd_be(struct sp_rd *rd, size_t len)
+uint64_t sp_rd_u64(struct sp_rd *rd)
 {
-    const uint8_t *at = sp_rd_view(rd, len);
+    const uint8_t *at = sp_rd_view(rd, 8);
     uint64_t v = 0;
-    for (size_t i = 0; at && i < len; i++) {
+    for (size_t i = 0; at && i < 8; i++) {
         v = v << 8 | at[i];
     }
     return v;
-}
-
-uint8_t sp_rd_u8(struct sp_rd *rd)
-{
-    return (uint8_t)rd_be(rd, 1);
-}
-
-uint16_t sp_rd_u16(struct sp_rd *rd)
-{
-    return (uint16_t)rd_be(rd, 2);
-}
-
-uint32_t sp_rd_u32(struct sp_rd *rd)
-{
-    return (uint32_t)rd_be(rd, 4);
-}
-
-uint64_t sp_rd_u64(struct sp_rd *rd)
-{
-    return rd_be(rd, 8);
 }
 
 void sp_wr_init(struct sp_wr *wr, void *data, size_t cap)

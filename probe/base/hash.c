@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-static uint64_t rotl(uint64_t x, unsigned b)
+static inline uint64_t rotl(uint64_t x, unsigned b)
 {
     return x << b | x >> (64 - b);
 }

@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which port the k-th packet of a volley is (see probe/sweep.h): the one place that sender and
- * controller share, so that both mean the same set of ports by the same numbers. */
+ * What sender and controller of sweeps share: limits, and which port the k-th packet of a volley is
+ * (see probe/sweep.h), so that both mean the same set of ports by the same numbers. */
 #ifndef SP_BASE_VOLLEY_H
 #define SP_BASE_VOLLEY_H
 
 #include "probe/base/permute.h"
+
+/* Beats beside a volley, see probe/sweep.h. */
+#define SP_GUARD_EDGE    3U
+#define SP_GUARD_PACKETS 256U
+#define SP_GUARD_MOST    2048U
+#define SP_GUARD_SOON_US 5000U
+#define SP_GUARD_LATE_US 250000U
+
+/* Limits. */
+#define SP_SWEEPS_MAX        512U /* in one batch of one probe */
+#define SP_GUARDS_MAX        1024U
+#define SP_VOLLEYS_MAX       256U /* waiting to be sent */
+#define SP_SWEEP_PASSES_MAX  32U
+#define SP_SWEEP_CLASSES_MAX 16U /* kinds of answers that are told apart */
+#define SP_SWEEP_BEATS_MAX   65536U
 
 struct sp_volley_order {
     struct sp_permutation whole, part;

@@ -74,8 +74,8 @@ void sp_tag_unseal(const struct sp_tag_keys *keys, uint32_t c, uint16_t *ret_blo
 static uint64_t mac(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
                     enum sp_tag_kind kind)
 {
-    const uint8_t text[] = {(uint8_t)(block >> 8), (uint8_t)block, (uint8_t)(port >> 8),
-                            (uint8_t)port, (uint8_t)kind};
+    const uint8_t text[5] = {(uint8_t)(block >> 8), (uint8_t)block, (uint8_t)(port >> 8),
+                             (uint8_t)port, (uint8_t)kind};
     return sp_siphash(&keys->mac, text, sizeof(text));
 }
 

@@ -50,6 +50,9 @@ static void add_run(const struct sp_summary *summary, struct sp_buf *out)
     sp_json_str(&run, "file", result->model->file ? result->model->file : "-");
     sp_json_u64(&run, "duration_ms", result->duration_ms);
     sp_json_bool(&run, "interrupted", result->interrupted);
+    const struct sp_slice *slice = &result->plan->slice;
+    (void)snprintf(text, sizeof(text), "%" PRIu64 "/%" PRIu32, (uint64_t)slice->at + 1, slice->of);
+    sp_json_str(&run, "slice", slice->of > 0 ? text : NULL);
     add_object(out, "run", &run);
 }
 
@@ -59,9 +62,11 @@ static void add_summary(const struct sp_summary *summary, struct sp_buf *out)
     struct sp_json json = sp_json_begin();
     uint64_t pairs = 0;
     uint64_t intervals = 0;
+    uint64_t ports = 0;
     for (size_t i = 0; i < summary->nuntested; i++) {
         pairs += summary->untested[i].pairs;
         intervals += summary->untested[i].intervals;
+        ports += summary->untested[i].ports;
     }
     sp_json_str(&json, "verdict", sp_overall_str(summary->overall));
     sp_json_u64(&json, "checks", counts->checks);
@@ -76,6 +81,7 @@ static void add_summary(const struct sp_summary *summary, struct sp_buf *out)
     sp_json_u64(&json, "not_tested", counts->not_tested);
     sp_json_u64(&json, "not_tested_intervals", intervals);
     sp_json_u64(&json, "not_tested_pairs", pairs);
+    sp_json_u64(&json, "not_tested_ports", ports);
     sp_json_u64(&json, "notes", summary->nnotes);
     sp_json_u64(&json, "lossy", counts->lossy);
     sp_json_u64(&json, "probes_failed", counts->probes_failed);
@@ -86,6 +92,7 @@ static void add_summary(const struct sp_summary *summary, struct sp_buf *out)
     }
     sp_json_u64(&proof, "arrival", counts->by_arrival);
     sp_json_object(&json, "holds_by_proof", &proof);
+    sp_json_u64(&json, "holds_on_one_attempt", counts->on_one_attempt);
     add_object(out, "summary", &json);
 }
 
@@ -106,6 +113,7 @@ static void add_coverage(const struct sp_summary *summary, struct sp_buf *out)
     add_ratio(&json, "rules", c->rules_tested, c->rules_of);
     sp_json_share(&json, "denied_ports_swept", c->denied_ports_swept);
     add_ratio(&json, "edges", c->edges_tested, c->edges_of);
+    add_ratio(&json, "denied_ports", c->denied_tested, c->denied_of);
     add_ratio(&json, "enforcements", c->enforcements_tested, c->enforcements_of);
     add_object(out, "coverage", &json);
 }
@@ -252,6 +260,7 @@ static void add_untested(const struct sp_summary *summary, struct sp_buf *out)
         sp_json_u64(&json, "tests", line->tests);
         sp_json_u64(&json, "pairs", line->pairs);
         sp_json_u64(&json, "intervals", line->intervals);
+        sp_json_u64(&json, "ports", line->ports);
         sp_json_add_line(out, &json, i);
     }
     sp_json_close_array(out, summary->nuntested);
@@ -335,6 +344,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     add_causes(summary, out);
     add_nodes(summary, out);
     sp_json_balancers(summary, out);
+    sp_json_sweeps(summary, out);
     add_endpoints(summary, out);
     add_open(summary, out);
     add_findings(summary, "notes", summary->notes, summary->nnotes, out);

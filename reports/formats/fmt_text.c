@@ -11,7 +11,8 @@
 
 #define SP_TEXT_LINE_MAX (4U << 20)
 
-/* A silence that only the two ends vouch for must not look like a proven one. */
+/* A silence that only the two ends vouch for, or that was heard once, must not look like a proven
+ * one. */
 static void add_unproven(struct sp_text *text)
 {
     const uint64_t *by_grade = text->summary->counts.by_grade;
@@ -20,6 +21,12 @@ static void add_unproven(struct sp_text *text)
         sp_text_add(text, ", ");
         sp_text_add_number(text, n);
         sp_text_add(text, " of them with the path unproven");
+    }
+    n = text->summary->counts.on_one_attempt;
+    if (n > 0) {
+        sp_text_add(text, ", ");
+        sp_text_add_number(text, n);
+        sp_text_add(text, " of them on one attempt");
     }
 }
 
@@ -160,8 +167,10 @@ static void add_open(struct sp_text *text, const struct sp_open *open)
     if (open->host != SP_NONE) {
         sp_text_add_outside(text, sp_model_target_name(text->summary->result->model, open->host));
     } else if (open->from == SP_NONE) {
+        bool stopped = open->reason == SP_UNSOUND_INTERRUPTED || text->summary->result->interrupted;
         sp_text_add_count(text, open->tests, "check was", "checks were");
-        sp_text_add(text, " not finished when the run stopped");
+        sp_text_add(text, stopped ? " not finished when the run stopped"
+                                  : " not reached by their sweeps");
         return;
     } else {
         sp_text_add_flow(text, open->from, open->to, open->proto, sp_family_str(open->family),
@@ -269,6 +278,12 @@ static void show_coverage(struct sp_text *text)
     char percent[SP_PERCENT_STRLEN];
     sp_text_add(text, sp_percent_str(c->denied_ports_swept, percent));
     sp_text_add(text, " % of the denied TCP and UDP ports have a check of their own");
+    if (text->summary->result->plan->nsweeps > 0) {
+        sp_text_add(text, ": ");
+        sp_text_add_number(text, c->denied_tested);
+        sp_text_add(text, " of ");
+        sp_text_add_number(text, c->denied_of);
+    }
     sp_text_field(text, "denied");
 }
 
@@ -295,6 +310,11 @@ static void show_untested(struct sp_text *text)
         if (line->intervals > 0) {
             sp_text_add(text, comma);
             sp_text_add_count(text, line->intervals, "interval", "intervals");
+            comma = ", ";
+        }
+        if (line->ports > 0) {
+            sp_text_add(text, comma);
+            sp_text_add_count(text, line->ports, "denied port", "denied ports");
         }
         if (line->host != SP_NONE) {
             sp_text_add(text, " into ");
@@ -380,6 +400,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
         show_probes(&text);
         sp_text_balancers(&text);
         sp_text_matrix(&text);
+        sp_text_sweeps(&text);
         if (o->verbosity > 0) {
             show_pairs(&text);
         }

@@ -315,8 +315,8 @@ void sp_text_balancers(struct sp_text *text)
 
 bool sp_text_is_balanced(const struct sp_text *text, uint32_t test)
 {
-    const struct sp_plan *plan = text->summary->result->plan;
-    const struct sp_pair *pair = &plan->pairs[plan->tests[test].pair];
+    const struct sp_result *result = text->summary->result;
+    const struct sp_pair *pair = &result->plan->pairs[result->tests[test].pair];
     return pair->is_balanced && !pair->one_sided;
 }
 
@@ -352,7 +352,7 @@ void sp_text_add_behind(struct sp_text *text, uint32_t test)
     const struct sp_outcome *outcome = &result->outcomes[test];
     const struct sp_seen *seen = &outcome->seen;
     const struct sp_listener *listener =
-        sp_result_listener(result->model, result->plan, &result->plan->tests[test]);
+        sp_result_listener(result->model, result->plan, &result->tests[test]);
     if (listener && outcome->backend_flows) {
         add_shares(text, listener, outcome);
     } else if (seen->host > 0 || seen->nic > 0) {

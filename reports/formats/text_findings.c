@@ -58,8 +58,8 @@ static bool same_seen(const struct sp_seen *a, const struct sp_seen *b)
 
 static bool is_one_sided(const struct sp_text *text, const struct sp_finding *finding)
 {
-    const struct sp_plan *plan = text->summary->result->plan;
-    return plan->pairs[plan->tests[finding->sample].pair].one_sided;
+    const struct sp_result *result = text->summary->result;
+    return result->plan->pairs[result->tests[finding->sample].pair].one_sided;
 }
 
 /* They differ in their family and in addresses, and in nothing else that is printed. */

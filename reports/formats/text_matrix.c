@@ -74,7 +74,9 @@ static void show_cell(struct sp_text *text, const struct sp_cell *cell, size_t w
     char number[24] = "";
     uint8_t worst = cell ? cell->worst : (uint8_t)SP_VERDICT_NOT_TESTED;
     uint64_t count = cell ? count_of(cell) : 0;
-    if (count >= 100000) {
+    if (count >= 10000000) {
+        (void)snprintf(number, sizeof(number), " %" PRIu64 "M", count / 1000000);
+    } else if (count >= 100000) {
         (void)snprintf(number, sizeof(number), " %" PRIu64 "k", count / 1000);
     } else if (count > 0) {
         (void)snprintf(number, sizeof(number), " %" PRIu64, count);

@@ -61,6 +61,9 @@ bool sp_text_is_balanced(const struct sp_text *text, uint32_t test);
 /* What stood behind the address got of this test, in place of what a single receiver would. */
 void sp_text_add_behind(struct sp_text *text, uint32_t test);
 
+/* text_sweeps.c: how the sweeps went; nothing when the plan has none */
+void sp_text_sweeps(struct sp_text *text);
+
 /* text_findings.c, text_matrix.c */
 void sp_text_findings(struct sp_text *text);
 void sp_text_finding_lines(struct sp_text *text); /* -q: one line each */

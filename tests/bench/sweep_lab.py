@@ -23,6 +23,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(ROOT, "tests", "support"))
 import lab as labs  # noqa: E402
 import sweeping  # noqa: E402
+from lab import Lab  # noqa: E402,F401 (for those who import this)
 from bench_probe import descendants, memory  # noqa: E402
 
 FW = "fw"
@@ -57,37 +58,41 @@ class Run:
     def since_ready(self):
         return self.seconds - self.ready
 
-    def sweeps(self, protocol=None, family=None):
+    # ---- its report: "sweeps" tells how each sweep went ------------------------------------------
+    def sweeps(self, protocol=None):
         return [sweep for sweep in (self.report or {}).get("sweeps", [])
-                if protocol in (None, sweep.get("protocol"))
-                and family in (None, sweep.get("family"))]
+                if protocol in (None, sweep.get("protocol"))]
 
-    def ports(self, verdict, protocol="tcp", family="ipv4", source="a", target="b"):
-        """The ports of a flow with this verdict, as a set."""
-        flow = (source, target, family, protocol)
-        if verdict in ("holds", "delivered"):
-            for pair in self.report["pairs"]:
-                if flow == tuple(pair[key] for key in ("from", "to", "family", "protocol")):
-                    return pair_ports(self.report, pair, verdict)
-            return set()
-        found = set()
-        for key in ("findings", "notes", "inconclusive"):
-            for item in self.report.get(key, []):
-                if (flow == tuple(item.get(k) for k in ("from", "to", "family", "protocol"))
-                        and item.get("verdict", "inconclusive") == verdict):
-                    found |= sweeping.numbers(item["ports"])
-        return found
+    def total(self, key, protocol=None):
+        return sum(sweep.get(key) or 0 for sweep in self.sweeps(protocol))
+
+    def sending(self, protocol=None):
+        """Seconds that were spent sending, all passes together."""
+        return self.total("sent_us", protocol) / 1e6
+
+    def sending_pps(self, protocol=None):
+        """Packets a second while it was sending; controls are not counted."""
+        return self.total("packets", protocol) / max(self.sending(protocol), 1e-6)
+
+    def passes(self):
+        return min([sweep.get("passes") or 0 for sweep in self.sweeps()], default=0)
+
+    def verdicts(self, protocol="tcp", family="ipv4", source="a", target="b"):
+        """{verdict: set of ports} of one flow, and "delivered"."""
+        return sweeping.verdicts(self.report, (source, target, family, protocol), sweeping.ALL_PORTS)
 
 
-def pair_ports(report, pair, verdict):
-    if verdict == "delivered":
-        return sweeping.numbers(pair["delivered"])
-    bad = set()
-    for key in ("findings", "notes", "inconclusive"):
-        for item in report.get(key, []):
-            if all(item.get(k) == pair[k] for k in ("from", "to", "family", "protocol")):
-                bad |= sweeping.numbers(item["ports"])
-    return sweeping.numbers(pair["tested"]) - bad
+class Count:
+    """What a scanner's report gets right and wrong, beside the truth: open ports, and the ones it
+    may use. found: open ports it shows to be open; false: ports it shows wrongly, either way."""
+
+    def __init__(self, run, is_open, **flow):
+        told = run.verdicts(**flow)
+        self.unsure = len(told.get("inconclusive", ())) + len(told.get("absent", ()))
+        shown = told.get("leak", set()) | told.get("delivered", set())
+        closed = (told.get("holds", set()) - told.get("delivered", set())) | told.get("blocked", set())
+        self.found = len(shown & is_open)
+        self.false = len(shown - is_open) + len(closed & is_open)
 
 
 class Sampler(threading.Thread):
@@ -206,15 +211,33 @@ class Hosts:
         """What the bare blaster gets through: its own {"sent", "seconds", "pps"}, and "arrived": how
         many more packets the target's interface counted."""
         before = sweeping.interface(self.lab, target)["rx"]
-        gate = sweeping.mac(self.lab, FW, f"port{self.number(source)}")
-        blaster = os.path.join(os.path.dirname(self.bin), "tests", "bench_blast")
-        done = self.lab.run(source, [blaster, "eth0", self.address(source, family), str(sport),
-                                     self.address(target, family), gate, proto, *map(str, ports),
-                                     str(packets), str(pps)], check=True, timeout=90)
+        done = self.lab.run(source, self.blaster(source, target, proto, packets, family, ports, pps,
+                                                 sport), check=True, timeout=90)
         result = json.loads(done.stdout)
         time.sleep(0.02)
         result["arrived"] = sweeping.interface(self.lab, target)["rx"] - before
         return result
+
+    def blaster(self, source, target, proto, packets, family, ports=(1, 65535), pps=0,
+                sport=40000):
+        gate = sweeping.mac(self.lab, FW, f"port{self.number(source)}")
+        return [os.path.join(os.path.dirname(self.bin), "tests", "bench_blast"), "eth0",
+                self.address(source, family), str(sport), self.address(target, family), gate, proto,
+                *map(str, ports), str(packets), str(pps)]
+
+    def fleet_pps(self, packets=200_000):
+        """Packets a second that the firewall drops when every host blasts at the next one at once,
+        half of them TCP and half of them UDP, half of each IPv4: what this machine can do."""
+        children = []
+        for i, host in enumerate(self.names):
+            argv = self.blaster(host, self.names[(i + 1) % len(self.names)], ("tcp", "udp")[i % 2],
+                                packets, FAMILIES[i // 2 % 2])
+            children.append((host, argv))
+        began = time.monotonic()
+        children = [self.lab.popen(host, argv, stdout=subprocess.PIPE, text=True)
+                    for host, argv in children]
+        sent = sum(json.loads(child.communicate(timeout=90)[0])["sent"] for child in children)
+        return sent / (time.monotonic() - began)
 
     def dropped_pps(self, source, target, proto, family="ipv4", packets=300_000, rounds=5):
         """Packets a second that the path consumes when it drops nearly all: median of rounds."""
@@ -259,3 +282,10 @@ def missing(bin_dir=None):
         if not os.access(path, os.X_OK):
             return f"{path} is not there: build the release preset"
     return None
+
+
+def table(title, rows):
+    """rows: (what, value, remark)."""
+    print(title)
+    for what, value, remark in rows:
+        print(f"  {what:<50}{value:>14}   {remark}".rstrip())

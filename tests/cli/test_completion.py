@@ -109,7 +109,7 @@ class Shells:
         self.offers("verify --depth ", "quick", "standard", "exhaustive")
         self.offers("plan -d ", "quick", "standard", "exhaustive")
         self.value_offers("plan --depth=", "--depth=", "quick", "standard", "exhaustive")
-        self.offers("verify --inject ", "raw", "link")
+        self.offers("verify --inject ", "auto", "raw", "link")
         self.offers("verify --color ", "always", "auto", "never")
         self.value_offers("check --color=a", "--color=", "always", "auto")
 

@@ -30,24 +30,10 @@ def lists(ports):
 
 
 def verdicts(run, flow, among):
-    """{verdict: set of ports} of one flow (from, to, family, protocol) within some ports. A port
-    that the report says nothing of is "absent"."""
-    found = collections.defaultdict(set)
-    pair = run.pair(*flow)
-    for key in ("findings", "notes", "inconclusive"):
-        for item in run.data[key]:
-            if flow == tuple(item.get(k) for k in ("from", "to", "family", "protocol")):
-                found[item.get("verdict", "inconclusive")] |= sweeping.numbers(item["ports"]) & among
-    told = set().union(*found.values())
-    if pair:
-        found["holds"] = (sweeping.numbers(pair["tested"]) & among) - told
-    rest = among - told - found["holds"]
-    if rest:  # told once for the host at fault
-        at_fault = pair and pair["inconclusive"] and any(
-            item.get("host") in (*flow[:2], None) for item in run.data["inconclusive"]
-            if "from" not in item)
-        found["inconclusive" if at_fault else "absent"] |= rest
-    return {verdict: ports for verdict, ports in found.items() if ports}
+    """{verdict: set of ports} of one flow; what was delivered is not told apart."""
+    found = sweeping.verdicts(run.data, flow, among)
+    found.pop("delivered", None)
+    return found
 
 
 def text(found):

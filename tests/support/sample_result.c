@@ -206,6 +206,7 @@ void sp_sample_free(struct sp_sample *sample)
         sp_model_free(sample->model);
         sp_free(sample->plan.pairs);
         sp_free(sample->plan.tests);
+        sp_free(sample->plan.sweeps);
         sp_free(sample->plan.skips);
         sp_free(sample->seen);
         sp_free(sample->flows);
@@ -214,7 +215,7 @@ void sp_sample_free(struct sp_sample *sample)
     }
 }
 
-static uint32_t pair_of(struct sp_sample *sample, uint32_t from, uint32_t to, uint8_t family)
+uint32_t sp_sample_pair(struct sp_sample *sample, uint32_t from, uint32_t to, uint8_t family)
 {
     struct sp_plan *plan = &sample->plan;
     const struct sp_model *model = sample->model;
@@ -249,7 +250,7 @@ size_t sp_sample_add(struct sp_sample *sample, uint32_t from, uint32_t to, uint8
 {
     struct sp_plan *plan = &sample->plan;
     const struct sp_technique_info *info = sp_technique_for(proto, family);
-    uint32_t pair = pair_of(sample, from, to, family);
+    uint32_t pair = sp_sample_pair(sample, from, to, family);
     if (sp_grow((void **)&plan->tests, plan->ntests, &sample->tests_cap, sizeof(*plan->tests)) ||
         sp_grow((void **)&sample->seen, plan->ntests, &sample->seen_cap, sizeof(seen)) ||
         sp_grow((void **)&sample->flows, plan->ntests, &sample->flows_cap,
@@ -261,6 +262,7 @@ size_t sp_sample_add(struct sp_sample *sample, uint32_t from, uint32_t to, uint8
         (struct sp_test){.pair = pair,
                          .rule = rule,
                          .port = port,
+                         .port_hi = port,
                          .proto = proto,
                          .expect = expect,
                          .technique = info ? (uint8_t)sp_technique_index(info) : UINT8_MAX,
@@ -308,8 +310,11 @@ void sp_sample_judge(struct sp_sample *sample)
     result->duration_ms = 41250;
     result->packets_sent = 1234;
     result->packets_captured = 1200;
+    uint64_t denied = 0;
     for (size_t i = 0; i < plan->ntests; i++) {
         const struct sp_pair *pair = &plan->pairs[plan->tests[i].pair];
+        denied += plan->tests[i].expect == SP_EXPECT_DENY &&
+                  (plan->tests[i].proto == SP_PROTO_TCP || plan->tests[i].proto == SP_PROTO_UDP);
         struct sp_case what = {.expect = plan->tests[i].expect,
                                .layer = pair->layer,
                                .reject_declared = pair->reject_declared,
@@ -337,6 +342,8 @@ void sp_sample_judge(struct sp_sample *sample)
                                           .edges_of = plan->ntests + 3,
                                           .enforcements_tested = 1,
                                           .enforcements_of = 1,
+                                          .denied_tested = denied,
+                                          .denied_of = 4 * denied,
                                           .denied_ports_swept = 0.25};
 }
 

@@ -39,7 +39,7 @@ struct sp_sample {
     struct sp_seen *seen;     /* by test */
     uint8_t *grades;
     uint16_t (*flows)[2]; /* by test: what the backends of a balancer got */
-    size_t pairs_cap, tests_cap, seen_cap, grades_cap, flows_cap;
+    size_t pairs_cap, tests_cap, seen_cap, grades_cap, flows_cap, sweeps_cap;
 };
 
 struct sp_sample *sp_sample_new(void);
@@ -54,6 +54,8 @@ size_t sp_sample_add(struct sp_sample *sample, uint32_t from, uint32_t to, uint8
 void sp_sample_flows(struct sp_sample *sample, size_t test, uint16_t first, uint16_t second);
 /* Judges what was added; coverage counts every test as planned. Once. */
 void sp_sample_judge(struct sp_sample *sample);
+/* The pair of two targets, made when it is new. */
+uint32_t sp_sample_pair(struct sp_sample *sample, uint32_t from, uint32_t to, uint8_t family);
 
 /* What may be seen, with a sound control and a lossless capture. */
 struct sp_seen sp_seen_silence(void);                /* 2 attempts, nothing anywhere */
@@ -69,6 +71,27 @@ struct sp_sample *sp_sample_clean(void);
 struct sp_sample *sp_sample_empty(void);
 /* A run with everything that a load balancer can do wrong. */
 struct sp_sample *sp_sample_balanced(void);
+/* Sweeps in which everything holds, and sweeps with everything that they can find (sample_swept.c):
+ * a range that leaks, a lane that is open, an allowed port that is lost, a rewritten range, windows
+ * without a conclusion, holds on one attempt, and a sweep that was never reached. */
+struct sp_sample *sp_sample_swept_clean(void);
+struct sp_sample *sp_sample_swept(void);
+
+/* Before sp_sample_judge: a sweep of every port that the policy denies or allows. Gives its number.
+ */
+size_t sp_sample_sweep(struct sp_sample *sample, uint32_t from, uint32_t to, uint8_t family,
+                       uint8_t proto);
+/* Ports of a sweep of which something else was seen. */
+struct sp_sample_patch {
+    uint16_t lo, hi;
+    struct sp_seen seen;
+};
+/* After sp_sample_judge: what a sweep found, n patches by port, and silence or delivery elsewhere.
+ */
+void sp_sample_found(struct sp_sample *sample, size_t sweep, uint8_t grade,
+                     const struct sp_sample_patch *patches, size_t n);
+/* A lane of the result: 2 of 2, as sweeps see it. */
+struct sp_seen sp_seen_swept_works(void);
 /* Names that try to break out of every format. */
 struct sp_sample *sp_sample_hostile(void);
 /* ntests tests between all hosts with probes, in a mixture of verdicts. */

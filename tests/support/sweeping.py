@@ -52,6 +52,31 @@ def entries(ports, proto):
     return ", ".join(f"{proto}/{part}" for part in ranges(ports).split(",") if part)
 
 
+def verdicts(report, flow, among):
+    """{verdict: set of ports} of one flow (from, to, family, protocol) of a report, within some
+    ports. "delivered" are ports that hold because something arrived; a port that the report says
+    nothing of is "absent". Verdicts without ports are left out."""
+    keys = ("from", "to", "family", "protocol")
+    found = {}
+    for key in ("findings", "notes", "inconclusive"):
+        for item in report[key]:
+            if flow == tuple(item.get(k) for k in keys):
+                verdict = item.get("verdict", "inconclusive")
+                found.setdefault(verdict, set()).update(numbers(item["ports"]) & among)
+    told = set().union(*found.values())
+    pair = next((p for p in report["pairs"] if flow == tuple(p[k] for k in keys)), None)
+    if pair:
+        found["holds"] = (numbers(pair["tested"]) & among) - told
+        found["delivered"] = numbers(pair["delivered"]) & found["holds"]
+    rest = among - told - found.get("holds", set())
+    if rest:  # told once, for the host at fault or for all
+        at_fault = pair and pair["inconclusive"] and any(
+            item.get("host") in (*flow[:2], None) for item in report["inconclusive"]
+            if "from" not in item)
+        found.setdefault("inconclusive" if at_fault else "absent", set()).update(rest)
+    return {verdict: ports for verdict, ports in found.items() if ports}
+
+
 # ---- firewalls ------------------------------------------------------------------------------------
 
 def policed(rate, burst=BURST, only=""):

@@ -28,6 +28,8 @@ static struct sp_sample *two_pairs(struct sp_seen first, struct sp_seen second)
                                             .edges_of = 8,
                                             .enforcements_tested = 1,
                                             .enforcements_of = 1,
+                                            .denied_tested = 3,
+                                            .denied_of = 5,
                                             .denied_ports_swept = 0.6};
     return s;
 }
@@ -91,10 +93,14 @@ static void test_share_out_of_range(void **state)
 {
     (void)state;
     struct sp_sample *s = two_pairs(sp_seen_silence(), sp_seen_silence());
-    s->plan.coverage.denied_ports_swept = 7.0;
+    s->plan.coverage.denied_of = 2; /* less than has a conclusion */
     s->plan.coverage.pairs_tested = UINT64_MAX;
     struct sp_coverage c = coverage_of(s);
-    assert_true(c.denied_ports_swept < 0.000001);
+    assert_true(c.denied_ports_swept > 0.999999 && c.denied_ports_swept <= 1.0);
+    assert_int_equal(c.denied_tested, 2);
+    s = two_pairs(sp_seen_silence(), sp_seen_silence());
+    s->plan.coverage.denied_of = 0;
+    assert_true(coverage_of(s).denied_ports_swept < 0.000001);
     assert_true(c.pairs_tested == UINT64_MAX);
 }
 

@@ -141,6 +141,7 @@ static void test_golden(void **state)
     (void)state;
     sp_check_golden(sp_sample_shop(), "json", NULL, "shop.json");
     sp_check_golden(sp_sample_empty(), "json", NULL, "empty.json");
+    sp_check_golden(sp_sample_swept(), "json", NULL, "swept.json");
     sp_check_golden(sp_sample_balanced(), "json", NULL, "balanced.json");
     sp_check_golden(sp_sample_hostile(), "json", NULL, "hostile.json");
 }
@@ -152,7 +153,7 @@ static void test_large_numbers(void **state)
     s->result->packets_sent = UINT64_MAX;
     s->result->packets_captured = 9007199254740993U;
     s->plan.seed = UINT64_MAX;
-    s->plan.coverage.denied_ports_swept = 0.0 / 1.0;
+    s->plan.coverage.denied_of = 0;
     struct sp_buf out;
     sp_render_sample(s, "json", NULL, &out);
     assert_non_null(strstr(sp_buf_text(&out), "\"packets_sent\":18446744073709551615,"));

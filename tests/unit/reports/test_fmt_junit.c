@@ -82,6 +82,7 @@ static void test_golden(void **state)
     sp_check_golden(sp_sample_shop(), "junit", NULL, "shop.xml");
     sp_check_golden(sp_sample_clean(), "junit", NULL, "clean.xml");
     sp_check_golden(sp_sample_empty(), "junit", NULL, "empty.xml");
+    sp_check_golden(sp_sample_swept(), "junit", NULL, "swept.xml");
     sp_check_golden(sp_sample_hostile(), "junit", NULL, "hostile.xml");
 }
 

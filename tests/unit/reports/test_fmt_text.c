@@ -24,6 +24,9 @@ static void test_golden(void **state)
     sp_check_golden(sp_sample_balanced(), "text", &verbose, "balanced-verbose.txt");
     sp_check_golden(sp_sample_clean(), "text", &at_80, "clean.txt");
     sp_check_golden(sp_sample_clean(), "text", &color, "clean-color.txt");
+    sp_check_golden(sp_sample_swept_clean(), "text", &at_80, "swept-clean.txt");
+    sp_check_golden(sp_sample_swept(), "text", &at_80, "swept.txt");
+    sp_check_golden(sp_sample_swept(), "text", &verbose, "swept-verbose.txt");
     sp_check_golden(sp_sample_empty(), "text", &at_80, "empty.txt");
     sp_check_golden(sp_sample_hostile(), "text", &at_80, "hostile.txt");
 }

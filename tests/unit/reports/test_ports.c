@@ -37,7 +37,7 @@ static void check_list(const uint16_t *ports, size_t n, bool odd_only, const cha
     struct sp_entry entries[16] = {0};
     struct sp_buf out;
     for (size_t i = 0; i < n; i++) {
-        entries[i].port = ports[i];
+        entries[i].port = entries[i].port_hi = ports[i];
     }
     sp_buf_init(&out, 1000);
     sp_ports_of(&out, entries, n, odd_only ? is_odd : NULL, NULL);

@@ -112,9 +112,9 @@ static void test_values_out_of_range(void **state)
     struct sp_sample *s = sp_sample_clean();
     s->result->outcomes[0].judged.verdict = (enum sp_verdict)99;
     s->result->outcomes[1].grade = 77;
-    s->plan.tests[2].rule = 1234;
-    s->plan.tests[2].technique = 200;
-    s->plan.tests[1].expect = 9;
+    s->result->tests[2].rule = 1234;
+    s->result->tests[2].technique = 200;
+    s->result->tests[1].expect = 9;
     struct sp_summary *summary = summarize(s);
     assert_int_equal(summary->counts.inconclusive, 1);
     assert_int_equal(summary->counts.holds, 2);
@@ -123,9 +123,9 @@ static void test_values_out_of_range(void **state)
         assert_int_not_equal(summary->entries[i].rule, 1234);
     }
     sp_summary_free(summary);
-    s->plan.tests[0].pair = 4711;
+    s->result->tests[0].pair = 4711;
     assert_int_equal(sp_summary_new(s->result, &summary), SP_E_INVALID);
-    s->plan.tests[0].pair = 0;
+    s->result->tests[0].pair = 0;
     s->plan.pairs[0].to = 99;
     assert_int_equal(sp_summary_new(s->result, &summary), SP_E_INVALID);
     sp_sample_free(s);

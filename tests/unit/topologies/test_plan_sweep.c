@@ -381,15 +381,15 @@ static void the_plan_tells_its_sweeps(void **state)
                                 "denied and every\n                allowed port\n");
     has_text(sp_buf_text(&out), "are kept for the run and tested by sweeps only\n");
     has_text(sp_buf_text(&out), "100.0000 % of the denied");
-    has_text(sp_buf_text(&out), "no technique for this ICMP type");
+    has_text(sp_buf_text(&out), "ip intervals        no technique for this protocol");
     sp_plan_free(plan);
     sp_buf_clear(&out);
     struct sp_plan_options options = {
         .depth = SP_DEPTH_EXHAUSTIVE, .seed = 7, .slice = {.at = 1, .of = 4}};
     plan = sp_ts_planned(m, &options);
     sp_plan_print(plan, m, false, &out);
-    has_text(sp_buf_text(&out), "slice 2 of 4 of the denied ports, and all");
-    has_text(sp_buf_text(&out), "denied tcp ports    left to the other slices of a rolling sweep");
+    has_text(sp_buf_text(&out), "slice 2 of 4 of the\n                denied ports, and all");
+    has_text(sp_buf_text(&out), "denied tcp ports    left to the other slices of a rolling\n");
     sp_buf_release(&out);
     sp_plan_free(plan);
     sp_mb_free(m);

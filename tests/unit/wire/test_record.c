@@ -228,7 +228,7 @@ static void text_is_terminated_printable_and_canonical(void **state)
             refuse(bytes, sp_record_type_str(type));
         }
     }
-    assert_int_equal(seen, 5);
+    assert_int_equal(seen, 7);
 }
 
 static void addresses_are_canonical(void **state)
