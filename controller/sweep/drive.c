@@ -130,9 +130,11 @@ static void skip_complete(struct sp_bundle *bundle)
 
 static uint32_t cells_of_volley(const struct sp_bundle *bundle)
 {
+    uint32_t risk = sp_rate_risk(&bundle->rate);
     uint64_t ports = (uint64_t)bundle->rate.now * SP_VOLLEY_US / 1000000;
     ports = ports > SP_VOLLEY_PORTS ? SP_VOLLEY_PORTS : ports;
-    return ports > bundle->cell ? (uint32_t)(ports / bundle->cell) : 1;
+    uint64_t cells = ports > bundle->cell ? ports / bundle->cell : 1;
+    return (uint32_t)(cells < risk ? cells : risk);
 }
 
 /* Takes cells that follow each other from the queue of repeats, else from the order. Returns how
@@ -182,6 +184,8 @@ static uint32_t room_of(const struct sp_sweep_batch *sb, const struct sp_bundle 
 static bool order_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint64_t since_us)
 {
     uint64_t ahead = (uint64_t)bundle->rate.now * SP_AHEAD_US / 1000000;
+    uint64_t risk = 2ULL * sp_rate_risk(&bundle->rate) * bundle->cell;
+    ahead = ahead < risk ? ahead : risk;
     uint32_t room = room_of(sb, bundle) / bundle->cell;
     uint32_t most = cells_of_volley(bundle);
     size_t first;

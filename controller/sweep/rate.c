@@ -12,6 +12,10 @@
 #define SP_RATE_OWN_MOST 0.45
 /* Beats that chance may take from one volley above what the path's own loss makes expected. */
 #define SP_RATE_CHANCE   3U
+/* In steps. */
+#define SP_RATE_EIGHTFOLD 12U
+/* Clean volleys after which as much as the rate allows is sent. */
+#define SP_RATE_TRUSTED  10U
 
 void sp_rate_init(struct sp_rate *rate, uint32_t ceiling)
 {
@@ -26,12 +30,13 @@ uint8_t sp_rate_step_of(uint32_t pps)
     return (uint8_t)(step < SP_RATE_STEPS - 1 ? step : SP_RATE_STEPS - 1);
 }
 
-static struct sp_rate_step around(const struct sp_rate *rate, uint8_t step)
+static struct sp_rate_step around(const struct sp_rate_step steps[static SP_RATE_STEPS],
+                                  uint8_t step)
 {
     struct sp_rate_step sum = {0};
     for (unsigned i = step > 0 ? step - 1U : 0; i <= step + 1U && i < SP_RATE_STEPS; i++) {
-        sum.sent += rate->steps[i].sent;
-        sum.lost += rate->steps[i].lost;
+        sum.sent += steps[i].sent;
+        sum.lost += steps[i].lost;
     }
     return sum;
 }
@@ -43,7 +48,12 @@ static double share(struct sp_rate_step sum)
 
 double sp_rate_loss(const struct sp_rate *rate, uint8_t step)
 {
-    return share(around(rate, step));
+    return share(around(rate->steps, step));
+}
+
+uint32_t sp_rate_risk(const struct sp_rate *rate)
+{
+    return 1U << (rate->clean < SP_RATE_TRUSTED ? rate->clean : SP_RATE_TRUSTED);
 }
 
 bool sp_rate_is_excess(const struct sp_rate *rate, uint32_t sent, uint32_t lost)
@@ -63,8 +73,7 @@ static void go_up(struct sp_rate *rate)
         next = ((uint64_t)rate->good + rate->bad) / 2;
     } else {
         /* As close as it gets. Whatever lost there may have gone: look again, now and then. */
-        if (rate->clean >= SP_RATE_PATIENCE) {
-            rate->clean = 0;
+        if (rate->clean % SP_RATE_PATIENCE == 0) {
             rate->bad += rate->bad / 4;
         }
         return;
@@ -75,9 +84,9 @@ static void go_up(struct sp_rate *rate)
 /* The fastest rate with enough beats to tell. */
 static struct sp_rate_step fastest(const struct sp_rate *rate, uint8_t above)
 {
-    for (unsigned i = SP_RATE_STEPS - 1; i > above; i--) {
-        if (rate->steps[i].sent > 0) {
-            return around(rate, (uint8_t)i);
+    for (unsigned i = SP_RATE_STEPS - 1; i > above; i--) { /* none where above lies outside */
+        if (rate->fresh[i].sent > 0) {
+            return around(rate->fresh, (uint8_t)i);
         }
     }
     return (struct sp_rate_step){0};
@@ -87,9 +96,9 @@ static struct sp_rate_step fastest(const struct sp_rate *rate, uint8_t above)
 static bool is_own_loss(const struct sp_rate *rate, uint32_t pps)
 {
     uint8_t step = sp_rate_step_of(pps);
-    struct sp_rate_step slow = around(rate, step);
-    struct sp_rate_step fast = fastest(rate, step);
-    return (uint64_t)pps * 8 <= rate->ceiling && slow.sent >= SP_RATE_SAMPLE && slow.lost > 0 &&
+    struct sp_rate_step slow = around(rate->fresh, step);
+    struct sp_rate_step fast = fastest(rate, (uint8_t)(step + SP_RATE_EIGHTFOLD - 1));
+    return slow.sent >= SP_RATE_SAMPLE && slow.lost > 0 &&
            fast.sent >= SP_RATE_SAMPLE && share(slow) < SP_RATE_OWN_MOST &&
            share(slow) * 2 > share(fast);
 }
@@ -100,7 +109,7 @@ static void go_down(struct sp_rate *rate, uint32_t pps)
     rate->epoch++;
     rate->clean = 0;
     if (is_own_loss(rate, pps)) {
-        rate->own_loss = sp_rate_loss(rate, sp_rate_step_of(pps));
+        rate->own_loss = share(around(rate->fresh, sp_rate_step_of(pps)));
         rate->bad = rate->good = 0;
         rate->now = pps;
         return;
@@ -111,13 +120,25 @@ static void go_down(struct sp_rate *rate, uint32_t pps)
     rate->now = pps / 2 > least ? pps / 2 : least;
 }
 
+/* Far more is lost than was lost at this rate so far. */
+static bool has_changed(const struct sp_rate *rate, uint8_t step, uint32_t sent, uint32_t lost)
+{
+    struct sp_rate_step so_far = around(rate->fresh, step);
+    return so_far.sent >= SP_RATE_SAMPLE && lost > 2 * share(so_far) * sent + SP_RATE_CHANCE;
+}
+
 bool sp_rate_judge(struct sp_rate *rate, uint32_t pps, uint32_t epoch, uint32_t sent, uint32_t lost,
                    bool is_hurt)
 {
-    struct sp_rate_step *step = &rate->steps[sp_rate_step_of(pps)];
+    uint8_t step = sp_rate_step_of(pps);
     bool clean = !is_hurt && !sp_rate_is_excess(rate, sent, lost);
-    step->sent += sent;
-    step->lost += lost;
+    if (has_changed(rate, step, sent, lost)) {
+        memset(rate->fresh, 0, sizeof(rate->fresh));
+    }
+    rate->steps[step].sent += sent;
+    rate->steps[step].lost += lost;
+    rate->fresh[step].sent += sent;
+    rate->fresh[step].lost += lost;
     if (epoch != rate->epoch) {
         return clean; /* it was under way when the rate changed */
     }

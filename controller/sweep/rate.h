@@ -10,7 +10,11 @@
  * A path that loses at an eighth of the highest rate at least half of what it loses there does not
  * lose because of the rate (a policer of rate L loses 1 - L/r of a rate r: below half at r, it
  * loses more than twice that at 8 r). Then slower is not better: that much loss is taken as the
- * path's own, and more passes are the answer. */
+ * path's own, and more passes are the answer. Only what was seen of one path is compared: when much
+ * more is lost at a rate than ever before, it has become another one.
+ *
+ * So that a limit costs few packets, few are risked at a rate that has not come through: the number
+ * doubles with each clean volley. */
 #ifndef SP_CONTROLLER_SWEEP_RATE_H
 #define SP_CONTROLLER_SWEEP_RATE_H
 
@@ -31,10 +35,11 @@ struct sp_rate {
     uint32_t good;    /* the highest that was clean, below bad; 0 = none */
     uint32_t bad;     /* the lowest that was not, 0 = none */
     uint32_t epoch;   /* rises with each decrease: volleys ordered before do not count twice */
-    unsigned clean;   /* volleys in a row */
+    unsigned clean;   /* volleys in a row, since the last decrease */
     double own_loss;  /* of the path, at any rate */
     bool is_hopeless; /* not even the lowest rate comes through */
     struct sp_rate_step steps[SP_RATE_STEPS];
+    struct sp_rate_step fresh[SP_RATE_STEPS]; /* since the path was last seen to change */
 };
 
 void sp_rate_init(struct sp_rate *rate, uint32_t ceiling);
@@ -46,6 +51,8 @@ bool sp_rate_is_excess(const struct sp_rate *rate, uint32_t sent, uint32_t lost)
  * or a control was lost at an edge. Returns whether it is clean. */
 bool sp_rate_judge(struct sp_rate *rate, uint32_t pps, uint32_t epoch, uint32_t sent, uint32_t lost,
                    bool is_hurt);
+/* How many volleys' worth of the smallest one may be sent in one, so far. */
+uint32_t sp_rate_risk(const struct sp_rate *rate);
 /* The share of beats that is lost at about this rate. */
 double sp_rate_loss(const struct sp_rate *rate, uint8_t step);
 

@@ -8,15 +8,16 @@
 
 #include "controller/sweep/sweep.h"
 
-#define SP_STATE_SHARE   2U   /* of the capacity: 1/2 */
-#define SP_STATE_SECONDS 900U /* the longest timeout that is kept apart */
+#define SP_STATE_SHARE  2U   /* of the capacity: 1/2 */
+#define SP_STATE_PLACES 900U /* spans of time that are kept apart */
 
 struct sp_state_book {
     struct sp_state_point {
-        uint32_t capacity;               /* that the sweep may use, 0 = not declared */
-        uint32_t timeout_s;              /* of an entry */
-        uint32_t made[SP_STATE_SECONDS]; /* by second, a ring */
-        uint64_t now_s;                  /* the ring's newest */
+        uint32_t capacity;              /* that the sweep may use, 0 = not declared */
+        uint64_t place_us;              /* a second, unless entries last very long */
+        uint32_t timeout;               /* of an entry, in places */
+        uint32_t made[SP_STATE_PLACES]; /* by place, a ring */
+        uint64_t now;                   /* the ring's newest */
         uint64_t alive;
         uint64_t most; /* that were alive at once */
     } * points;        /* model->nenforcements */
