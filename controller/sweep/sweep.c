@@ -8,6 +8,7 @@
 #include "controller/progress.h"
 #include "controller/round_priv.h"
 #include "controller/run_priv.h"
+#include "controller/sweep/beside.h"
 #include "controller/sweep/bundle.h"
 #include "controller/sweep/drive.h"
 #include "controller/sweep/heard.h"
@@ -463,6 +464,7 @@ enum sp_rc sp_sweeps_run(struct sp_run_state *run, struct sp_sweep_found **ret_f
         } while (rc == SP_OK && !stopped(&s) && s.turn == 0 && count_unasked(&s) > 0 &&
                  count_unasked(&s) < unasked);
     }
+    rc = rc == SP_OK ? sp_sweep_doubt_beside(run, s.found) : rc;
     sp_state_book_release(&s.book);
     return rc == SP_E_NOMEM ? sp_fail(diag, rc, "sweep", "out of memory") : rc;
 }
