@@ -61,7 +61,7 @@ static bool is_curable(uint8_t unsound)
     return unsound == SP_UNSOUND_CONTROL_LOST || unsound == SP_UNSOUND_ATTEMPTS ||
            unsound == SP_UNSOUND_CAPTURE_DROPS || unsound == SP_UNSOUND_UNTAGGED ||
            unsound == SP_UNSOUND_NOW_AND_THEN || unsound == SP_UNSOUND_NOT_SENT ||
-           unsound == SP_UNSOUND_STATE_FULL || unsound == SP_UNSOUND_SENDER_ARM;
+           unsound == SP_UNSOUND_STATE_FULL;
 }
 
 /* Notes the share of attempts at leaking ports that did not arrive, where controls do not explain
@@ -104,7 +104,9 @@ static enum sp_rc doubtful(const struct sweeps *s, uint32_t sweep, struct sp_por
     for (size_t i = 0; i < found->nspans && rc == SP_OK; i++) {
         const struct sp_sweep_span *span = &found->spans[i];
         const struct sp_seen *seen = &span->seen;
-        bool open = is_curable((uint8_t)seen->unsound) ||
+        bool raw_may =
+            seen->unsound == SP_UNSOUND_SENDER_ARM && found->needs_raw && span->injected_link;
+        bool open = raw_may || is_curable((uint8_t)seen->unsound) ||
                     (seen->unsound == SP_SOUND && !is_enough(found, seen));
         for (uint32_t port = span->lo; port <= span->hi; port++) {
             bool deny = sp_portset_has(&all_denied, (uint16_t)port);
@@ -268,12 +270,23 @@ static uint64_t on_drive(void *arg, uint64_t now_us)
     return wait;
 }
 
+/* What stayed open may be answered by a run that goes on later. */
+static bool is_concluded(const struct sp_sweep_found *found)
+{
+    bool open = false;
+    for (size_t i = 0; i < found->nspans; i++) {
+        const struct sp_seen *seen = &found->spans[i].seen;
+        open = open || (seen->unsound != SP_SOUND && !has_arrived(seen));
+    }
+    return !open;
+}
+
 /* So that a run that goes on later need not ask it again. What was cut off is not finished. */
 static void write_down(const struct sweeps *s, uint32_t sweep)
 {
     const struct sp_sweep_found *found = &s->found[sweep];
     struct sp_diag diag = {0};
-    if (s->run->journal && !stopped(s) &&
+    if (s->run->journal && !stopped(s) && is_concluded(found) &&
         sp_journal_append(s->run->journal, sweep, &found->status, found->spans, found->nspans,
                           &diag) != SP_OK &&
         diag.text[0]) {
@@ -330,6 +343,14 @@ static uint64_t packets_of(const struct sp_sweep_batch *sb)
     return n * 2 + 1000000; /* beats, and repeats */
 }
 
+static void save_ledger(const struct sweeps *s)
+{
+    struct sp_diag diag = {0};
+    if (sp_ledger_save(s->run->ledger, &diag) != SP_OK && s->turn == 0) {
+        (void)fprintf(stderr, "segproof: warning: %s: %s\n", diag.where, diag.text);
+    }
+}
+
 static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, size_t n,
                             struct sp_diag *diag)
 {
@@ -353,6 +374,7 @@ static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, si
                                                                            : UINT32_MAX};
         s->now = &sb;
         batch->guest = &guest;
+        save_ledger(s); /* whoever is killed now has sent them */
         rc = sp_batch_run(batch, diag);
         s->now = NULL;
         batch->guest = NULL;
