@@ -338,7 +338,7 @@ static void free_names(char **names, size_t n)
     sp_free(names);
 }
 
-void sp_journal_head_release(struct sp_journal_head *head)
+static void release_head(struct sp_journal_head *head)
 {
     sp_free(head->from);
     sp_free(head->to);
@@ -351,7 +351,7 @@ void sp_journal_head_release(struct sp_journal_head *head)
 
 void sp_journal_content_release(struct sp_journal_content *content)
 {
-    sp_journal_head_release(&content->head);
+    release_head(&content->head);
     sp_free(content->places);
     content->places = NULL;
 }

@@ -53,7 +53,8 @@ bool sp_run_is_paused(const struct sp_run_state *run)
     return run->pause_flag && *run->pause_flag && !is_stopped;
 }
 
-void sp_run_wait_paused(struct sp_run_state *run, const struct sp_progress_info *info)
+/* Waits while it is, serving the probes; returns when it goes on or was stopped. */
+static void wait_paused(struct sp_run_state *run, const struct sp_progress_info *info)
 {
     static const struct timeval turn = {.tv_usec = 50000};
     struct sp_progress_info paused = *info;
@@ -291,8 +292,8 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
             struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
             run->on_progress = on_batch_progress;
             run->progress_arg = &now;
-            sp_run_wait_paused(run, &(struct sp_progress_info){
-                                        .stage = stage, .done = before, .of = run->plan->ntests});
+            wait_paused(run, &(struct sp_progress_info){
+                                 .stage = stage, .done = before, .of = run->plan->ntests});
             progress(options, stage, before, run->plan->ntests);
             enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
             run->on_progress = NULL;

@@ -108,6 +108,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
         block.refused = SP_REFUSED_TECHNIQUE;
     }
     if (order->attempts == 0 || (uint32_t)order->block + order->attempts > SP_ENGINE_MAX_BLOCKS ||
+        sp_sweeps_hold(&engine->sweeps, order->block, order->attempts) ||
         sp_batch_add_block(&engine->batch, &block) != SP_OK) {
         sp_engine_complain(engine, SP_ERR_PROTOCOL, "a block could not be taken");
     }

@@ -243,6 +243,13 @@ static void drive_bundle(struct sp_sweep_batch *sb, struct sp_bundle *bundle, ui
         bundle->is_over = true;
         return;
     }
+    /* The ports of a refused lane stand between all others: without it they are asked anew. */
+    for (size_t i = 0; i < bundle->nlanes; i++) {
+        bundle->is_over = bundle->is_over || bundle->lanes[i].sender_refused != 0;
+    }
+    if (bundle->is_over) {
+        return;
+    }
     if (bundle->rate.is_hopeless || (!has_live(bundle) && bundle->next >= bundle->ncells)) {
         bundle->nagain = 0;
         bundle->next = (size_t)bundle->npasses * bundle->ncells;

@@ -290,10 +290,8 @@ static enum sp_rc observe_lane(struct view *view, struct sp_sweep_found *found)
             span = look(view, (uint16_t)port, cell);
             if (denied && span.seen.nic > 0) {
                 count_leak(view, (uint16_t)port, cell, &now);
-                now.new_leaks += !before || before->seen.nic == 0;
             }
             span = before ? sp_span_combine(before, &span, denied) : span;
-            now.leaks += denied && span.seen.nic > 0;
         } else {
             span = *before;
         }
@@ -305,8 +303,6 @@ static enum sp_rc observe_lane(struct view *view, struct sp_sweep_found *found)
     found->nspans = now.nspans;
     found->leak_tries = now.leak_tries;
     found->leak_missed = now.leak_missed;
-    found->leaks = now.leaks;
-    found->new_leaks = now.new_leaks;
     return rc == SP_OK ? close_ranks(found) : rc;
 }
 

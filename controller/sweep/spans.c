@@ -11,7 +11,7 @@ static bool same_tuple(const struct sp_tuple *a, const struct sp_tuple *b)
     return sp_addr_eq(&a->src, &b->src) && sp_addr_eq(&a->dst, &b->dst) && a->sport == b->sport;
 }
 
-bool sp_span_is_alike(const struct sp_sweep_span *a, const struct sp_sweep_span *b)
+static bool is_alike(const struct sp_sweep_span *a, const struct sp_sweep_span *b)
 {
     const struct sp_seen *x = &a->seen;
     const struct sp_seen *y = &b->seen;
@@ -30,7 +30,7 @@ enum sp_rc sp_spans_add(struct sp_sweep_found *found, size_t *cap, const struct 
 {
     if (found->nspans > 0) {
         struct sp_sweep_span *last = &found->spans[found->nspans - 1];
-        if (last->hi + 1U == port->lo && sp_span_is_alike(last, port)) {
+        if (last->hi + 1U == port->lo && is_alike(last, port)) {
             last->hi = port->hi;
             return SP_OK;
         }

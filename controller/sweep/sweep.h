@@ -39,9 +39,10 @@ struct sp_sweep_found {
     bool is_settled;
     bool needs_raw; /* the link layer is not open to it */
     uint8_t asked;  /* batches that asked it */
-    /* Of its last batch: attempts at denied ports that leak, and those that did not arrive. */
+    /* Of its last batch: attempts at denied ports that leak, and those that did not arrive; and the
+     * greatest share that any batch missed above what its controls lost. */
     uint64_t leak_tries, leak_missed;
-    size_t leaks, new_leaks; /* ports that leak, in all and first seen in the last batch */
+    double odd;
 };
 
 /* A control flow of a batch. */

@@ -88,8 +88,7 @@ enum sp_rc sp_template_make(const struct sp_spec *spec, const uint8_t *src_mac,
     t.transport = (uint16_t)(t.ip + (t.is_ipv4 ? SP_IPV4_BYTES : SP_IPV6_BYTES));
     t.ip_sum = t.is_ipv4 ? (uint16_t)~get16(t.bytes + t.ip + 10) : 0;
     /* A UDP sum of 0xffff may stand for 0 (RFC 768): both are the same number here. */
-    t.sum =
-        (uint16_t)~get16(t.bytes + t.transport + (is_tcp ? SP_TCP_CHECKSUM : SP_UDP_CHECKSUM));
+    t.sum = (uint16_t)~get16(t.bytes + t.transport + (is_tcp ? SP_TCP_CHECKSUM : SP_UDP_CHECKSUM));
     *ret_template = t;
     return SP_OK;
 }
