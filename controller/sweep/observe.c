@@ -311,6 +311,7 @@ static void note_status(const struct view *view, struct sp_sweep_found *found)
     const struct sp_sweep_lane *lane = view->lane;
     const struct sp_bundle *bundle = view->bundle;
     struct sp_sweep_status *status = &found->status;
+    found->own_loss = bundle->rate.own_loss > 0 ? bundle->rate.own_loss : found->own_loss;
     status->is_run = true;
     status->injected_link = lane->is_link;
     status->grade = lane->control.grade;
