@@ -112,8 +112,8 @@ static void note_shape(const struct view *view, uint16_t port, struct sp_seen *s
 {
     for (size_t i = 0; i < view->sb->nsamples; i++) {
         const struct sp_sweep_sample *sample = &view->sb->samples[i];
-        if (sample->port == port && sample->id >= view->lane->id &&
-            sample->id < view->lane->id + view->bundle->npasses) {
+        if (sample->kind != SP_SEEN_ANSWER && sample->port == port &&
+            sample->id >= view->lane->id && sample->id < view->lane->id + view->bundle->npasses) {
             seen->captured = sample->tuple;
             return;
         }

@@ -10,6 +10,7 @@
  *   heard.c        what the probes tell
  *   observe.c      from bits to one observation per port, and to ranges
  *   judge.c        ranges to results
+ *   proof.c        the packets that prove them
  */
 #ifndef SP_CONTROLLER_SWEEP_SWEEP_H
 #define SP_CONTROLLER_SWEEP_SWEEP_H
