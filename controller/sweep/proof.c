@@ -98,13 +98,20 @@ static bool is_finding(const struct view *view, const struct sp_sweep_span *span
            sp_verdict_is_finding(sp_judge(&what, &span->seen).verdict);
 }
 
-/* Is there room for one more shot of this range and rule? Counts it. */
-static bool take_room(const struct view *view, uint16_t first_port, uint32_t most)
+/* Is there room for one more shot of this range, and of this rule? Counts it. */
+static bool take_room(const struct view *view, const struct sp_interval *iv, uint16_t first_port,
+                      uint32_t most)
 {
-    uint64_t key = (uint64_t)view->lane->sweep << 16 | first_port;
-    uint32_t n = sp_table_get(&view->proof->counts, key);
+    struct sp_table *counts = &view->proof->counts;
+    uint64_t sweep = view->lane->sweep;
+    uint64_t of_range = sweep << 16 | first_port;
+    uint64_t of_rule = 1ULL << 63 | sweep << 32 | iv->rule;
+    uint32_t n = sp_table_get(counts, of_range);
+    uint32_t all = sp_table_get(counts, of_rule);
     n = n == SP_NO_ROW ? 0 : n;
-    return n < most && sp_table_put(&view->proof->counts, key, n + 1) == SP_OK;
+    all = all == SP_NO_ROW ? 0 : all;
+    return n < most && all < SP_PROOF_PER_RULE && sp_table_put(counts, of_range, n + 1) == SP_OK &&
+           sp_table_put(counts, of_rule, all + 1) == SP_OK;
 }
 
 static enum sp_rc new_key(const struct view *view, uint16_t port, uint32_t *ret_key)
@@ -278,52 +285,6 @@ static uint32_t first_asked(const struct view *view, uint32_t lo, uint32_t hi, u
     return lo <= hi ? lo : SP_PORTSET_PORTS;
 }
 
-static enum sp_rc choose_declared(const struct view *view, const struct sp_sweep_found *found)
-{
-    enum sp_rc rc = SP_OK;
-    for (size_t i = 0; i < view->intervals.n; i++) {
-        const struct sp_interval *iv = &view->intervals.at[i];
-        for (size_t k = 0; iv->expect == SP_EXPECT_ALLOW && k < found->nspans && rc == SP_OK; k++) {
-            const struct sp_sweep_span *span = &found->spans[k];
-            uint32_t lo = span->lo > iv->lo ? span->lo : iv->lo;
-            uint32_t hi = span->hi < iv->hi ? span->hi : iv->hi;
-            uint32_t port = lo <= hi && is_finding(view, span, iv)
-                                ? first_asked(view, lo, hi, iv->expect)
-                                : SP_PORTSET_PORTS;
-            if (port < SP_PORTSET_PORTS && take_room(view, (uint16_t)lo, SP_PROOF_DECLARED)) {
-                rc = want_declared(view, span, (uint16_t)port);
-            }
-        }
-    }
-    return rc;
-}
-
-/* A packet that a probe kept and told of, on a port of a range that is a finding. */
-static enum sp_rc choose_sample(const struct view *view, const struct sp_sweep_found *found,
-                                const struct sp_sweep_sample *sample)
-{
-    const struct sp_sweep_span *span = span_of(found, sample->port);
-    const struct sp_interval *iv = sp_intervals_find(view->intervals, sample->port);
-    if (!span || !iv || !is_finding(view, span, iv)) {
-        return SP_OK;
-    }
-    uint32_t lo = span->lo > iv->lo ? span->lo : iv->lo;
-    /* Answers are few, and of a proxy they are all there is: they are never crowded out. */
-    bool is_answer = sample->kind == SP_SEEN_ANSWER;
-    uint32_t key;
-    if (!is_answer && !take_room(view, (uint16_t)lo, SP_PROOF_PER_RANGE)) {
-        return SP_OK;
-    }
-    enum sp_rc rc = new_key(view, sample->port, &key);
-    if (rc == SP_OK) {
-        want(view, key, sample->host, sample->id, sample->port);
-        if (!is_answer && sp_portset_has(&view->lane->raw, sample->port)) {
-            want(view, key, view->bundle->from, sample->id, sample->port);
-        }
-    }
-    return rc;
-}
-
 static const struct sp_sweep_lane *lane_of(const struct sp_sweep_batch *sb, uint16_t id,
                                            size_t *ret_bundle)
 {
@@ -345,18 +306,79 @@ static enum sp_rc look_at(struct view *view, size_t bundle, const struct sp_swee
     return view->intervals.n > 0 ? SP_OK : SP_E_NOMEM;
 }
 
+static enum sp_rc choose_declared(const struct view *view, const struct sp_sweep_found *found)
+{
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; i < view->intervals.n; i++) {
+        const struct sp_interval *iv = &view->intervals.at[i];
+        for (size_t k = 0; iv->expect == SP_EXPECT_ALLOW && k < found->nspans && rc == SP_OK; k++) {
+            const struct sp_sweep_span *span = &found->spans[k];
+            uint32_t lo = span->lo > iv->lo ? span->lo : iv->lo;
+            uint32_t hi = span->hi < iv->hi ? span->hi : iv->hi;
+            uint32_t port = lo <= hi && is_finding(view, span, iv)
+                                ? first_asked(view, lo, hi, iv->expect)
+                                : SP_PORTSET_PORTS;
+            if (port < SP_PORTSET_PORTS && take_room(view, iv, (uint16_t)lo, SP_PROOF_DECLARED)) {
+                rc = want_declared(view, span, (uint16_t)port);
+            }
+        }
+    }
+    return rc;
+}
+
+/* A packet that a probe kept and told of, on a port of a range that is a finding. most: shots of
+ * one range. */
+static enum sp_rc choose_sample(const struct view *view, const struct sp_sweep_found *found,
+                                struct sp_sweep_sample *sample, uint32_t most)
+{
+    const struct sp_sweep_span *span = span_of(found, sample->port);
+    const struct sp_interval *iv = sp_intervals_find(view->intervals, sample->port);
+    if (!span || !iv || !is_finding(view, span, iv)) {
+        return SP_OK;
+    }
+    uint32_t lo = span->lo > iv->lo ? span->lo : iv->lo;
+    /* Answers are few, and of a proxy they are all there is: they are never crowded out. */
+    bool is_answer = sample->kind == SP_SEEN_ANSWER;
+    uint32_t key;
+    if (!is_answer && !take_room(view, iv, (uint16_t)lo, most)) {
+        return SP_OK;
+    }
+    sample->is_asked = true;
+    enum sp_rc rc = new_key(view, sample->port, &key);
+    if (rc == SP_OK) {
+        want(view, key, sample->host, sample->id, sample->port);
+        if (!is_answer && sp_portset_has(&view->lane->raw, sample->port)) {
+            want(view, key, view->bundle->from, sample->id, sample->port);
+        }
+    }
+    return rc;
+}
+
+static enum sp_rc choose_samples(struct view *view, const struct sp_sweep_found *found,
+                                 uint32_t most)
+{
+    struct sp_sweep_batch *sb = view->sb;
+    enum sp_rc rc = SP_OK;
+    for (size_t i = 0; i < sb->nsamples && rc == SP_OK; i++) {
+        size_t bundle;
+        struct sp_sweep_sample *sample = &sb->samples[i];
+        const struct sp_sweep_lane *lane = lane_of(sb, sample->id, &bundle);
+        if (lane && !sample->is_asked) {
+            rc = look_at(view, bundle, lane);
+            rc = rc == SP_OK ? choose_sample(view, &found[lane->sweep], sample, most) : rc;
+        }
+    }
+    return rc;
+}
+
 enum sp_rc sp_sweep_proof_choose(struct sp_sweep_batch *sb, const struct sp_sweep_found *found,
                                  struct sp_gather *gather)
 {
     struct view view = {.proof = sb->run->proof, .gather = gather, .sb = sb};
-    enum sp_rc rc = SP_OK;
-    for (size_t i = 0; i < sb->nsamples && rc == SP_OK; i++) {
-        size_t bundle;
-        const struct sp_sweep_lane *lane = lane_of(sb, sb->samples[i].id, &bundle);
-        rc = lane ? look_at(&view, bundle, lane) : SP_OK;
-        if (lane && rc == SP_OK) {
-            rc = choose_sample(&view, &found[lane->sweep], &sb->samples[i]);
-        }
+    /* One packet of every range first, then more of each. */
+    enum sp_rc rc = choose_samples(&view, found, 1);
+    if (rc == SP_OK) {
+        rc = choose_samples(&view, found, SP_PROOF_PER_RANGE);
     }
     for (size_t b = 0; b < sb->nbundles; b++) {
         for (size_t k = 0; k < sb->bundles[b].nlanes && rc == SP_OK; k++) {

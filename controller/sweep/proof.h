@@ -5,9 +5,9 @@
  * ranges that would be findings as they stand are fetched and set aside, each with its sweep and
  * port; at the end they are attached to the tests of the result that their ports lie in.
  *
- * Limits: SP_PROOF_PER_RANGE shots of one range and rule over the run, SP_GATHER_MAX_WANTS in a
- * batch, and those of struct sp_evidence. Without --evidence there is no struct sp_sweep_proof, and
- * every function here does nothing. */
+ * Limits: SP_PROOF_PER_RANGE shots of one range and SP_PROOF_PER_RULE of one rule over the run,
+ * SP_GATHER_MAX_WANTS questions in a batch, and those of struct sp_evidence. Without --evidence
+ * there is no struct sp_sweep_proof, and every function here does nothing. */
 #ifndef SP_CONTROLLER_SWEEP_PROOF_H
 #define SP_CONTROLLER_SWEEP_PROOF_H
 
@@ -16,6 +16,8 @@
 
 /* Shots of one range under one rule whose packets are fetched. */
 #define SP_PROOF_PER_RANGE 8U
+/* Of all ranges that one rule decides, in one sweep. */
+#define SP_PROOF_PER_RULE  64U
 
 /* NULL result->evidence: none is wanted, *ret_proof is NULL. */
 enum sp_rc sp_sweep_proof_new(const struct sp_result *result,

@@ -69,7 +69,8 @@ struct sp_answer_class {
 struct sp_sweep_sample {
     uint32_t host;
     uint16_t id, port;
-    uint8_t kind; /* enum sp_seen_kind */
+    uint8_t kind;  /* enum sp_seen_kind */
+    bool is_asked; /* its packet was asked for */
     struct sp_tuple tuple;
 };
 
