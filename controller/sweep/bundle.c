@@ -225,7 +225,7 @@ enum sp_rc sp_bundle_add(struct sp_sweep_batch *sb, struct sp_bundle *bundle, ui
 
 /* Passes are known when all lanes are there; then ids can be given. */
 enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint32_t ceiling,
-                            uint32_t cell)
+                            uint32_t cell, double own_loss)
 {
     for (size_t i = 0; i < bundle->nlanes; i++) {
         struct sp_sweep_lane *lane = &bundle->lanes[i];
@@ -247,7 +247,7 @@ enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
     bundle->cell = cell;
     bundle->ncells = (bundle->total + cell - 1) / cell;
     bundle->cells = sp_calloc((size_t)bundle->npasses * bundle->ncells, sizeof(*bundle->cells));
-    sp_rate_init(&bundle->rate, ceiling);
+    sp_rate_init(&bundle->rate, ceiling, own_loss);
     return bundle->cells ? SP_OK : SP_E_NOMEM;
 }
 

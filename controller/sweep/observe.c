@@ -311,10 +311,14 @@ static void note_status(const struct view *view, struct sp_sweep_found *found)
     const struct sp_sweep_lane *lane = view->lane;
     const struct sp_bundle *bundle = view->bundle;
     struct sp_sweep_status *status = &found->status;
+    found->own_loss = bundle->rate.own_loss > 0 ? bundle->rate.own_loss : found->own_loss;
     status->is_run = true;
     status->injected_link = lane->is_link;
     status->grade = lane->control.grade;
-    status->passes = (uint16_t)view->attempts;
+    /* Later batches ask few ports, and those more often. */
+    if (view->attempts > 0 && (status->passes == 0 || view->attempts < status->passes)) {
+        status->passes = (uint16_t)view->attempts;
+    }
     status->volleys += (uint32_t)bundle->nvolleys;
     status->repeats += bundle->repeats;
     if (bundle->pps_lowest &&

@@ -13,11 +13,12 @@
 /* Beats that chance may take from one volley above what the path's own loss makes expected. */
 #define SP_RATE_CHANCE   3U
 
-void sp_rate_init(struct sp_rate *rate, uint32_t ceiling)
+void sp_rate_init(struct sp_rate *rate, uint32_t ceiling, double own_loss)
 {
     memset(rate, 0, sizeof(*rate));
     rate->ceiling = ceiling > 0 ? ceiling : 1;
     rate->now = rate->ceiling;
+    rate->own_loss = own_loss;
 }
 
 uint8_t sp_rate_step_of(uint32_t pps)

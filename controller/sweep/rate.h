@@ -37,13 +37,14 @@ struct sp_rate {
     struct sp_rate_step steps[SP_RATE_STEPS];
 };
 
-void sp_rate_init(struct sp_rate *rate, uint32_t ceiling);
+/* own_loss: what an earlier batch found, else 0. */
+void sp_rate_init(struct sp_rate *rate, uint32_t ceiling, double own_loss);
 /* The number of a rate's step; rates of one step are alike. */
 uint8_t sp_rate_step_of(uint32_t pps);
 /* Did a volley lose more beats than the path loses at any rate? */
 bool sp_rate_is_excess(const struct sp_rate *rate, uint32_t sent, uint32_t lost);
 /* A volley that was ordered at pps in that epoch came back. is_hurt: the receiver dropped packets,
- * or a control was lost at an edge. Returns whether it is clean. */
+ * or the sender's own queues did. Returns whether it is clean. */
 bool sp_rate_judge(struct sp_rate *rate, uint32_t pps, uint32_t epoch, uint32_t sent, uint32_t lost,
                    bool is_hurt);
 /* The share of beats that is lost at about this rate. */

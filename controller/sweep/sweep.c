@@ -8,6 +8,7 @@
 #include "controller/progress.h"
 #include "controller/round_priv.h"
 #include "controller/run_priv.h"
+#include "controller/sweep/beside.h"
 #include "controller/sweep/bundle.h"
 #include "controller/sweep/drive.h"
 #include "controller/sweep/heard.h"
@@ -180,12 +181,13 @@ static uint32_t ceiling_of(const struct sweeps *s, const struct sp_match *matche
     return rate ? rate : 1;
 }
 
-static uint32_t cell_of(const struct sweeps *s, const struct sp_match *match)
+/* Ports that are counted together: half a second's at most, and few of a small state table. */
+static uint32_t cell_of(const struct sweeps *s, const struct sp_match *match, uint32_t ceiling)
 {
     uint32_t point = sp_state_point_between(s->run->model, match->from, match->to);
     uint32_t capacity = point != SP_NONE ? s->book.points[point].capacity : 0;
     uint32_t cell = SP_CELL_PORTS;
-    while (capacity > 0 && cell > 16 && cell > capacity / 8) {
+    while (cell > 16 && (cell > ceiling / 2 || (capacity > 0 && cell > capacity / 8))) {
         cell /= 2;
     }
     return cell;
@@ -199,6 +201,7 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
     struct sp_run_state *run = s->run;
     struct sp_bundle *bundle = NULL;
     bool is_slow = s->turn > 0;
+    double own_loss = 0;
     enum sp_rc rc = SP_OK;
     for (uint32_t i = 0; i < run->plan->nsweeps && rc == SP_OK; i++) {
         const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[i].pair];
@@ -223,13 +226,14 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
         if (rc == SP_OK) {
             found->asked++;
             is_slow = is_slow && ndenied == 0;
+            own_loss = found->own_loss > own_loss ? found->own_loss : own_loss;
         }
     }
     rc = rc == SP_E_LIMIT ? SP_OK : rc;
     if (bundle && rc == SP_OK) {
         bundle->gap_us = is_slow ? 0 : SP_ATTEMPT_GAP_US; /* allowed flows are tried quickly */
-        rc = sp_bundle_finish(sb, bundle, ceiling_of(s, matches, n, match, is_slow),
-                              cell_of(s, match));
+        uint32_t ceiling = ceiling_of(s, matches, n, match, is_slow);
+        rc = sp_bundle_finish(sb, bundle, ceiling, cell_of(s, match, ceiling), own_loss);
     }
     return rc;
 }
@@ -295,6 +299,21 @@ static void write_down(const struct sweeps *s, uint32_t sweep)
     }
 }
 
+/* A leak that did not always arrive says of a lane that is taken over what note_odd() said of it.
+ */
+static void recall_odd(struct sp_sweep_found *found)
+{
+    const struct sp_sweep_status *status = &found->status;
+    for (size_t i = 0; i < found->nspans; i++) {
+        const struct sp_seen *seen = &found->spans[i].seen;
+        if (seen->nic > 0 && seen->nic < seen->attempts &&
+            status->beats_lost * 50U < status->beats) {
+            double missed = 1.0 - (double)seen->nic / seen->attempts;
+            found->odd = missed > found->odd ? missed : found->odd;
+        }
+    }
+}
+
 /* Sweeps that the run that is resumed has finished. */
 static enum sp_rc take_over(struct sweeps *s, struct sp_diag *diag)
 {
@@ -305,6 +324,7 @@ static enum sp_rc take_over(struct sweeps *s, struct sp_diag *diag)
             rc = sp_journal_get(s->run->journal, i, &found->status, &found->spans, &found->nspans,
                                 diag);
             found->is_settled = rc == SP_OK;
+            recall_odd(found);
         }
     }
     return rc;
@@ -491,6 +511,7 @@ enum sp_rc sp_sweeps_run(struct sp_run_state *run, struct sp_sweep_found **ret_f
             close_lane(&s, &s.found[i]); /* cut off: what is in doubt stays so */
         }
     }
+    rc = rc == SP_OK ? sp_sweep_doubt_beside(run, s.found) : rc;
     sp_state_book_release(&s.book);
     return rc == SP_E_NOMEM ? sp_fail(diag, rc, "sweep", "out of memory") : rc;
 }

@@ -44,6 +44,7 @@ struct sp_sweep_found {
      * greatest share that any batch missed above what its controls lost. */
     uint64_t leak_tries, leak_missed;
     double odd;
+    double own_loss; /* that its path loses at any rate */
 };
 
 /* A control flow of a batch. */

@@ -174,7 +174,6 @@ static void judge_lane(struct sp_sweep_batch *sb, struct sp_bundle *bundle, size
     step->lost += beats.lost;
     judged->sent += beats.left;
     judged->lost += beats.lost;
-    judged->is_hurt = judged->is_hurt || !edges;
     judged->good[i] = edges && !sp_rate_is_excess(&bundle->rate, beats.left, beats.lost);
 }
 
@@ -236,7 +235,7 @@ static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struc
         judge_lane(sb, bundle, i, volley, &judged);
     }
     bundle->drops += dropped;
-    judged.is_hurt = judged.is_hurt || dropped || unsent;
+    judged.is_hurt = dropped || unsent;
     (void)sp_rate_judge(&bundle->rate, volley->pps, volley->epoch, judged.sent, judged.lost,
                         judged.is_hurt);
     settle_cells(sb, bundle, volley, &judged, !dropped && !unsent);
