@@ -69,6 +69,7 @@ static void on_heard(struct sp_sweep_batch *sb, uint32_t host, const struct sp_r
         (void)sp_portset_chunk_add(&guard->left, heard->chunk, heard->bits);
     } else if (heard->kind == SP_HEARD_NIC && receiver) {
         (void)sp_portset_chunk_add(&guard->nic, heard->chunk, heard->bits);
+        sb->batch->last_control_us = sp_mono_us();
     } else if (heard->kind == SP_HEARD_HOST && receiver) {
         (void)sp_portset_chunk_add(&guard->host_seen, heard->chunk, heard->bits);
     }

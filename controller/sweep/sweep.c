@@ -193,6 +193,21 @@ static uint32_t cell_of(const struct sweeps *s, const struct sp_match *match, ui
     return cell;
 }
 
+/* The first sweep between two hosts: the plan has them by sender and receiver. */
+static uint32_t first_between(const struct sp_plan *plan, uint32_t from, uint32_t to)
+{
+    size_t lo = 0;
+    size_t hi = plan->nsweeps;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct sp_pair *pair = &plan->pairs[plan->sweeps[mid].pair];
+        bool before = pair->from != from ? pair->from < from : pair->to < to;
+        lo = before ? mid + 1 : lo;
+        hi = before ? hi : mid;
+    }
+    return (uint32_t)lo;
+}
+
 /* All open lanes between two hosts, as one bundle. Those that find no room wait for the next turn.
  */
 static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
@@ -203,11 +218,15 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
     bool is_slow = s->turn > 0;
     double own_loss = 0;
     enum sp_rc rc = SP_OK;
-    for (uint32_t i = 0; i < run->plan->nsweeps && rc == SP_OK; i++) {
+    for (uint32_t i = first_between(run->plan, match->from, match->to);
+         i < run->plan->nsweeps && rc == SP_OK; i++) {
         const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[i].pair];
         struct sp_sweep_found *found = &s->found[i];
-        if (pair->from != match->from || pair->to != match->to || found->is_settled ||
-            found->asked > s->turn || (bundle && bundle->nlanes == SP_BUNDLE_LANES)) {
+        if (pair->from != match->from || pair->to != match->to) {
+            break;
+        }
+        if (found->is_settled || found->asked > s->turn ||
+            (bundle && bundle->nlanes == SP_BUNDLE_LANES)) {
             continue;
         }
         struct sp_portset denied = {0};
