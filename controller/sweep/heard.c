@@ -196,7 +196,8 @@ static void on_seen(struct sp_sweep_batch *sb, uint32_t host, const struct sp_re
 {
     struct sp_bundle *bundle = NULL;
     struct sp_sweep_lane *lane = lane_of(sb, seen->block, &bundle);
-    if (!lane || (seen->kind != SP_SEEN_NIC && seen->kind != SP_SEEN_STRAY)) {
+    bool is_answer = seen->kind == SP_SEEN_ANSWER && lane && host == bundle->from;
+    if (!lane || (seen->kind != SP_SEEN_NIC && seen->kind != SP_SEEN_STRAY && !is_answer)) {
         return;
     }
     if (seen->kind == SP_SEEN_STRAY && host != bundle->from && host != bundle->to) {

@@ -112,8 +112,8 @@ static void note_shape(const struct view *view, uint16_t port, struct sp_seen *s
 {
     for (size_t i = 0; i < view->sb->nsamples; i++) {
         const struct sp_sweep_sample *sample = &view->sb->samples[i];
-        if (sample->port == port && sample->id >= view->lane->id &&
-            sample->id < view->lane->id + view->bundle->npasses) {
+        if (sample->kind != SP_SEEN_ANSWER && sample->port == port &&
+            sample->id >= view->lane->id && sample->id < view->lane->id + view->bundle->npasses) {
             seen->captured = sample->tuple;
             return;
         }
@@ -315,7 +315,10 @@ static void note_status(const struct view *view, struct sp_sweep_found *found)
     status->is_run = true;
     status->injected_link = lane->is_link;
     status->grade = lane->control.grade;
-    status->passes = (uint16_t)view->attempts;
+    /* Later batches ask few ports, and those more often. */
+    if (view->attempts > 0 && (status->passes == 0 || view->attempts < status->passes)) {
+        status->passes = (uint16_t)view->attempts;
+    }
     status->volleys += (uint32_t)bundle->nvolleys;
     status->repeats += bundle->repeats;
     if (bundle->pps_lowest &&

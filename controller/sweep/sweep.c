@@ -14,6 +14,7 @@
 #include "controller/sweep/heard.h"
 #include "controller/sweep/judge.h"
 #include "controller/sweep/observe.h"
+#include "controller/sweep/proof.h"
 #include "controller/sweep/state.h"
 #include "controller/sweep/sweeps.h"
 #include "probe/base/mem.h"
@@ -422,6 +423,9 @@ static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, si
             run->max_rtt_us = batch->max_rtt_us;
             sp_round_add_counters(run, batch);
             rc = sp_sweep_observe(&sb, s->found);
+        }
+        if (rc == SP_OK) {
+            rc = sp_sweep_proof_fetch(&sb, s->found);
         }
         uint64_t done;
         uint64_t of;

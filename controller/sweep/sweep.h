@@ -10,6 +10,7 @@
  *   heard.c        what the probes tell
  *   observe.c      from bits to one observation per port, and to ranges
  *   judge.c        ranges to results
+ *   proof.c        the packets that prove them
  */
 #ifndef SP_CONTROLLER_SWEEP_SWEEP_H
 #define SP_CONTROLLER_SWEEP_SWEEP_H
@@ -69,7 +70,8 @@ struct sp_answer_class {
 struct sp_sweep_sample {
     uint32_t host;
     uint16_t id, port;
-    uint8_t kind; /* enum sp_seen_kind */
+    uint8_t kind;  /* enum sp_seen_kind */
+    bool is_asked; /* its packet was asked for */
     struct sp_tuple tuple;
 };
 
