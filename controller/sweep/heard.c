@@ -2,6 +2,7 @@
 #include "controller/sweep/heard.h"
 
 #include "controller/sweep/state.h"
+#include "controller/sweep/volleys.h"
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
 
@@ -48,6 +49,10 @@ static void on_volleyed(struct sp_sweep_batch *sb, uint32_t host,
             volley->told = *told;
             volley->told_us = sp_mono_us();
             volley->is_sent = true;
+            bundle->told_us = volley->told_us;
+            bundle->achieved = sp_volley_rate(volley);
+            bundle->waiting--;
+            bundle->waiting_ports -= volley->count;
             /* Each beat of a fresh control makes an entry as well. */
             uint64_t beats = told->last_beat - told->first_beat + 1U;
             sp_state_note(sb->book,

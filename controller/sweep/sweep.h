@@ -147,9 +147,12 @@ struct sp_bundle {
     size_t again_first, nagain, cap_again;
     uint32_t next_serial, outstanding; /* volleys and ports that are under way */
     uint32_t outstanding_ports;
-    bool is_over;    /* nothing left, or nothing to be had */
-    uint8_t unsound; /* enum sp_unsound: why it ended early; else SP_SOUND */
-    unsigned drops;  /* volleys beside which the receiver dropped packets */
+    uint32_t waiting, waiting_ports; /* of these: not sent yet */
+    uint32_t achieved;               /* packets a second of the last volley; 0 = none yet */
+    uint64_t told_us;                /* when the sender told of its last volley */
+    bool is_over;                    /* nothing left, or nothing to be had */
+    uint8_t unsound;                 /* enum sp_unsound: why it ended early; else SP_SOUND */
+    unsigned drops;                  /* volleys beside which the receiver dropped packets */
     uint32_t repeats, pps_lowest, pps_highest;
     uint64_t packets, sent_us;
 };

@@ -43,6 +43,8 @@ bool sp_volley_send(struct sp_sweep_batch *sb, struct sp_bundle *bundle, size_t 
     }
     bundle->outstanding++;
     bundle->outstanding_ports += volley->count;
+    bundle->waiting++;
+    bundle->waiting_ports += volley->count;
     struct sp_record record = {.type = SP_REC_VOLLEY};
     record.u.volley = (struct sp_rec_volley){.batch = sb->batch->id,
                                              .serial = volley->serial,
@@ -218,8 +220,7 @@ static void settle_cells(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
     }
 }
 
-/* How fast it was sent in fact: the kernel may take less than what was ordered. */
-static uint32_t rate_of(const struct sp_volley *volley)
+uint32_t sp_volley_rate(const struct sp_volley *volley)
 {
     uint64_t us = volley->told.end_us - volley->told.start_us;
     uint64_t pps = us ? (uint64_t)volley->told.sent * 1000000 / us : volley->pps;
@@ -240,7 +241,7 @@ static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struc
                         judged.is_hurt);
     settle_cells(sb, bundle, volley, &judged, !dropped && !unsent);
     if (!judged.is_hurt) {
-        uint32_t pps = rate_of(volley);
+        uint32_t pps = sp_volley_rate(volley);
         bool none = bundle->pps_lowest == 0;
         bundle->pps_lowest = none || pps < bundle->pps_lowest ? pps : bundle->pps_lowest;
         bundle->pps_highest = pps > bundle->pps_highest ? pps : bundle->pps_highest;
