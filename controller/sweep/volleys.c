@@ -35,12 +35,14 @@ bool sp_volley_send(struct sp_sweep_batch *sb, struct sp_bundle *bundle, size_t 
                                  .epoch = bundle->rate.epoch,
                                  .ordered_us = sp_mono_us(),
                                  .drops_before = sb->health[bundle->to].drops};
+    bool is_repeat = false;
     for (uint32_t i = 0; i < n; i++) {
         struct sp_cell_pass *at = &bundle->cells[first + i];
+        is_repeat = is_repeat || at->tries > 0;
         at->is_out = true;
-        bundle->repeats += at->tries > 0;
         at->tries++;
     }
+    bundle->repeats += is_repeat;
     bundle->outstanding++;
     bundle->outstanding_ports += volley->count;
     bundle->waiting++;
