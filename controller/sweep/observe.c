@@ -19,8 +19,9 @@ struct view {
     const uint32_t *cell_of; /* by the number of a port in its bundle */
     uint8_t *class_of;       /* 65536: 1 + class of its answer */
     unsigned attempts;       /* of every cell that has enough, the least */
-    uint8_t unsound;         /* of the whole lane */
-    uint8_t lacking;         /* of cells that have not enough */
+    bool is_host_proven;
+    uint8_t unsound; /* of the whole lane */
+    uint8_t lacking; /* of cells that have not enough */
     const struct sp_sweep_found *before;
     size_t at; /* in its spans */
 };
@@ -85,6 +86,43 @@ static unsigned least_attempts(const struct view *view)
         least = enough && (least == 0 || n < least) ? n : least;
     }
     return least;
+}
+
+/* Was the witness behind the receiver's firewall awake? Every control that came to the interface
+ * and is meant for this host was seen there as well. */
+static bool is_host_proven(const struct view *view)
+{
+    const struct sp_sweep_lane *lane = view->lane;
+    for (unsigned k = 0; k < lane->control.nflows; k++) {
+        const struct sp_guard_plan *guard = &view->sb->guards[lane->guards[k]];
+        if (guard->flow.to != view->bundle->to) {
+            continue;
+        }
+        uint32_t beat = sp_portset_next(&guard->nic, 0);
+        bool proven = beat < SP_PORTSET_PORTS;
+        for (; proven && beat < SP_PORTSET_PORTS; beat = sp_portset_next(&guard->nic, beat + 1)) {
+            proven = sp_portset_has(&guard->host_seen, (uint16_t)beat);
+        }
+        return proven;
+    }
+    return false;
+}
+
+/* The TTL with which the destination's own answers come back: those to ports that arrived, and
+ * whose answer was seen leaving. */
+static void note_baseline(const struct view *view)
+{
+    const struct sp_sweep_lane *lane = view->lane;
+    uint8_t *baseline = &view->sb->run->baseline_ttl[lane->plan->pair];
+    for (size_t c = 0; *baseline == 0 && lane->egress && c < lane->nclasses; c++) {
+        const struct sp_answer_class *class = &lane->classes[c];
+        for (uint32_t port = sp_portset_next(&class->ports, 0);
+             port < SP_PORTSET_PORTS && *baseline == 0 &&
+             sp_addr_eq(&class->addr, &lane->pair->dst);
+             port = sp_portset_next(&class->ports, port + 1)) {
+            *baseline = sp_portset_has(lane->egress, (uint16_t)port) ? class->ttl : 0;
+        }
+    }
 }
 
 /* ---- one port ---- */
@@ -168,6 +206,11 @@ static struct sp_sweep_span look(const struct view *view, uint16_t port, uint32_
         seen->sender_policy = true; /* it never left: no attempt */
         seen->attempts = 0;
         seen->unsound = view->unsound == SP_SOUND ? SP_SOUND : view->unsound;
+    }
+    /* Stopped behind the interface, or nobody looked there? */
+    if (seen->unsound == SP_SOUND && seen->nic > 0 && seen->host == 0 && !view->is_host_proven &&
+        !sp_portset_has(&lane->allowed, port)) {
+        seen->unsound = SP_UNSOUND_CONTROL_LOST;
     }
     if (seen->unsound == SP_SOUND &&
         sp_round_is_untagged(view->round, view->untagged, view->bundle->to, lane->plan->proto,
@@ -274,6 +317,8 @@ static enum sp_rc observe_lane(struct view *view, struct sp_sweep_found *found)
     view->before = found;
     view->at = 0;
     view->unsound = unsound_of(view);
+    view->is_host_proven = is_host_proven(view);
+    note_baseline(view);
     view->lacking = lacking_of(view);
     view->attempts = least_attempts(view);
     sort_answers(view);

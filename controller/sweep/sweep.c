@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <event2/event.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +9,7 @@
 #include "controller/run_priv.h"
 #include "controller/sweep/beside.h"
 #include "controller/sweep/bundle.h"
+#include "controller/sweep/doubt.h"
 #include "controller/sweep/drive.h"
 #include "controller/sweep/heard.h"
 #include "controller/sweep/judge.h"
@@ -22,11 +22,8 @@
 
 /* Batches that ask a lane, the first among them. */
 #define SP_SWEEP_BATCHES 4U
-#define SP_PASSES_MOST   20U
 /* Packets a second for allowed ports that did not always arrive: slow enough to blame the path. */
 #define SP_ALLOWED_PPS   1000U
-/* Leaks that miss more attempts than this, and more than controls do, come now and then. */
-#define SP_ODD_LEAKS     0.02
 
 struct sweeps {
     struct sp_run_state *run;
@@ -48,114 +45,6 @@ void sp_sweeps_free(struct sp_sweep_found *found, size_t n)
         sp_free(found[i].spans);
     }
     sp_free(found);
-}
-
-/* ---- what is asked again ---- */
-
-static bool has_arrived(const struct sp_seen *seen)
-{
-    return seen->nic > 0 || seen->host > 0 || seen->elsewhere > 0 || seen->rewritten > 0;
-}
-
-/* Could another batch tell more? */
-static bool is_curable(uint8_t unsound)
-{
-    return unsound == SP_UNSOUND_CONTROL_LOST || unsound == SP_UNSOUND_ATTEMPTS ||
-           unsound == SP_UNSOUND_CAPTURE_DROPS || unsound == SP_UNSOUND_UNTAGGED ||
-           unsound == SP_UNSOUND_NOW_AND_THEN || unsound == SP_UNSOUND_NOT_SENT ||
-           unsound == SP_UNSOUND_STATE_FULL;
-}
-
-/* Notes the share of attempts at leaking ports that did not arrive, where controls do not explain
- * it: a limiter that spares the controls, or one open path of several, misses as much elsewhere. */
-static void note_odd(struct sp_sweep_found *found)
-{
-    const struct sp_sweep_status *status = &found->status;
-    double loss = status->beats ? (double)status->beats_lost / status->beats : 0;
-    double missed = found->leak_tries ? (double)found->leak_missed / (double)found->leak_tries : 0;
-    if (missed > SP_ODD_LEAKS && missed > 2 * loss && missed > found->odd) {
-        found->odd = missed;
-    }
-}
-
-/* Does the silence of this range stand for anything beside leaks that come only now and then? */
-static bool is_enough(const struct sp_sweep_found *found, const struct sp_seen *seen)
-{
-    return found->odd <= 0 || (found->odd < 1 && pow(found->odd, seen->attempts) <= 0.001);
-}
-
-/* Does an allowed port have to be asked (again)? Of the tries that a slow batch made, it may lose
- * as many as the declaration permits. */
-static bool is_shaky(const struct sweeps *s, const struct sp_sweep_found *found,
-                     const struct sp_seen *seen)
-{
-    unsigned works = seen->host < seen->answered ? seen->host : seen->answered;
-    double limit = found->asked > 1 ? s->run->model->limits.loss * seen->attempts : 0;
-    return seen->attempts == 0 || seen->attempts - (double)works > limit;
-}
-
-/* The ports of a lane that are asked in the next batch. */
-static enum sp_rc doubtful(const struct sweeps *s, uint32_t sweep, struct sp_portset *denied,
-                           struct sp_portset *allowed)
-{
-    const struct sp_sweep_found *found = &s->found[sweep];
-    struct sp_portset all_denied = {0};
-    struct sp_portset all_allowed = {0};
-    struct sp_portset served = {0};
-    enum sp_rc rc = sp_sweep_ports(s->run, sweep, &all_denied, &all_allowed, &served);
-    for (size_t i = 0; i < found->nspans && rc == SP_OK; i++) {
-        const struct sp_sweep_span *span = &found->spans[i];
-        const struct sp_seen *seen = &span->seen;
-        bool raw_may =
-            seen->unsound == SP_UNSOUND_SENDER_ARM && found->needs_raw && span->injected_link;
-        bool open = raw_may || is_curable((uint8_t)seen->unsound) ||
-                    (seen->unsound == SP_SOUND && !is_enough(found, seen));
-        for (uint32_t port = span->lo; port <= span->hi; port++) {
-            bool deny = sp_portset_has(&all_denied, (uint16_t)port);
-            bool by_policy = deny && seen->sender_policy && s->run->sweep_link;
-            if (deny && !has_arrived(seen) && (open || by_policy)) {
-                sp_portset_add(denied, (uint16_t)port);
-            } else if (!deny && sp_portset_has(&all_allowed, (uint16_t)port) &&
-                       (is_curable((uint8_t)seen->unsound) || is_shaky(s, found, seen))) {
-                sp_portset_add(allowed, (uint16_t)port);
-            }
-        }
-    }
-    if (found->nspans == 0) {
-        *denied = all_denied;
-        *allowed = all_allowed;
-    }
-    return rc;
-}
-
-/* Passes that the silence of this lane needs. */
-static unsigned passes_for(const struct sweeps *s, uint32_t sweep, bool only_allowed)
-{
-    const struct sp_run_state *run = s->run;
-    const struct sp_sweep_found *found = &s->found[sweep];
-    const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[sweep].pair];
-    unsigned ways = sp_plan_ways(run->model, pair);
-    unsigned n = run->attempts_min ? run->attempts_min : SP_SWEEP_ATTEMPTS;
-    unsigned flows = ways > 1 ? sp_plan_flows_past(ways, 0) : n;
-    unsigned odd = found->odd > 0 ? sp_plan_flows_past(1, found->odd) : n;
-    n = flows > n ? flows : n;
-    n = odd > n ? odd : n;
-    n = n < SP_PASSES_MOST ? n : SP_PASSES_MOST;
-    return only_allowed && found->asked > 0 ? SP_PLAN_ALLOW_ATTEMPTS : n;
-}
-
-/* Whatever is still open now stays so. */
-static void close_lane(const struct sweeps *s, struct sp_sweep_found *found)
-{
-    for (size_t i = 0; i < found->nspans; i++) {
-        struct sp_seen *seen = &found->spans[i].seen;
-        if (seen->unsound == SP_SOUND && !has_arrived(seen) && !is_enough(found, seen)) {
-            seen->unsound = SP_UNSOUND_NOW_AND_THEN;
-        }
-        /* Of an allowed port: lost, and lost again when it was asked slowly. */
-        seen->loss_confirmed = found->asked > 2 && is_shaky(s, found, seen);
-    }
-    found->is_settled = true;
 }
 
 /* ---- one batch ---- */
@@ -231,7 +120,7 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
         }
         struct sp_portset denied = {0};
         struct sp_portset allowed = {0};
-        rc = doubtful(s, i, &denied, &allowed);
+        rc = sp_sweep_doubtful(run, found, i, &denied, &allowed);
         size_t ndenied = sp_portset_count(&denied);
         if (rc != SP_OK || ndenied + sp_portset_count(&allowed) == 0) {
             found->is_settled = true; /* nothing to ask */
@@ -239,9 +128,10 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
         }
         bundle = bundle ? bundle : sp_bundle_begin(sb, match->from, match->to);
         bool link = run->sweep_link && pair->layer != SP_LAYER_HOST && !found->needs_raw;
-        rc = bundle ? sp_bundle_add(sb, bundle, i, &denied, &allowed,
-                                    passes_for(s, i, ndenied == 0), found->asked, link)
-                    : SP_E_NOMEM;
+        rc = bundle
+                 ? sp_bundle_add(sb, bundle, i, &denied, &allowed,
+                                 sp_sweep_passes(run, found, i, ndenied == 0), found->asked, link)
+                 : SP_E_NOMEM;
         if (rc == SP_OK) {
             found->asked++;
             is_slow = is_slow && ndenied == 0;
@@ -300,7 +190,7 @@ static bool is_concluded(const struct sp_sweep_found *found)
     bool open = false;
     for (size_t i = 0; i < found->nspans; i++) {
         const struct sp_seen *seen = &found->spans[i].seen;
-        open = open || (seen->unsound != SP_SOUND && !has_arrived(seen));
+        open = open || (seen->unsound != SP_SOUND && !sp_seen_has_arrived(seen));
     }
     return !open;
 }
@@ -318,7 +208,8 @@ static void write_down(const struct sweeps *s, uint32_t sweep)
     }
 }
 
-/* A leak that did not always arrive says of a lane that is taken over what note_odd() said of it.
+/* A leak that did not always arrive says of a lane that is taken over what sp_sweep_note_odd() said
+ * of it.
  */
 static void recall_odd(struct sp_sweep_found *found)
 {
@@ -362,11 +253,11 @@ static enum sp_rc settle_lanes(struct sweeps *s, const struct sp_sweep_batch *sb
             if (lane->sender_refused == SP_REFUSED_LINK) {
                 found->needs_raw = true;
             }
-            note_odd(found);
-            rc = doubtful(s, lane->sweep, &denied, &allowed);
+            sp_sweep_note_odd(found);
+            rc = sp_sweep_doubtful(s->run, found, lane->sweep, &denied, &allowed);
             if (sp_portset_count(&denied) + sp_portset_count(&allowed) == 0 ||
                 found->asked >= SP_SWEEP_BATCHES) {
-                close_lane(s, found);
+                sp_sweep_close(s->run, found);
                 write_down(s, lane->sweep);
             }
         }
@@ -497,9 +388,9 @@ static void count_all(struct sweeps *s)
 {
     for (uint32_t i = 0; i < s->run->plan->nsweeps; i++) {
         const struct sp_plan_sweep *sweep = &s->run->plan->sweeps[i];
-        s->of += s->found[i].is_settled
-                     ? 0
-                     : (uint64_t)(sweep->denied + sweep->allowed) * passes_for(s, i, false);
+        s->of += s->found[i].is_settled ? 0
+                                        : (uint64_t)(sweep->denied + sweep->allowed) *
+                                              sp_sweep_passes(s->run, &s->found[i], i, false);
     }
 }
 
@@ -527,7 +418,7 @@ enum sp_rc sp_sweeps_run(struct sp_run_state *run, struct sp_sweep_found **ret_f
     }
     for (size_t i = 0; s.found && i < run->plan->nsweeps; i++) {
         if (!s.found[i].is_settled) {
-            close_lane(&s, &s.found[i]); /* cut off: what is in doubt stays so */
+            sp_sweep_close(run, &s.found[i]); /* cut off: what is in doubt stays so */
         }
     }
     rc = rc == SP_OK ? sp_sweep_doubt_beside(run, s.found) : rc;

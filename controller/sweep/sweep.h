@@ -9,6 +9,7 @@
  *   rate.c         how fast
  *   heard.c        what the probes tell
  *   observe.c      from bits to one observation per port, and to ranges
+ *   doubt.c        what is asked again
  *   judge.c        ranges to results
  *   proof.c        the packets that prove them
  */
