@@ -225,7 +225,7 @@ static enum sp_rc read_frame(const struct sp_journal_source *source, uint64_t at
     uint8_t head[SP_JOURNAL_FRAME_BYTES];
     uint64_t left = source->size - at;
     struct sp_rd rd;
-    if (left == 0 || left < sizeof(head)) {
+    if (left < sizeof(head)) {
         *ret_what = left == 0 ? FRAME_NONE : FRAME_CUT;
         return SP_OK;
     }

@@ -173,12 +173,13 @@ static bool choose_sports(const struct sp_run_state *run, struct sp_sweep_lane *
     uint16_t other = lo[first ? 1 : 3];
     lane->alt_lo = lo[first ? 2 : 1];
     lane->alt_hi = (uint16_t)(lane->alt_lo + quarter - 1);
-    return sp_ledger_take_sports(run->ledger, &pair->src, &pair->dst, lane->plan->proto, main,
-                                 (uint16_t)(main + quarter - 1), npasses, &lane->sport,
-                                 &is_fresh) &&
-           sp_ledger_take_sports(run->ledger, &pair->src, &pair->dst, lane->plan->proto, other,
-                                 (uint16_t)(other + quarter - 1), npasses, &lane->alt_sport,
-                                 &is_fresh);
+    return sp_ledger_take_sports(run->ledger, &pair->src, &pair->dst, lane->plan->proto,
+                                 (struct sp_sports){main, (uint16_t)(main + quarter - 1), npasses},
+                                 &lane->sport, &is_fresh) &&
+           sp_ledger_take_sports(
+               run->ledger, &pair->src, &pair->dst, lane->plan->proto,
+               (struct sp_sports){other, (uint16_t)(other + quarter - 1), npasses},
+               &lane->alt_sport, &is_fresh);
 }
 
 /* Which ports go through the sender's own policy: those that must work, and a sample. */
