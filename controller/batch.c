@@ -229,9 +229,12 @@ static void drain(struct sp_batch *batch)
     }
     uint64_t least = batch->is_scout ? SP_DRAIN_SCOUT_US : SP_DRAIN_MIN_US;
     uint64_t rest = 2ULL * batch->max_rtt_us > least ? 2ULL * batch->max_rtt_us : least;
-    uint64_t from = batch->last_control_us > start ? batch->last_control_us : start;
+    /* A guest knows when its last control came, and ends no sooner. */
+    bool known = batch->last_control_us > start || (batch->guest && batch->last_control_us > 0);
+    uint64_t from = known ? batch->last_control_us : start;
     while (!batch->is_stopped && sp_mono_us() < from + rest) {
-        turn(batch, from + rest - sp_mono_us());
+        uint64_t now = sp_mono_us();
+        turn(batch, from + rest > now ? from + rest - now : 0);
     }
 }
 

@@ -33,7 +33,8 @@ struct candidate {
 
 struct sp_evidence_run {
     struct sp_gather gather;
-    struct mark *marks;   /* by test */
+    struct sp_evidence *own; /* of the result; borrowed */
+    struct mark *marks;      /* by test */
     uint64_t wall_offset; /* microseconds to add to our monotonic clock: fixed once, so that times
                              of one run never step */
     struct candidate *candidates; /* of the current batch */
@@ -57,6 +58,7 @@ enum sp_rc sp_evidence_run_new(const struct sp_model *model, const struct sp_pla
     evidence->wall_offset =
         (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000 - sp_mono_us();
     sp_table_init(&evidence->ranks);
+    evidence->own = into;
     evidence->marks = sp_calloc(plan->ntests, sizeof(*evidence->marks));
     if (!evidence->marks || sp_gather_init(&evidence->gather, model->nhosts, into) != SP_OK) {
         sp_evidence_run_free(evidence);
@@ -102,7 +104,8 @@ static void want_shot(struct sp_round *round, uint32_t test, uint32_t index, boo
                                          .block = (uint16_t)(block->first + shot->attempt),
                                          .port = shot->port,
                                          .attempt = (uint16_t)(shot->attempt + 1),
-                                         .is_control = is_control};
+                                         .is_control = is_control,
+                                         .by_link = (block->flags & SP_BLOCK_LINK) != 0};
             sp_gather_add(&round->run->evidence->gather, &want);
         }
     }
@@ -290,17 +293,20 @@ static void on_state(struct sp_session *session, void *arg)
     }
 }
 
-void sp_evidence_fetch(struct sp_round *round)
+struct sp_gather *sp_evidence_open(struct sp_run_state *run, const struct sp_batch *batch,
+                                   struct sp_evidence *into)
+{
+    struct sp_evidence_run *evidence = run->evidence;
+    evidence->gather.into = into ? into : evidence->own;
+    sp_gather_begin(&evidence->gather, batch->id, evidence->wall_offset + batch->fired_us);
+    return &evidence->gather;
+}
+
+void sp_evidence_ask(struct sp_run_state *run)
 {
     static const struct sp_fleet_ops ops = {.on_record = on_record, .on_state = on_state};
-    struct sp_evidence_run *evidence = round->run->evidence;
-    if (!evidence || evidence->ncandidates == 0) {
-        return;
-    }
-    struct sp_fleet *fleet = round->batch->fleet;
-    struct sp_gather *gather = &evidence->gather;
-    sp_gather_begin(gather, round->batch->id, evidence->wall_offset + round->batch->fired_us);
-    want_candidates(round);
+    struct sp_fleet *fleet = run->fleet;
+    struct sp_gather *gather = &run->evidence->gather;
     sp_gather_ask(gather);
     fleet->ops = ops;
     fleet->ops_arg = gather;
@@ -317,7 +323,7 @@ void sp_evidence_fetch(struct sp_round *round)
     }
     uint64_t start = sp_mono_us();
     while (gather->open > 0) {
-        bool hurry = round->run->stop_flag && *round->run->stop_flag;
+        bool hurry = run->stop_flag && *run->stop_flag;
         struct timeval tv = {.tv_usec = 20000};
         if (sp_mono_us() - start > (hurry ? SP_EVIDENCE_HURRY_US : SP_EVIDENCE_WAIT_US)) {
             gather->into->lost += gather->open;
@@ -327,5 +333,16 @@ void sp_evidence_fetch(struct sp_round *round)
         (void)event_base_loop(fleet->base, EVLOOP_ONCE);
     }
     gather->open = 0;
+    gather->into = run->evidence->own;
     fleet->ops = (struct sp_fleet_ops){0};
+}
+
+void sp_evidence_fetch(struct sp_round *round)
+{
+    struct sp_evidence_run *evidence = round->run->evidence;
+    if (evidence && evidence->ncandidates > 0) {
+        (void)sp_evidence_open(round->run, round->batch, NULL);
+        want_candidates(round);
+        sp_evidence_ask(round->run);
+    }
 }

@@ -25,4 +25,10 @@ void sp_evidence_consider_shot(struct sp_round *round, uint32_t test, uint32_t s
 /* Asks the probes for what was considered worth it; waits a bounded time. */
 void sp_evidence_fetch(struct sp_round *round);
 
+/* The same for whoever has questions of his own (run->evidence is not NULL): open, sp_gather_add(),
+ * ask. into: where the packets go, NULL = to the result. */
+struct sp_gather *sp_evidence_open(struct sp_run_state *run, const struct sp_batch *batch,
+                                   struct sp_evidence *into);
+void sp_evidence_ask(struct sp_run_state *run);
+
 #endif

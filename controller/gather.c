@@ -119,7 +119,8 @@ static void take_part(struct sp_gather *gather, uint32_t host, const struct sp_w
                                         .len = part->len,
                                         .wire_len = part->wire_len,
                                         .role = part->role,
-                                        .is_control = want->is_control};
+                                        .is_control = want->is_control,
+                                        .by_link = want->by_link};
     (void)snprintf(packet.iface, sizeof(packet.iface), "%s", iface);
     sp_evidence_add(gather->into, &packet, h->bytes);
 }

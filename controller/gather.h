@@ -20,6 +20,7 @@ struct sp_want {
     uint16_t block, port;
     uint16_t attempt; /* from 1 */
     bool is_control;
+    bool by_link; /* how it was sent */
 };
 
 struct sp_gather {

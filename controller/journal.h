@@ -15,9 +15,9 @@
 #include "controller/span.h"
 #include "topologies/plan.h"
 
-#define SP_JOURNAL_KEEP_S    (30U * 24 * 3600) /* older ones are removed when a run starts */
-#define SP_JOURNAL_TEXT_MAX  4096U             /* bytes of a selector */
-#define SP_JOURNAL_NAMES_MAX 64U               /* techniques of --only and --skip together */
+#define SP_JOURNAL_KEEP_S    (30ULL * 24 * 3600) /* older ones are removed when a run starts */
+#define SP_JOURNAL_TEXT_MAX  4096U               /* bytes of a selector */
+#define SP_JOURNAL_NAMES_MAX 64U                 /* techniques of --only and --skip together */
 
 /* What the user asked of a run, beside its plan. */
 struct sp_journal_how {

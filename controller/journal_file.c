@@ -225,7 +225,7 @@ static enum sp_rc read_frame(const struct sp_journal_source *source, uint64_t at
     uint8_t head[SP_JOURNAL_FRAME_BYTES];
     uint64_t left = source->size - at;
     struct sp_rd rd;
-    if (left == 0 || left < sizeof(head)) {
+    if (left < sizeof(head)) {
         *ret_what = left == 0 ? FRAME_NONE : FRAME_CUT;
         return SP_OK;
     }
@@ -338,7 +338,7 @@ static void free_names(char **names, size_t n)
     sp_free(names);
 }
 
-void sp_journal_head_release(struct sp_journal_head *head)
+static void release_head(struct sp_journal_head *head)
 {
     sp_free(head->from);
     sp_free(head->to);
@@ -351,7 +351,7 @@ void sp_journal_head_release(struct sp_journal_head *head)
 
 void sp_journal_content_release(struct sp_journal_content *content)
 {
-    sp_journal_head_release(&content->head);
+    release_head(&content->head);
     sp_free(content->places);
     content->places = NULL;
 }

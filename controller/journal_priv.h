@@ -44,7 +44,6 @@ struct sp_journal_content {
     bool is_finished;
 };
 
-void sp_journal_head_release(struct sp_journal_head *head);
 void sp_journal_content_release(struct sp_journal_content *content);
 /* Appends a frame around a payload. */
 void sp_journal_add_frame(struct sp_buf *out, const struct sp_buf *payload);

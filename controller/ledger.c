@@ -54,14 +54,14 @@ static uint64_t conversation(const struct sp_addr *a, const struct sp_addr *b, u
 
 /* A source port that a sweep used, to any port. With a key of its own: none is ever taken for a
  * conversation. */
-static uint64_t swept(const struct sp_addr *src, const struct sp_addr *dst, uint8_t proto,
+static uint64_t swept(const struct sp_addr *a, const struct sp_addr *b, uint8_t proto,
                       uint16_t sport)
 {
     static const struct sp_hash_key key = {0x736567706c656467ULL, 0x65722d7377656570ULL};
     uint8_t text[2 * sizeof(struct sp_addr) + 3];
-    memcpy(text, src, sizeof(*src));
-    memcpy(text + sizeof(*src), dst, sizeof(*dst));
-    uint8_t *p = text + 2 * sizeof(*src);
+    memcpy(text, a, sizeof(*a));
+    memcpy(text + sizeof(*a), b, sizeof(*b));
+    uint8_t *p = text + 2 * sizeof(*a);
     p[0] = proto;
     p[1] = (uint8_t)(sport >> 8);
     p[2] = (uint8_t)sport;
@@ -258,10 +258,13 @@ static uint32_t oldest_ports(const struct sp_ledger *ledger, const struct lane *
 }
 
 bool sp_ledger_take_sports(struct sp_ledger *ledger, const struct sp_addr *src,
-                           const struct sp_addr *dst, uint8_t proto, uint16_t lo, uint16_t hi,
-                           uint16_t n, uint16_t *ret_first, bool *ret_is_fresh)
+                           const struct sp_addr *dst, uint8_t proto, struct sp_sports range,
+                           uint16_t *ret_first, bool *ret_is_fresh)
 {
     const struct lane lane = {src, dst, proto};
+    const uint16_t lo = range.lo;
+    const uint16_t hi = range.hi;
+    const uint16_t n = range.n;
     if (lo == 0 || lo > hi || n == 0 || n > (uint32_t)(hi - lo) + 1) {
         return false;
     }

@@ -36,6 +36,10 @@ enum sp_rc sp_ledger_check(const char *path, struct sp_diag *diag) SP_MUST_CHECK
 uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
                         const struct sp_addr *dst, uint8_t proto, uint16_t dport,
                         bool must_be_fresh);
+/* Wanted: n neighbouring ports of lo .. hi. */
+struct sp_sports {
+    uint16_t lo, hi, n;
+};
 /* n neighbouring source ports of lo .. hi for a sweep src -> dst: *ret_first .. *ret_first + n - 1.
  * Ports that no sweep of this pair and protocol used, in this run or in one that is remembered;
  * where there are none, those used longest ago (*ret_is_fresh is false: a firewall may remember
@@ -43,8 +47,8 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
  * sweep sends it makes neither another one nor the reverse. Save the ledger before the packets go
  * out: who is killed then has sent them. False: lo .. hi is too narrow, or memory is out. */
 bool sp_ledger_take_sports(struct sp_ledger *ledger, const struct sp_addr *src,
-                           const struct sp_addr *dst, uint8_t proto, uint16_t lo, uint16_t hi,
-                           uint16_t n, uint16_t *ret_first, bool *ret_is_fresh);
+                           const struct sp_addr *dst, uint8_t proto, struct sp_sports range,
+                           uint16_t *ret_first, bool *ret_is_fresh);
 /* Writes what later runs must know; whole or not at all. */
 enum sp_rc sp_ledger_save(const struct sp_ledger *ledger, struct sp_diag *diag) SP_MUST_CHECK;
 /* $XDG_STATE_HOME/segproof, ~/.local/state/segproof, or /var/lib/segproof for root; made when

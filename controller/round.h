@@ -51,6 +51,7 @@ struct sp_run_state {
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_host_status *hosts;     /* of the result: model->nhosts */
     struct sp_sweep_found *swept;     /* by sweep of the plan, NULL = nothing yet */
+    struct sp_sweep_proof *proof;     /* see controller/sweep/proof.h; NULL = none is wanted */
     struct sp_evidence_run *evidence; /* see controller/evidence.h; NULL = none is wanted */
 };
 

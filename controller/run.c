@@ -10,6 +10,7 @@
 #include "controller/run_priv.h"
 #include "controller/suspect.h"
 #include "controller/sweep/judge.h"
+#include "controller/sweep/proof.h"
 #include "controller/sweep/sweeps.h"
 #include "probe/base/clock.h"
 #include "probe/base/hash.h"
@@ -53,7 +54,8 @@ bool sp_run_is_paused(const struct sp_run_state *run)
     return run->pause_flag && *run->pause_flag && !is_stopped;
 }
 
-void sp_run_wait_paused(struct sp_run_state *run, const struct sp_progress_info *info)
+/* Waits while it is, serving the probes; returns when it goes on or was stopped. */
+static void wait_paused(struct sp_run_state *run, const struct sp_progress_info *info)
 {
     static const struct timeval turn = {.tv_usec = 50000};
     struct sp_progress_info paused = *info;
@@ -291,8 +293,8 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
             struct stage now = {options, stage, before, count_left(run, kind), run->plan->ntests};
             run->on_progress = on_batch_progress;
             run->progress_arg = &now;
-            sp_run_wait_paused(run, &(struct sp_progress_info){
-                                        .stage = stage, .done = before, .of = run->plan->ntests});
+            wait_paused(run, &(struct sp_progress_info){
+                                 .stage = stage, .done = before, .of = run->plan->ntests});
             progress(options, stage, before, run->plan->ntests);
             enum sp_rc rc = sp_round_run(run, kind, attempts, &left, diag);
             run->on_progress = NULL;
@@ -318,6 +320,9 @@ static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
     }
     sp_fleet_settle(run->fleet);
     enum sp_rc rc = run->swept ? sp_sweep_judge(run, run->swept, result) : SP_OK;
+    if (rc == SP_OK) {
+        sp_sweep_proof_attach(run->proof, result);
+    }
     for (uint32_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_session *session = &run->fleet->sessions[h];
         struct sp_host_status *status = &run->hosts[h];
@@ -426,6 +431,9 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
         rc = sp_evidence_run_new(model, plan, result->evidence, &run.evidence);
     }
     if (rc == SP_OK) {
+        rc = sp_sweep_proof_new(result, &run.proof);
+    }
+    if (rc == SP_OK) {
         rc = start_fleet(&run, options);
     }
     if (rc == SP_OK) {
@@ -441,6 +449,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     result->interrupted = stopped(options);
     result->finished_s = sp_wall_s();
     sp_fleet_free(run.fleet);
+    sp_sweep_proof_free(run.proof);
     sp_evidence_run_free(run.evidence);
     sp_ledger_free(run.ledger);
     sp_scouts_release(&run.scouts);

@@ -10,8 +10,6 @@
 /* Is the run to send nothing new just now? Whoever sends by himself (a sweep) asks before each
  * volley, and says so in what he tells. */
 bool sp_run_is_paused(const struct sp_run_state *run);
-/* Waits while it is, serving the probes; returns when it goes on or was stopped. */
-void sp_run_wait_paused(struct sp_run_state *run, const struct sp_progress_info *info);
 /* Settles every test whose payload would reach a real service as not tested. */
 void sp_run_leave_services(struct sp_run_state *run);
 /* A SYN/ACK came back, and nothing arrived: holds a few conversations with whoever answers. */

@@ -108,6 +108,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
         block.refused = SP_REFUSED_TECHNIQUE;
     }
     if (order->attempts == 0 || (uint32_t)order->block + order->attempts > SP_ENGINE_MAX_BLOCKS ||
+        sp_sweeps_hold(&engine->sweeps, order->block, order->attempts) ||
         sp_batch_add_block(&engine->batch, &block) != SP_OK) {
         sp_engine_complain(engine, SP_ERR_PROTOCOL, "a block could not be taken");
     }
@@ -386,18 +387,32 @@ static uint32_t phases_of(uint8_t type)
 static uint32_t batch_of(const struct sp_record *record)
 {
     /* Every order but BATCH begins with the batch it belongs to. */
-    return record->type == SP_REC_BLOCK     ? record->u.block.batch
-           : record->type == SP_REC_STANDIN ? record->u.standin.batch
-           : record->type == SP_REC_ARM     ? record->u.arm.batch
-           : record->type == SP_REC_SHOT    ? record->u.shot.batch
-           : record->type == SP_REC_FIRE    ? record->u.fire.batch
-           : record->type == SP_REC_COLLECT ? record->u.collect.batch
-           : record->type == SP_REC_WANT    ? record->u.want.batch
-           : record->type == SP_REC_SWEEP   ? record->u.sweep.batch
-           : record->type == SP_REC_MASK    ? record->u.mask.batch
-           : record->type == SP_REC_GUARD   ? record->u.guard.batch
-           : record->type == SP_REC_VOLLEY  ? record->u.volley.batch
-                                            : 0;
+    switch (record->type) {
+    case SP_REC_BLOCK:
+        return record->u.block.batch;
+    case SP_REC_STANDIN:
+        return record->u.standin.batch;
+    case SP_REC_ARM:
+        return record->u.arm.batch;
+    case SP_REC_SHOT:
+        return record->u.shot.batch;
+    case SP_REC_FIRE:
+        return record->u.fire.batch;
+    case SP_REC_COLLECT:
+        return record->u.collect.batch;
+    case SP_REC_WANT:
+        return record->u.want.batch;
+    case SP_REC_SWEEP:
+        return record->u.sweep.batch;
+    case SP_REC_MASK:
+        return record->u.mask.batch;
+    case SP_REC_GUARD:
+        return record->u.guard.batch;
+    case SP_REC_VOLLEY:
+        return record->u.volley.batch;
+    default:
+        return 0;
+    }
 }
 
 void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)

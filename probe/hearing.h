@@ -31,6 +31,9 @@ enum sp_sample_kind {
 
 #define SP_SWEEP_REPLIES_MAX 65536U /* waiting to be crafted */
 #define SP_REPLIES_KEPT      64U    /* packets */
+/* Packets of allowed ports that are kept, leaving and arriving, and of beats (sp_beat_is_kept). */
+#define SP_DECLARED_KEPT     1024U
+#define SP_BEATS_KEPT        2048U
 
 /* A block id that is none of this probe's. */
 struct sp_unknown {
@@ -73,7 +76,7 @@ struct sp_hearing {
     size_t first_reply, nreplies, cap_replies;
     struct sp_portset **crafted; /* by sweep: for which ports this probe answered itself */
     struct sp_portset **served;  /* by sweep: for which ports the host did */
-    uint32_t replies_kept;
+    uint32_t replies_kept, declared_kept, beats_kept;
 
     const struct sp_technique *likely[2]; /* of the last tag, by TCP and others */
 
@@ -95,6 +98,8 @@ void sp_hearing_free(struct sp_sweeps *sweeps);
 /* Keeps the packet at hand and remembers to tell it; false when there is no room for its kind. */
 bool sp_engine_sample(struct sp_engine *engine, enum sp_sample_kind kind,
                       const struct sp_rec_seen *seen);
+/* Keeps the packet at hand, of a port that is to pass; bounded, and never told of by itself. */
+void sp_engine_keep_declared(struct sp_engine *engine, uint8_t role, uint16_t block, uint16_t port);
 /* A set bit by bit; without memory absence proves nothing any more. */
 void sp_engine_mark(struct sp_engine *engine, struct sp_portset **set, uint16_t port);
 /* One set per sweep: made with the first; NULL without memory. */

@@ -90,6 +90,8 @@ struct sp_engine;
 /* The sweep that holds this block id, and which of its passes; the guard of this id. NULL: none. */
 struct sp_sweep *sp_sweeps_find(const struct sp_sweeps *sweeps, uint16_t block, uint16_t *ret_pass);
 struct sp_guard *sp_sweeps_find_guard(const struct sp_sweeps *sweeps, uint16_t block);
+/* Does a sweep or a guard hold one of these ids? */
+bool sp_sweeps_hold(const struct sp_sweeps *sweeps, uint32_t first, uint32_t n);
 /* The source port of one packet. No second one: alt_sport 0. */
 static inline uint16_t sp_sweep_sport(const struct sp_rec_sweep *order, uint16_t pass,
                                       uint16_t port)

@@ -403,6 +403,9 @@ bool sp_engine_sweep_out(struct sp_engine *engine, const struct sp_technique *te
     }
     if (sweep && (sweep->order.flags & SP_BLOCK_SENDER) != 0 &&
         sp_addr_eq(&pkt->src, &sweep->order.src)) {
+        if (sp_in_set(sweep->raw, port)) {
+            sp_engine_keep_declared(engine, SP_KEPT_SENT, block, port);
+        }
         return true;
     }
     return on_egress(engine, pkt);

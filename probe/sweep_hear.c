@@ -109,6 +109,15 @@ static struct sp_rec_seen seen_of(const struct sp_engine *engine, enum sp_seen_k
                                 .dport = icmp ? pkt->echo_seq : pkt->dport};
 }
 
+void sp_engine_keep_declared(struct sp_engine *engine, uint8_t role, uint16_t block, uint16_t port)
+{
+    struct sp_hearing *hearing = sp_engine_hearing(engine);
+    if (hearing && hearing->declared_kept < SP_DECLARED_KEPT) {
+        hearing->declared_kept++;
+        sp_engine_keep(engine, role, block, port);
+    }
+}
+
 /* ---- strays ---- */
 
 static struct sp_unknown *find_unknown(struct sp_hearing *hearing, uint16_t block)
@@ -174,6 +183,16 @@ void sp_engine_beat(struct sp_engine *engine, struct sp_guard *guard, enum sp_he
     sp_engine_mark(engine, &guard->seen[kind], beat);
     guard->is_news[kind][beat / SP_PORTSET_CHUNK] = true;
     hearing->is_heard_news = true;
+    /* What comes back to its own sender is an answer. */
+    bool is_answer = kind == SP_HEARD_NIC && (guard->order.flags & SP_BLOCK_SENDER) != 0;
+    if (kind != SP_HEARD_HOST && sp_beat_is_kept(beat) && hearing->beats_kept < SP_BEATS_KEPT) {
+        hearing->beats_kept++;
+        sp_engine_keep(engine,
+                       kind == SP_HEARD_LEFT ? SP_KEPT_SENT
+                       : is_answer           ? SP_KEPT_ANSWER
+                                             : SP_KEPT_ARRIVED,
+                       guard->order.block, beat);
+    }
 }
 
 /* Sent from here and sent back with its ends swapped: an answer, not an arrival. */
@@ -231,16 +250,18 @@ static void on_first(struct sp_engine *engine, struct sp_sweep *sweep, uint16_t 
                   (port < UINT16_MAX && sp_in_set(nic, (uint16_t)(port + 1)));
     bool is_news = !beside && !sp_in_set(sweep->expected, port);
     bool rewritten = is_rewritten(sweep, pass, port, pkt) && !sp_in_set(sweep->rewritten, port);
+    uint16_t block = (uint16_t)(sweep->order.block + pass);
     if (rewritten) {
         sp_engine_mark(engine, &sweep->rewritten, port);
     }
     if (is_news || rewritten) {
-        const struct sp_rec_seen told =
-            seen_of(engine, SP_SEEN_NIC, pkt, (uint16_t)(sweep->order.block + pass), port, iface);
+        const struct sp_rec_seen told = seen_of(engine, SP_SEEN_NIC, pkt, block, port, iface);
         bool sampled = is_news && sp_engine_sample(engine, SP_SAMPLE_NEWS, &told);
         if (rewritten && !sampled) {
             (void)sp_engine_sample(engine, SP_SAMPLE_REWRITTEN, &told);
         }
+    } else if (sp_in_set(sweep->expected, port)) {
+        sp_engine_keep_declared(engine, SP_KEPT_ARRIVED, block, port);
     }
 }
 

@@ -417,7 +417,7 @@ static bool flush_way(struct sp_engine *engine, struct sp_volleys *v)
 {
     const struct sp_burst_packet *packets[SP_BURST_MAX];
     struct slot *slots[SP_BURST_MAX];
-    bool is_left[SP_BURST_MAX];
+    bool is_left[SP_BURST_MAX] = {false};
     size_t n = 0;
     int err = 0;
     for (size_t i = 0; i < v->nslots; i++) {

@@ -34,6 +34,16 @@ struct sp_guard *sp_sweeps_find_guard(const struct sp_sweeps *sweeps, uint16_t b
     return (place & SP_ID_GUARD) != 0 ? &sweeps->guards[(place & ~SP_ID_GUARD) - 1] : NULL;
 }
 
+bool sp_sweeps_hold(const struct sp_sweeps *sweeps, uint32_t first, uint32_t n)
+{
+    for (uint32_t id = first; sweeps->by_id && id < first + n && id < SP_IDS; id++) {
+        if (sweeps->by_id[id] != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool make(struct sp_portset **set)
 {
     if (!*set) {
@@ -62,12 +72,11 @@ static bool are_free(struct sp_engine *engine, uint32_t first, uint32_t n)
         return false;
     }
     for (uint32_t id = first; id < first + n; id++) {
-        if (sweeps->by_id[id] != 0 ||
-            sp_batch_find_block(&engine->batch, (uint16_t)id) != SP_NO_ROW) {
+        if (sp_batch_find_block(&engine->batch, (uint16_t)id) != SP_NO_ROW) {
             return false;
         }
     }
-    return true;
+    return !sp_sweeps_hold(sweeps, first, n);
 }
 
 static bool are_reserved(const struct sp_engine *engine, uint32_t lo, uint32_t hi)

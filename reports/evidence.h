@@ -27,6 +27,8 @@ struct sp_evidence_packet {
     uint16_t len, wire_len;
     uint8_t role;    /* enum sp_kept_role */
     bool is_control; /* it was sent to show that the path and the captures work */
+    bool by_link;    /* it was sent at the link layer, else as raw IP; of what it answers, or
+                        what came of it, alike */
     char iface[16];
 };
 

@@ -96,6 +96,9 @@ static const char *comment_of(struct file *file, const struct sp_evidence_packet
     if (test->port_hi > test->port) { /* found alike by a sweep; the packet shows which it is */
         sp_buf_fmt(out, "-%s", sp_proto_port_str(test->proto, test->port_hi, port));
     }
+    if (packet->role != SP_KEPT_ANSWER && packet->role != SP_KEPT_REPLY) {
+        add_word(out, "injected", packet->by_link ? "link" : "raw");
+    }
     sp_buf_fmt(out, " attempt=%u batch=%" PRIu32, (unsigned)packet->attempt, packet->batch);
     return sp_buf_text(out);
 }

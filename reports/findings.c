@@ -257,6 +257,15 @@ static enum sp_rc tell_cause(const struct sp_result *result, struct sp_finding *
     return finding->cause && finding->remedy ? SP_OK : SP_E_NOMEM;
 }
 
+static const char *injected_of(const struct sp_result *result, const struct sp_entry *run, size_t n)
+{
+    size_t by_link = 0;
+    for (size_t i = 0; i < n; i++) {
+        by_link += result->outcomes[run[i].test].injected_link;
+    }
+    return by_link == 0 ? "raw" : by_link == n ? "link" : "raw, link";
+}
+
 static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_lookup *lookup,
                                const struct sp_entry *run, size_t n, bool is_second,
                                struct sp_finding *finding)
@@ -272,6 +281,7 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->expect = run[0].expect;
     finding->policy = sp_rule_name(result->model, run[0].rule, run[0].expect);
     finding->grade = SP_GRADE_PAIR;
+    finding->injected = injected_of(result, run, n);
     for (size_t i = 0; i < n; i++) {
         uint8_t grade = result->outcomes[run[i].test].grade;
         finding->tests += sp_entry_checks(&run[i]);

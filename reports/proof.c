@@ -24,11 +24,34 @@ enum sp_rc sp_finding_proof(const struct sp_result *result, const struct sp_entr
     return SP_OK;
 }
 
+/* Were all its ports found by a run that this one goes on with? */
+static bool is_taken_over(const struct sp_result *result, const struct sp_finding *finding)
+{
+    const struct sp_test *test = &result->tests[finding->sample];
+    for (size_t i = 0; i < result->plan->nsweeps; i++) {
+        const struct sp_plan_sweep *sweep = &result->plan->sweeps[i];
+        if (sweep->pair == test->pair && sweep->proto == test->proto) {
+            return result->sweeps[i].is_resumed;
+        }
+    }
+    return false;
+}
+
 static const char *why_none(const struct sp_result *result, const struct sp_finding *finding)
 {
     const struct sp_seen *seen = &result->outcomes[finding->sample].seen;
     if (seen->sender_policy) {
         return "none: the sender's own firewall refused to send, so there is no packet";
+    }
+    uint8_t why = result->tests[finding->sample].why;
+    if (why == SP_WHY_SWEPT && is_taken_over(result, finding)) {
+        return "none: taken over from the run that this one resumes, whose packets are gone";
+    }
+    if (why == SP_WHY_SWEPT) {
+        return result->evidence->lost > 0
+                   ? "none: its packets were not kept or not fetched: too many others came first"
+                   : "none: the probes keep the first packets of a sweep, and none of them is of "
+                     "these ports";
     }
     return result->evidence->lost > 0
                ? "none: its packets were not kept or not fetched: too many others came first"

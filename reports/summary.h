@@ -66,6 +66,8 @@ struct sp_finding {
                              unknown */
     const char *policy;   /* the rule's name or "default deny"; borrowed */
     char *line;           /* "shop.yaml:41"; the file alone for default deny */
+    const char *injected; /* how its packets were sent: "raw", "link" (a sweep: but for its pilot),
+                             "raw, link" where tests differ; static */
     uint8_t cause_kind;   /* enum sp_cause */
     char *cause;          /* a clause; names whoever it speaks of */
     char *remedy;

@@ -42,7 +42,7 @@ static struct seat *seat_all(const struct sp_match *matches, size_t n, size_t nh
     struct seat *seats = sp_calloc(n, sizeof(*seats));
     uint32_t *number = sp_calloc(nhosts, sizeof(*number));
     uint32_t players = 0;
-    if (seats && number) {
+    if (seats && number && n > 0) {
         for (size_t i = 0; i < n; i++) {
             number[matches[i].from] = number[matches[i].to] = 1;
         }
@@ -56,7 +56,7 @@ static struct seat *seat_all(const struct sp_match *matches, size_t n, size_t nh
             seats[i].match = matches[i];
             seats[i].match.round = SP_NO_ROUND;
             seats[i].from = from;
-            seats[i].shift = (to + players - from) % players;
+            seats[i].shift = to >= from ? to - from : to + players - from;
         }
         qsort(seats, n, sizeof(*seats), by_shift);
     } else {

@@ -15,7 +15,9 @@
 #include "reports/formats/format.h"
 #include "reports/sink.h"
 
-#define SP_REPORT_MAX_BYTES (512U << 20)
+#define SP_REPORT_MAX_BYTES    (512U << 20)
+/* What a sweep may bring while a probe is kept from reading for a moment. */
+#define SP_SWEEP_CAPTURE_BYTES (8U << 20)
 
 static const char *const inject_choices[] = {"auto", "raw", "link", NULL};
 enum inject { INJECT_AUTO, INJECT_RAW, INJECT_LINK };
@@ -97,7 +99,7 @@ static const struct sp_opt opts[] = {
      .min = 65536,
      .max = 1073741824,
      .offset = SP_AT(capture_buffer),
-     .help = "size of each probe's capture ring (default 4194304)"},
+     .help = "size of each probe's capture ring (default 4194304, for sweeps 8388608)"},
 };
 
 static const struct sp_opt common[] = {SP_COMMON_OPTS(
@@ -344,7 +346,9 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
         .fleet = {.probe_path = options->probe,
                   .link_injection = options->lasting.inject == INJECT_LINK ||
                                     (options->lasting.inject == INJECT_AUTO && plan->nsweeps > 0),
-                  .capture_buffer = options->capture_buffer,
+                  .capture_buffer = options->capture_buffer ? options->capture_buffer
+                                    : plan->nsweeps > 0     ? SP_SWEEP_CAPTURE_BYTES
+                                                            : 0,
                   .ssh_config = options->ssh_config},
         .inject_link = options->lasting.inject == INJECT_LINK,
         .timeout_ms = options->timeout_ms,

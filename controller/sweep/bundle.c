@@ -158,23 +158,28 @@ static bool add_guards(struct sp_sweep_batch *sb, struct sp_sweep_lane *lane)
  * i -> j goes from the first quarter, and from the second where its port lies in the third; one
  * j -> i from the third, and from the fourth where its port lies in the second. Then no packet of
  * one direction is the reverse of one of the other, whatever the runs. */
-static void choose_sports(const struct sp_run_state *run, struct sp_sweep_lane *lane,
-                          unsigned npasses)
+static bool choose_sports(const struct sp_run_state *run, struct sp_sweep_lane *lane,
+                          uint16_t npasses)
 {
     uint32_t quarter = (run->plan->sport_hi - run->plan->sport_lo + 1U) / 4;
-    bool first = lane->pair->from < lane->pair->to;
-    uint16_t at[4];
+    const struct sp_pair *pair = lane->pair;
+    bool first = pair->from < pair->to;
+    uint16_t lo[4];
+    bool is_fresh;
     for (unsigned i = 0; i < 4; i++) {
-        at[i] = (uint16_t)(run->plan->sport_lo + i * quarter);
+        lo[i] = (uint16_t)(run->plan->sport_lo + i * quarter);
     }
-    uint32_t room = quarter > npasses ? quarter - npasses : 1;
-    struct sp_rng rng = {run->seed ^ run->run_id ^ ((uint64_t)run->next_batch << 20) ^
-                         lane->plan->pair};
-    uint16_t skip = (uint16_t)sp_rng_below(&rng, room);
-    lane->sport = (uint16_t)(at[first ? 0 : 2] + skip);
-    lane->alt_sport = (uint16_t)(at[first ? 1 : 3] + skip);
-    lane->alt_lo = at[first ? 2 : 1];
+    uint16_t main = lo[first ? 0 : 2];
+    uint16_t other = lo[first ? 1 : 3];
+    lane->alt_lo = lo[first ? 2 : 1];
     lane->alt_hi = (uint16_t)(lane->alt_lo + quarter - 1);
+    return sp_ledger_take_sports(run->ledger, &pair->src, &pair->dst, lane->plan->proto,
+                                 (struct sp_sports){main, (uint16_t)(main + quarter - 1), npasses},
+                                 &lane->sport, &is_fresh) &&
+           sp_ledger_take_sports(
+               run->ledger, &pair->src, &pair->dst, lane->plan->proto,
+               (struct sp_sports){other, (uint16_t)(other + quarter - 1), npasses},
+               &lane->alt_sport, &is_fresh);
 }
 
 /* Which ports go through the sender's own policy: those that must work, and a sample. */
@@ -221,7 +226,7 @@ enum sp_rc sp_bundle_add(struct sp_sweep_batch *sb, struct sp_bundle *bundle, ui
 
 /* Passes are known when all lanes are there; then ids can be given. */
 enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint32_t ceiling,
-                            uint32_t cell)
+                            uint32_t cell, double own_loss)
 {
     for (size_t i = 0; i < bundle->nlanes; i++) {
         struct sp_sweep_lane *lane = &bundle->lanes[i];
@@ -230,7 +235,9 @@ enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
             sb->lane_of_id[sb->batch->next_id++] =
                 (uint16_t)(1 + (size_t)(bundle - sb->bundles) * SP_BUNDLE_LANES + i);
         }
-        choose_sports(sb->run, lane, bundle->npasses);
+        if (!choose_sports(sb->run, lane, bundle->npasses)) {
+            return SP_E_NOMEM;
+        }
         lane->base = bundle->total;
         bundle->total += lane->count;
         lane->passes = sp_calloc(bundle->npasses, sizeof(*lane->passes));
@@ -241,7 +248,7 @@ enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
     bundle->cell = cell;
     bundle->ncells = (bundle->total + cell - 1) / cell;
     bundle->cells = sp_calloc((size_t)bundle->npasses * bundle->ncells, sizeof(*bundle->cells));
-    sp_rate_init(&bundle->rate, ceiling);
+    sp_rate_init(&bundle->rate, ceiling, own_loss);
     return bundle->cells ? SP_OK : SP_E_NOMEM;
 }
 

@@ -19,9 +19,10 @@ struct sp_bundle *sp_bundle_begin(struct sp_sweep_batch *sb, uint32_t from, uint
 enum sp_rc sp_bundle_add(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint32_t sweep,
                          const struct sp_portset *denied, const struct sp_portset *allowed,
                          unsigned passes, unsigned choice, bool is_link) SP_MUST_CHECK;
-/* All lanes are there: numbers the ports, sets the rate's ceiling. */
+/* All lanes are there: numbers the ports, sets the rate's ceiling.
+ * own_loss: what the path is known to lose at any rate. */
 enum sp_rc sp_bundle_finish(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint32_t ceiling,
-                            uint32_t cell) SP_MUST_CHECK;
+                            uint32_t cell, double own_loss) SP_MUST_CHECK;
 /* Sends a host what it needs to know of the batch's sweeps: after BATCH, before ARM. */
 void sp_sweep_send_setup(const struct sp_sweep_batch *sb, uint32_t host);
 

@@ -10,16 +10,18 @@
 #include "probe/base/mem.h"
 
 #define SP_DRIVE_EVERY_US 2000U
-/* Ports under way: what the rate sends in this time, and two volleys at least. */
-#define SP_AHEAD_US       100000U
+/* What waits at the sender: as much as it sends in this time, and some volleys at least. */
+#define SP_AHEAD_US       50000U
+#define SP_AHEAD_VOLLEYS  3U
 /* A volley is no longer than this, so that a lost beat costs little. */
 #define SP_VOLLEY_US      250000U
 /* The loss up to which two passes are enough: its square is 0.001. */
 #define SP_LOSS_FLOOR     0.0316
 #define SP_CHANCE_LEFT    0.001
 #define SP_BEATS_END      65000U
-/* What a probe may take beyond the time that its packets take at the ordered rate. */
-#define SP_FROZEN_US      10000000U
+/* What a probe may take for one volley beyond the time that its packets take at the ordered rate.
+ */
+#define SP_FROZEN_US      15000000U
 
 /* ---- what counts ---- */
 
@@ -183,13 +185,13 @@ static uint32_t room_of(const struct sp_sweep_batch *sb, const struct sp_bundle 
 
 static bool order_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, uint64_t since_us)
 {
-    uint64_t ahead = (uint64_t)bundle->rate.now * SP_AHEAD_US / 1000000;
-    uint64_t risk = 2ULL * sp_rate_risk(&bundle->rate) * bundle->cell;
-    ahead = ahead < risk ? ahead : risk;
+    uint32_t pps = bundle->achieved && bundle->achieved < bundle->rate.now ? bundle->achieved
+                                                                           : bundle->rate.now;
+    uint64_t ahead = bundle->achieved ? (uint64_t)pps * SP_AHEAD_US / 1000000 : 0;
     uint32_t room = room_of(sb, bundle) / bundle->cell;
     uint32_t most = cells_of_volley(bundle);
     size_t first;
-    if ((bundle->outstanding >= 2 && bundle->outstanding_ports >= ahead) ||
+    if ((bundle->waiting >= SP_AHEAD_VOLLEYS && bundle->waiting_ports >= ahead) ||
         bundle->outstanding >= SP_VOLLEYS_MAX / 2 || room == 0) {
         return false;
     }
@@ -209,19 +211,18 @@ static bool is_lost(const struct sp_sweep_batch *sb, struct sp_bundle *bundle)
     return from->is_lost || to->is_lost;
 }
 
-/* A sender that does not come to the end of a volley is frozen, or gone. */
+/* A sender that does not come to the end of the volley it is at is frozen, or gone. */
 static bool is_frozen(const struct sp_bundle *bundle, uint64_t now_us)
 {
-    const struct sp_volley *oldest =
-        bundle->first_open < bundle->nvolleys ? &bundle->volleys[bundle->first_open] : NULL;
-    uint64_t ports = 0;
-    uint32_t slowest = UINT32_MAX;
     for (size_t i = bundle->first_open; i < bundle->nvolleys; i++) {
-        ports += bundle->volleys[i].count;
-        slowest = bundle->volleys[i].pps < slowest ? bundle->volleys[i].pps : slowest;
+        const struct sp_volley *volley = &bundle->volleys[i];
+        if (!volley->is_sent) {
+            uint64_t since =
+                volley->ordered_us > bundle->told_us ? volley->ordered_us : bundle->told_us;
+            return now_us > since + SP_FROZEN_US + 8ULL * volley->count * 1000000 / volley->pps;
+        }
     }
-    return oldest && !oldest->is_sent &&
-           now_us > oldest->ordered_us + SP_FROZEN_US + 8 * ports * 1000000 / slowest;
+    return false;
 }
 
 static bool is_finished(struct sp_bundle *bundle)
@@ -245,6 +246,13 @@ static void drive_bundle(struct sp_sweep_batch *sb, struct sp_bundle *bundle, ui
     }
     if (is_lost(sb, bundle) || no_beats) {
         bundle->is_over = true;
+        return;
+    }
+    /* The ports of a refused lane stand between all others: without it they are asked anew. */
+    for (size_t i = 0; i < bundle->nlanes; i++) {
+        bundle->is_over = bundle->is_over || bundle->lanes[i].sender_refused != 0;
+    }
+    if (bundle->is_over) {
         return;
     }
     if (bundle->rate.is_hopeless || (!has_live(bundle) && bundle->next >= bundle->ncells)) {

@@ -2,6 +2,7 @@
 #include "controller/sweep/heard.h"
 
 #include "controller/sweep/state.h"
+#include "controller/sweep/volleys.h"
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
 
@@ -48,6 +49,10 @@ static void on_volleyed(struct sp_sweep_batch *sb, uint32_t host,
             volley->told = *told;
             volley->told_us = sp_mono_us();
             volley->is_sent = true;
+            bundle->told_us = volley->told_us;
+            bundle->achieved = sp_volley_rate(volley);
+            bundle->waiting--;
+            bundle->waiting_ports -= volley->count;
             /* Each beat of a fresh control makes an entry as well. */
             uint64_t beats = told->last_beat - told->first_beat + 1U;
             sp_state_note(sb->book,
@@ -69,6 +74,7 @@ static void on_heard(struct sp_sweep_batch *sb, uint32_t host, const struct sp_r
         (void)sp_portset_chunk_add(&guard->left, heard->chunk, heard->bits);
     } else if (heard->kind == SP_HEARD_NIC && receiver) {
         (void)sp_portset_chunk_add(&guard->nic, heard->chunk, heard->bits);
+        sb->batch->last_control_us = sp_mono_us();
     } else if (heard->kind == SP_HEARD_HOST && receiver) {
         (void)sp_portset_chunk_add(&guard->host_seen, heard->chunk, heard->bits);
     }
@@ -195,7 +201,8 @@ static void on_seen(struct sp_sweep_batch *sb, uint32_t host, const struct sp_re
 {
     struct sp_bundle *bundle = NULL;
     struct sp_sweep_lane *lane = lane_of(sb, seen->block, &bundle);
-    if (!lane || (seen->kind != SP_SEEN_NIC && seen->kind != SP_SEEN_STRAY)) {
+    bool is_answer = seen->kind == SP_SEEN_ANSWER && lane && host == bundle->from;
+    if (!lane || (seen->kind != SP_SEEN_NIC && seen->kind != SP_SEEN_STRAY && !is_answer)) {
         return;
     }
     if (seen->kind == SP_SEEN_STRAY && host != bundle->from && host != bundle->to) {

@@ -19,8 +19,9 @@ struct view {
     const uint32_t *cell_of; /* by the number of a port in its bundle */
     uint8_t *class_of;       /* 65536: 1 + class of its answer */
     unsigned attempts;       /* of every cell that has enough, the least */
-    uint8_t unsound;         /* of the whole lane */
-    uint8_t lacking;         /* of cells that have not enough */
+    bool is_host_proven;
+    uint8_t unsound; /* of the whole lane */
+    uint8_t lacking; /* of cells that have not enough */
     const struct sp_sweep_found *before;
     size_t at; /* in its spans */
 };
@@ -87,6 +88,43 @@ static unsigned least_attempts(const struct view *view)
     return least;
 }
 
+/* Was the witness behind the receiver's firewall awake? Every control that came to the interface
+ * and is meant for this host was seen there as well. */
+static bool is_host_proven(const struct view *view)
+{
+    const struct sp_sweep_lane *lane = view->lane;
+    for (unsigned k = 0; k < lane->control.nflows; k++) {
+        const struct sp_guard_plan *guard = &view->sb->guards[lane->guards[k]];
+        if (guard->flow.to != view->bundle->to) {
+            continue;
+        }
+        uint32_t beat = sp_portset_next(&guard->nic, 0);
+        bool proven = beat < SP_PORTSET_PORTS;
+        for (; proven && beat < SP_PORTSET_PORTS; beat = sp_portset_next(&guard->nic, beat + 1)) {
+            proven = sp_portset_has(&guard->host_seen, (uint16_t)beat);
+        }
+        return proven;
+    }
+    return false;
+}
+
+/* The TTL with which the destination's own answers come back: those to ports that arrived, and
+ * whose answer was seen leaving. */
+static void note_baseline(const struct view *view)
+{
+    const struct sp_sweep_lane *lane = view->lane;
+    uint8_t *baseline = &view->sb->run->baseline_ttl[lane->plan->pair];
+    for (size_t c = 0; *baseline == 0 && lane->egress && c < lane->nclasses; c++) {
+        const struct sp_answer_class *class = &lane->classes[c];
+        for (uint32_t port = sp_portset_next(&class->ports, 0);
+             port < SP_PORTSET_PORTS && *baseline == 0 &&
+             sp_addr_eq(&class->addr, &lane->pair->dst);
+             port = sp_portset_next(&class->ports, port + 1)) {
+            *baseline = sp_portset_has(lane->egress, (uint16_t)port) ? class->ttl : 0;
+        }
+    }
+}
+
 /* ---- one port ---- */
 
 static bool has(const struct sp_portset *set, uint16_t port)
@@ -112,8 +150,8 @@ static void note_shape(const struct view *view, uint16_t port, struct sp_seen *s
 {
     for (size_t i = 0; i < view->sb->nsamples; i++) {
         const struct sp_sweep_sample *sample = &view->sb->samples[i];
-        if (sample->port == port && sample->id >= view->lane->id &&
-            sample->id < view->lane->id + view->bundle->npasses) {
+        if (sample->kind != SP_SEEN_ANSWER && sample->port == port &&
+            sample->id >= view->lane->id && sample->id < view->lane->id + view->bundle->npasses) {
             seen->captured = sample->tuple;
             return;
         }
@@ -168,6 +206,11 @@ static struct sp_sweep_span look(const struct view *view, uint16_t port, uint32_
         seen->sender_policy = true; /* it never left: no attempt */
         seen->attempts = 0;
         seen->unsound = view->unsound == SP_SOUND ? SP_SOUND : view->unsound;
+    }
+    /* Stopped behind the interface, or nobody looked there? */
+    if (seen->unsound == SP_SOUND && seen->nic > 0 && seen->host == 0 && !view->is_host_proven &&
+        !sp_portset_has(&lane->allowed, port)) {
+        seen->unsound = SP_UNSOUND_CONTROL_LOST;
     }
     if (seen->unsound == SP_SOUND &&
         sp_round_is_untagged(view->round, view->untagged, view->bundle->to, lane->plan->proto,
@@ -274,6 +317,8 @@ static enum sp_rc observe_lane(struct view *view, struct sp_sweep_found *found)
     view->before = found;
     view->at = 0;
     view->unsound = unsound_of(view);
+    view->is_host_proven = is_host_proven(view);
+    note_baseline(view);
     view->lacking = lacking_of(view);
     view->attempts = least_attempts(view);
     sort_answers(view);
@@ -290,10 +335,8 @@ static enum sp_rc observe_lane(struct view *view, struct sp_sweep_found *found)
             span = look(view, (uint16_t)port, cell);
             if (denied && span.seen.nic > 0) {
                 count_leak(view, (uint16_t)port, cell, &now);
-                now.new_leaks += !before || before->seen.nic == 0;
             }
             span = before ? sp_span_combine(before, &span, denied) : span;
-            now.leaks += denied && span.seen.nic > 0;
         } else {
             span = *before;
         }
@@ -305,8 +348,6 @@ static enum sp_rc observe_lane(struct view *view, struct sp_sweep_found *found)
     found->nspans = now.nspans;
     found->leak_tries = now.leak_tries;
     found->leak_missed = now.leak_missed;
-    found->leaks = now.leaks;
-    found->new_leaks = now.new_leaks;
     return rc == SP_OK ? close_ranks(found) : rc;
 }
 
@@ -315,10 +356,14 @@ static void note_status(const struct view *view, struct sp_sweep_found *found)
     const struct sp_sweep_lane *lane = view->lane;
     const struct sp_bundle *bundle = view->bundle;
     struct sp_sweep_status *status = &found->status;
+    found->own_loss = bundle->rate.own_loss > 0 ? bundle->rate.own_loss : found->own_loss;
     status->is_run = true;
     status->injected_link = lane->is_link;
     status->grade = lane->control.grade;
-    status->passes = (uint16_t)view->attempts;
+    /* Later batches ask few ports, and those more often. */
+    if (view->attempts > 0 && (status->passes == 0 || view->attempts < status->passes)) {
+        status->passes = (uint16_t)view->attempts;
+    }
     status->volleys += (uint32_t)bundle->nvolleys;
     status->repeats += bundle->repeats;
     if (bundle->pps_lowest &&

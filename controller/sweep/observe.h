@@ -17,7 +17,6 @@ enum sp_rc sp_sweep_observe(struct sp_sweep_batch *sb, struct sp_sweep_found *fo
 /* Ranges: sorted, not overlapping. Adds a port above all that are there; SP_E_NOMEM. */
 enum sp_rc sp_spans_add(struct sp_sweep_found *found, size_t *cap,
                         const struct sp_sweep_span *port) SP_MUST_CHECK;
-bool sp_span_is_alike(const struct sp_sweep_span *a, const struct sp_sweep_span *b);
 /* What two batches have shown of one port, put together. */
 struct sp_sweep_span sp_span_combine(const struct sp_sweep_span *before,
                                      const struct sp_sweep_span *now, bool is_denied);

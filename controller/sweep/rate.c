@@ -5,23 +5,25 @@
 #include <string.h>
 
 /* Clean volleys before the rate is raised again once it is close to one that lost. */
-#define SP_RATE_PATIENCE 12U
+#define SP_RATE_PATIENCE  12U
 /* Beats that an estimate needs at least before two rates are compared. */
-#define SP_RATE_SAMPLE   30U
+#define SP_RATE_SAMPLE    30U
 /* More than this is never taken as the path's own. */
-#define SP_RATE_OWN_MOST 0.45
+#define SP_RATE_OWN_MOST  0.45
 /* Beats that chance may take from one volley above what the path's own loss makes expected. */
-#define SP_RATE_CHANCE   3U
+#define SP_RATE_CHANCE    3U
 /* In steps. */
 #define SP_RATE_EIGHTFOLD 12U
+#define SP_RATE_NEAR      4U /* less than twice as fast */
 /* Clean volleys after which as much as the rate allows is sent. */
-#define SP_RATE_TRUSTED  10U
+#define SP_RATE_TRUSTED   10U
 
-void sp_rate_init(struct sp_rate *rate, uint32_t ceiling)
+void sp_rate_init(struct sp_rate *rate, uint32_t ceiling, double own_loss)
 {
     memset(rate, 0, sizeof(*rate));
     rate->ceiling = ceiling > 0 ? ceiling : 1;
     rate->now = rate->ceiling;
+    rate->own_loss = own_loss;
 }
 
 uint8_t sp_rate_step_of(uint32_t pps)
@@ -53,7 +55,8 @@ double sp_rate_loss(const struct sp_rate *rate, uint8_t step)
 
 uint32_t sp_rate_risk(const struct sp_rate *rate)
 {
-    return 1U << (rate->clean < SP_RATE_TRUSTED ? rate->clean : SP_RATE_TRUSTED);
+    bool is_trusted = rate->epoch == 0 || rate->clean >= SP_RATE_TRUSTED;
+    return 1U << (is_trusted ? SP_RATE_TRUSTED : rate->clean);
 }
 
 bool sp_rate_is_excess(const struct sp_rate *rate, uint32_t sent, uint32_t lost)
@@ -81,26 +84,32 @@ static void go_up(struct sp_rate *rate)
     rate->now = (uint32_t)(next < rate->ceiling ? next : rate->ceiling);
 }
 
-/* The fastest rate with enough beats to tell. */
-static struct sp_rate_step fastest(const struct sp_rate *rate, uint8_t above)
+/* Beats at steps from .. below to, the fastest first, until there are enough of them to tell. */
+static struct sp_rate_step sum_of(const struct sp_rate *rate, unsigned from, unsigned to)
 {
-    for (unsigned i = SP_RATE_STEPS - 1; i > above; i--) { /* none where above lies outside */
-        if (rate->fresh[i].sent > 0) {
-            return around(rate->fresh, (uint8_t)i);
+    struct sp_rate_step sum = {0};
+    for (unsigned i = to < SP_RATE_STEPS ? to : SP_RATE_STEPS; i > from && i > 0; i--) {
+        if (sum.sent >= SP_RATE_SAMPLE) {
+            break;
         }
+        sum.sent += rate->fresh[i - 1].sent;
+        sum.lost += rate->fresh[i - 1].lost;
     }
-    return (struct sp_rate_step){0};
+    return sum;
 }
 
-/* Has the path lost about as much at this rate as at eight times it? Then it is its own loss. */
-static bool is_own_loss(const struct sp_rate *rate, uint32_t pps)
+/* Has the path lost about as much around this rate, and below it, as at eight times it? Then it is
+ * its own loss. */
+static bool is_own_loss(const struct sp_rate *rate, uint32_t pps, double *ret_loss)
 {
-    uint8_t step = sp_rate_step_of(pps);
-    struct sp_rate_step slow = around(rate->fresh, step);
-    struct sp_rate_step fast = fastest(rate, (uint8_t)(step + SP_RATE_EIGHTFOLD - 1));
-    return slow.sent >= SP_RATE_SAMPLE && slow.lost > 0 &&
-           fast.sent >= SP_RATE_SAMPLE && share(slow) < SP_RATE_OWN_MOST &&
-           share(slow) * 2 > share(fast);
+    unsigned end = sp_rate_step_of(pps) + SP_RATE_NEAR;
+    struct sp_rate_step slow = sum_of(rate, 0, end);
+    struct sp_rate_step fast = sum_of(rate, end + SP_RATE_EIGHTFOLD - 1, SP_RATE_STEPS);
+    *ret_loss = share(slow);
+    bool as_much = fast.sent >= SP_RATE_SAMPLE && share(slow) * 2 > share(fast);
+    bool lowest = pps <= SP_RATE_LOWEST; /* nothing slower is left to blame the rate */
+    return slow.sent >= SP_RATE_SAMPLE && slow.lost > 0 && share(slow) < SP_RATE_OWN_MOST &&
+           (as_much || lowest);
 }
 
 static void go_down(struct sp_rate *rate, uint32_t pps)
@@ -108,13 +117,15 @@ static void go_down(struct sp_rate *rate, uint32_t pps)
     uint32_t least = rate->ceiling < SP_RATE_LOWEST ? rate->ceiling : SP_RATE_LOWEST;
     rate->epoch++;
     rate->clean = 0;
-    if (is_own_loss(rate, pps)) {
-        rate->own_loss = share(around(rate->fresh, sp_rate_step_of(pps)));
+    double own;
+    if (is_own_loss(rate, pps, &own)) {
+        rate->own_loss = own;
         rate->bad = rate->good = 0;
         rate->now = pps;
         return;
     }
-    rate->is_hopeless = pps <= least;
+    unsigned end = sp_rate_step_of(pps) + SP_RATE_NEAR;
+    rate->is_hopeless = pps <= least && sum_of(rate, 0, end).sent >= SP_RATE_SAMPLE;
     rate->bad = rate->bad == 0 || pps < rate->bad ? pps : rate->bad;
     rate->good = rate->good < rate->bad ? rate->good : 0;
     rate->now = pps / 2 > least ? pps / 2 : least;

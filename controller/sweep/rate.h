@@ -13,8 +13,8 @@
  * path's own, and more passes are the answer. Only what was seen of one path is compared: when much
  * more is lost at a rate than ever before, it has become another one.
  *
- * So that a limit costs few packets, few are risked at a rate that has not come through: the number
- * doubles with each clean volley. */
+ * So that a limit costs few packets, few are risked at a rate that has not come through once one
+ * was too high: the number doubles with each clean volley. */
 #ifndef SP_CONTROLLER_SWEEP_RATE_H
 #define SP_CONTROLLER_SWEEP_RATE_H
 
@@ -42,13 +42,14 @@ struct sp_rate {
     struct sp_rate_step fresh[SP_RATE_STEPS]; /* since the path was last seen to change */
 };
 
-void sp_rate_init(struct sp_rate *rate, uint32_t ceiling);
+/* own_loss: what an earlier batch found, else 0. */
+void sp_rate_init(struct sp_rate *rate, uint32_t ceiling, double own_loss);
 /* The number of a rate's step; rates of one step are alike. */
 uint8_t sp_rate_step_of(uint32_t pps);
 /* Did a volley lose more beats than the path loses at any rate? */
 bool sp_rate_is_excess(const struct sp_rate *rate, uint32_t sent, uint32_t lost);
 /* A volley that was ordered at pps in that epoch came back. is_hurt: the receiver dropped packets,
- * or a control was lost at an edge. Returns whether it is clean. */
+ * or the sender's own queues did. Returns whether it is clean. */
 bool sp_rate_judge(struct sp_rate *rate, uint32_t pps, uint32_t epoch, uint32_t sent, uint32_t lost,
                    bool is_hurt);
 /* How many volleys' worth of the smallest one may be sent in one, so far. */

@@ -3,6 +3,7 @@
  * Ranges of ports with one observation. */
 #include <string.h>
 
+#include "controller/sweep/doubt.h"
 #include "controller/sweep/observe.h"
 #include "probe/base/mem.h"
 
@@ -11,7 +12,7 @@ static bool same_tuple(const struct sp_tuple *a, const struct sp_tuple *b)
     return sp_addr_eq(&a->src, &b->src) && sp_addr_eq(&a->dst, &b->dst) && a->sport == b->sport;
 }
 
-bool sp_span_is_alike(const struct sp_sweep_span *a, const struct sp_sweep_span *b)
+static bool is_alike(const struct sp_sweep_span *a, const struct sp_sweep_span *b)
 {
     const struct sp_seen *x = &a->seen;
     const struct sp_seen *y = &b->seen;
@@ -30,7 +31,7 @@ enum sp_rc sp_spans_add(struct sp_sweep_found *found, size_t *cap, const struct 
 {
     if (found->nspans > 0) {
         struct sp_sweep_span *last = &found->spans[found->nspans - 1];
-        if (last->hi + 1U == port->lo && sp_span_is_alike(last, port)) {
+        if (last->hi + 1U == port->lo && is_alike(last, port)) {
             last->hi = port->hi;
             return SP_OK;
         }
@@ -47,22 +48,17 @@ static uint16_t sum(uint16_t a, uint16_t b)
     return (uint16_t)(a + b < UINT16_MAX ? a + b : UINT16_MAX);
 }
 
-static bool has_arrived(const struct sp_seen *seen)
-{
-    return seen->nic > 0 || seen->host > 0 || seen->elsewhere > 0 || seen->rewritten > 0;
-}
-
 struct sp_sweep_span sp_span_combine(const struct sp_sweep_span *before,
                                      const struct sp_sweep_span *now, bool is_denied)
 {
     const struct sp_seen *x = &before->seen;
     const struct sp_seen *y = &now->seen;
-    if ((x->attempts == 0 && !has_arrived(x)) || (!is_denied && y->attempts > 0)) {
+    if ((x->attempts == 0 && !sp_seen_has_arrived(x)) || (!is_denied && y->attempts > 0)) {
         /* Nothing was seen before; or an allowed port was lost, maybe by our own speed, and was
          * asked again slowly. */
         return *now;
     }
-    if (is_denied && !has_arrived(x) && !has_arrived(y)) {
+    if (is_denied && !sp_seen_has_arrived(x) && !sp_seen_has_arrived(y)) {
         /* Silence is measured anew: what did not prove it then proves nothing now. */
         struct sp_sweep_span span = *now;
         if (y->unsound != SP_SOUND && x->unsound == SP_SOUND) {

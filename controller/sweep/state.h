@@ -29,9 +29,10 @@ enum sp_rc sp_state_book_init(struct sp_state_book *book,
 void sp_state_book_release(struct sp_state_book *book);
 /* The enforcement point between two hosts, SP_NONE when none is declared. */
 uint32_t sp_state_point_between(const struct sp_model *model, uint32_t from, uint32_t to);
-void sp_state_note(struct sp_state_book *book, uint32_t point, uint64_t now_us, uint64_t entries);
+/* index: of the point among the model's. */
+void sp_state_note(struct sp_state_book *book, uint32_t index, uint64_t now_us, uint64_t entries);
 /* Entries that may be made now, with so many packets still under way; UINT32_MAX = any number. */
-uint32_t sp_state_room(struct sp_state_book *book, uint32_t point, uint64_t now_us,
+uint32_t sp_state_room(struct sp_state_book *book, uint32_t index, uint64_t now_us,
                        uint64_t under_way);
 
 #endif

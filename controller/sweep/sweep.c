@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <event2/event.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,11 +7,14 @@
 #include "controller/progress.h"
 #include "controller/round_priv.h"
 #include "controller/run_priv.h"
+#include "controller/sweep/beside.h"
 #include "controller/sweep/bundle.h"
+#include "controller/sweep/doubt.h"
 #include "controller/sweep/drive.h"
 #include "controller/sweep/heard.h"
 #include "controller/sweep/judge.h"
 #include "controller/sweep/observe.h"
+#include "controller/sweep/proof.h"
 #include "controller/sweep/state.h"
 #include "controller/sweep/sweeps.h"
 #include "probe/base/mem.h"
@@ -20,11 +22,8 @@
 
 /* Batches that ask a lane, the first among them. */
 #define SP_SWEEP_BATCHES 4U
-#define SP_PASSES_MOST   20U
 /* Packets a second for allowed ports that did not always arrive: slow enough to blame the path. */
 #define SP_ALLOWED_PPS   1000U
-/* Leaks that miss more attempts than this, and more than controls do, come now and then. */
-#define SP_ODD_LEAKS     0.02
 
 struct sweeps {
     struct sp_run_state *run;
@@ -46,116 +45,6 @@ void sp_sweeps_free(struct sp_sweep_found *found, size_t n)
         sp_free(found[i].spans);
     }
     sp_free(found);
-}
-
-/* ---- what is asked again ---- */
-
-static bool has_arrived(const struct sp_seen *seen)
-{
-    return seen->nic > 0 || seen->host > 0 || seen->elsewhere > 0 || seen->rewritten > 0;
-}
-
-/* Could another batch tell more? */
-static bool is_curable(uint8_t unsound)
-{
-    return unsound == SP_UNSOUND_CONTROL_LOST || unsound == SP_UNSOUND_ATTEMPTS ||
-           unsound == SP_UNSOUND_CAPTURE_DROPS || unsound == SP_UNSOUND_UNTAGGED ||
-           unsound == SP_UNSOUND_NOW_AND_THEN || unsound == SP_UNSOUND_NOT_SENT ||
-           unsound == SP_UNSOUND_STATE_FULL || unsound == SP_UNSOUND_SENDER_ARM;
-}
-
-/* Of a lane's leaks, the share of attempts that did not arrive though their controls did. */
-static double missed_leaks(const struct sp_sweep_found *found)
-{
-    return found->leak_tries ? (double)found->leak_missed / (double)found->leak_tries : 0;
-}
-
-static bool is_odd(const struct sp_sweep_found *found)
-{
-    const struct sp_sweep_status *status = &found->status;
-    double loss = status->beats ? (double)status->beats_lost / status->beats : 0;
-    double missed = missed_leaks(found);
-    return missed > SP_ODD_LEAKS && missed > 2 * loss;
-}
-
-/* Does the silence of this range stand for anything, so long as leaks beside it come only now and
- * then? */
-static bool is_enough(const struct sp_sweep_found *found, const struct sp_seen *seen)
-{
-    double missed = missed_leaks(found);
-    return !is_odd(found) || (missed < 1 && pow(missed, seen->attempts) <= 0.001);
-}
-
-/* Does an allowed port have to be asked (again)? Of the tries that a slow batch made, it may lose
- * as many as the declaration permits. */
-static bool is_shaky(const struct sweeps *s, const struct sp_sweep_found *found,
-                     const struct sp_seen *seen)
-{
-    unsigned works = seen->host < seen->answered ? seen->host : seen->answered;
-    double limit = found->asked > 1 ? s->run->model->limits.loss * seen->attempts : 0;
-    return seen->attempts == 0 || seen->attempts - (double)works > limit;
-}
-
-/* The ports of a lane that are asked in the next batch. */
-static enum sp_rc doubtful(const struct sweeps *s, uint32_t sweep, struct sp_portset *denied,
-                           struct sp_portset *allowed)
-{
-    const struct sp_sweep_found *found = &s->found[sweep];
-    struct sp_portset all_denied = {0};
-    struct sp_portset all_allowed = {0};
-    struct sp_portset served = {0};
-    enum sp_rc rc = sp_sweep_ports(s->run, sweep, &all_denied, &all_allowed, &served);
-    for (size_t i = 0; i < found->nspans && rc == SP_OK; i++) {
-        const struct sp_sweep_span *span = &found->spans[i];
-        const struct sp_seen *seen = &span->seen;
-        bool open = is_curable((uint8_t)seen->unsound) ||
-                    (seen->unsound == SP_SOUND && !is_enough(found, seen));
-        for (uint32_t port = span->lo; port <= span->hi; port++) {
-            bool deny = sp_portset_has(&all_denied, (uint16_t)port);
-            bool by_policy = deny && seen->sender_policy && s->run->sweep_link;
-            if (deny && !has_arrived(seen) && (open || by_policy)) {
-                sp_portset_add(denied, (uint16_t)port);
-            } else if (!deny && sp_portset_has(&all_allowed, (uint16_t)port) &&
-                       (is_curable((uint8_t)seen->unsound) || is_shaky(s, found, seen))) {
-                sp_portset_add(allowed, (uint16_t)port);
-            }
-        }
-    }
-    if (found->nspans == 0) {
-        *denied = all_denied;
-        *allowed = all_allowed;
-    }
-    return rc;
-}
-
-/* Passes that the silence of this lane needs. */
-static unsigned passes_for(const struct sweeps *s, uint32_t sweep, bool only_allowed)
-{
-    const struct sp_run_state *run = s->run;
-    const struct sp_sweep_found *found = &s->found[sweep];
-    const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[sweep].pair];
-    unsigned ways = sp_plan_ways(run->model, pair);
-    unsigned n = run->attempts_min ? run->attempts_min : SP_SWEEP_ATTEMPTS;
-    unsigned flows = ways > 1 ? sp_plan_flows_past(ways, 0) : n;
-    unsigned odd = is_odd(found) ? sp_plan_flows_past(1, missed_leaks(found)) : n;
-    n = flows > n ? flows : n;
-    n = odd > n ? odd : n;
-    n = n < SP_PASSES_MOST ? n : SP_PASSES_MOST;
-    return only_allowed && found->asked > 0 ? SP_PLAN_ALLOW_ATTEMPTS : n;
-}
-
-/* Whatever is still open now stays so. */
-static void close_lane(const struct sweeps *s, struct sp_sweep_found *found)
-{
-    for (size_t i = 0; i < found->nspans; i++) {
-        struct sp_seen *seen = &found->spans[i].seen;
-        if (seen->unsound == SP_SOUND && !has_arrived(seen) && !is_enough(found, seen)) {
-            seen->unsound = SP_UNSOUND_NOW_AND_THEN;
-        }
-        /* Of an allowed port: lost, and lost again when it was asked slowly. */
-        seen->loss_confirmed = found->asked > 2 && is_shaky(s, found, seen);
-    }
-    found->is_settled = true;
 }
 
 /* ---- one batch ---- */
@@ -181,15 +70,31 @@ static uint32_t ceiling_of(const struct sweeps *s, const struct sp_match *matche
     return rate ? rate : 1;
 }
 
-static uint32_t cell_of(const struct sweeps *s, const struct sp_match *match)
+/* Ports that are counted together: half a second's at most, and few of a small state table. */
+static uint32_t cell_of(const struct sweeps *s, const struct sp_match *match, uint32_t ceiling)
 {
     uint32_t point = sp_state_point_between(s->run->model, match->from, match->to);
     uint32_t capacity = point != SP_NONE ? s->book.points[point].capacity : 0;
     uint32_t cell = SP_CELL_PORTS;
-    while (capacity > 0 && cell > 16 && cell > capacity / 8) {
+    while (cell > 16 && (cell > ceiling / 2 || (capacity > 0 && cell > capacity / 8))) {
         cell /= 2;
     }
     return cell;
+}
+
+/* The first sweep between two hosts: the plan has them by sender and receiver. */
+static uint32_t first_between(const struct sp_plan *plan, uint32_t from, uint32_t to)
+{
+    size_t lo = 0;
+    size_t hi = plan->nsweeps;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        const struct sp_pair *pair = &plan->pairs[plan->sweeps[mid].pair];
+        bool before = pair->from != from ? pair->from < from : pair->to < to;
+        lo = before ? mid + 1 : lo;
+        hi = before ? hi : mid;
+    }
+    return (uint32_t)lo;
 }
 
 /* All open lanes between two hosts, as one bundle. Those that find no room wait for the next turn.
@@ -200,17 +105,22 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
     struct sp_run_state *run = s->run;
     struct sp_bundle *bundle = NULL;
     bool is_slow = s->turn > 0;
+    double own_loss = 0;
     enum sp_rc rc = SP_OK;
-    for (uint32_t i = 0; i < run->plan->nsweeps && rc == SP_OK; i++) {
+    for (uint32_t i = first_between(run->plan, match->from, match->to);
+         i < run->plan->nsweeps && rc == SP_OK; i++) {
         const struct sp_pair *pair = &run->plan->pairs[run->plan->sweeps[i].pair];
         struct sp_sweep_found *found = &s->found[i];
-        if (pair->from != match->from || pair->to != match->to || found->is_settled ||
-            found->asked > s->turn || (bundle && bundle->nlanes == SP_BUNDLE_LANES)) {
+        if (pair->from != match->from || pair->to != match->to) {
+            break;
+        }
+        if (found->is_settled || found->asked > s->turn ||
+            (bundle && bundle->nlanes == SP_BUNDLE_LANES)) {
             continue;
         }
         struct sp_portset denied = {0};
         struct sp_portset allowed = {0};
-        rc = doubtful(s, i, &denied, &allowed);
+        rc = sp_sweep_doubtful(run, found, i, &denied, &allowed);
         size_t ndenied = sp_portset_count(&denied);
         if (rc != SP_OK || ndenied + sp_portset_count(&allowed) == 0) {
             found->is_settled = true; /* nothing to ask */
@@ -218,19 +128,21 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
         }
         bundle = bundle ? bundle : sp_bundle_begin(sb, match->from, match->to);
         bool link = run->sweep_link && pair->layer != SP_LAYER_HOST && !found->needs_raw;
-        rc = bundle ? sp_bundle_add(sb, bundle, i, &denied, &allowed,
-                                    passes_for(s, i, ndenied == 0), found->asked, link)
-                    : SP_E_NOMEM;
+        rc = bundle
+                 ? sp_bundle_add(sb, bundle, i, &denied, &allowed,
+                                 sp_sweep_passes(run, found, i, ndenied == 0), found->asked, link)
+                 : SP_E_NOMEM;
         if (rc == SP_OK) {
             found->asked++;
             is_slow = is_slow && ndenied == 0;
+            own_loss = found->own_loss > own_loss ? found->own_loss : own_loss;
         }
     }
     rc = rc == SP_E_LIMIT ? SP_OK : rc;
     if (bundle && rc == SP_OK) {
         bundle->gap_us = is_slow ? 0 : SP_ATTEMPT_GAP_US; /* allowed flows are tried quickly */
-        rc = sp_bundle_finish(sb, bundle, ceiling_of(s, matches, n, match, is_slow),
-                              cell_of(s, match));
+        uint32_t ceiling = ceiling_of(s, matches, n, match, is_slow);
+        rc = sp_bundle_finish(sb, bundle, ceiling, cell_of(s, match, ceiling), own_loss);
     }
     return rc;
 }
@@ -272,16 +184,43 @@ static uint64_t on_drive(void *arg, uint64_t now_us)
     return wait;
 }
 
+/* What stayed open may be answered by a run that goes on later. */
+static bool is_concluded(const struct sp_sweep_found *found)
+{
+    bool open = false;
+    for (size_t i = 0; i < found->nspans; i++) {
+        const struct sp_seen *seen = &found->spans[i].seen;
+        open = open || (seen->unsound != SP_SOUND && !sp_seen_has_arrived(seen));
+    }
+    return !open;
+}
+
 /* So that a run that goes on later need not ask it again. What was cut off is not finished. */
 static void write_down(const struct sweeps *s, uint32_t sweep)
 {
     const struct sp_sweep_found *found = &s->found[sweep];
     struct sp_diag diag = {0};
-    if (s->run->journal && !stopped(s) &&
+    if (s->run->journal && !stopped(s) && is_concluded(found) &&
         sp_journal_append(s->run->journal, sweep, &found->status, found->spans, found->nspans,
                           &diag) != SP_OK &&
         diag.text[0]) {
         (void)fprintf(stderr, "segproof: warning: %s: %s\n", diag.where, diag.text);
+    }
+}
+
+/* A leak that did not always arrive says of a lane that is taken over what sp_sweep_note_odd() said
+ * of it.
+ */
+static void recall_odd(struct sp_sweep_found *found)
+{
+    const struct sp_sweep_status *status = &found->status;
+    for (size_t i = 0; i < found->nspans; i++) {
+        const struct sp_seen *seen = &found->spans[i].seen;
+        if (seen->nic > 0 && seen->nic < seen->attempts &&
+            status->beats_lost * 50U < status->beats) {
+            double missed = 1.0 - (double)seen->nic / seen->attempts;
+            found->odd = missed > found->odd ? missed : found->odd;
+        }
     }
 }
 
@@ -295,6 +234,7 @@ static enum sp_rc take_over(struct sweeps *s, struct sp_diag *diag)
             rc = sp_journal_get(s->run->journal, i, &found->status, &found->spans, &found->nspans,
                                 diag);
             found->is_settled = rc == SP_OK;
+            recall_odd(found);
         }
     }
     return rc;
@@ -313,10 +253,11 @@ static enum sp_rc settle_lanes(struct sweeps *s, const struct sp_sweep_batch *sb
             if (lane->sender_refused == SP_REFUSED_LINK) {
                 found->needs_raw = true;
             }
-            rc = doubtful(s, lane->sweep, &denied, &allowed);
+            sp_sweep_note_odd(found);
+            rc = sp_sweep_doubtful(s->run, found, lane->sweep, &denied, &allowed);
             if (sp_portset_count(&denied) + sp_portset_count(&allowed) == 0 ||
                 found->asked >= SP_SWEEP_BATCHES) {
-                close_lane(s, found);
+                sp_sweep_close(s->run, found);
                 write_down(s, lane->sweep);
             }
         }
@@ -331,6 +272,14 @@ static uint64_t packets_of(const struct sp_sweep_batch *sb)
         n += (uint64_t)sb->bundles[i].total * (sb->bundles[i].passes_wanted + SP_VOLLEY_TRIES);
     }
     return n * 2 + 1000000; /* beats, and repeats */
+}
+
+static void save_ledger(const struct sweeps *s)
+{
+    struct sp_diag diag = {0};
+    if (sp_ledger_save(s->run->ledger, &diag) != SP_OK && s->turn == 0) {
+        (void)fprintf(stderr, "segproof: warning: %s: %s\n", diag.where, diag.text);
+    }
 }
 
 static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, size_t n,
@@ -356,6 +305,7 @@ static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, si
                                                                            : UINT32_MAX};
         s->now = &sb;
         batch->guest = &guest;
+        save_ledger(s); /* whoever is killed now has sent them */
         rc = sp_batch_run(batch, diag);
         s->now = NULL;
         batch->guest = NULL;
@@ -364,6 +314,9 @@ static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, si
             run->max_rtt_us = batch->max_rtt_us;
             sp_round_add_counters(run, batch);
             rc = sp_sweep_observe(&sb, s->found);
+        }
+        if (rc == SP_OK) {
+            rc = sp_sweep_proof_fetch(&sb, s->found);
         }
         uint64_t done;
         uint64_t of;
@@ -435,9 +388,9 @@ static void count_all(struct sweeps *s)
 {
     for (uint32_t i = 0; i < s->run->plan->nsweeps; i++) {
         const struct sp_plan_sweep *sweep = &s->run->plan->sweeps[i];
-        s->of += s->found[i].is_settled
-                     ? 0
-                     : (uint64_t)(sweep->denied + sweep->allowed) * passes_for(s, i, false);
+        s->of += s->found[i].is_settled ? 0
+                                        : (uint64_t)(sweep->denied + sweep->allowed) *
+                                              sp_sweep_passes(s->run, &s->found[i], i, false);
     }
 }
 
@@ -463,6 +416,12 @@ enum sp_rc sp_sweeps_run(struct sp_run_state *run, struct sp_sweep_found **ret_f
         } while (rc == SP_OK && !stopped(&s) && s.turn == 0 && count_unasked(&s) > 0 &&
                  count_unasked(&s) < unasked);
     }
+    for (size_t i = 0; s.found && i < run->plan->nsweeps; i++) {
+        if (!s.found[i].is_settled) {
+            sp_sweep_close(run, &s.found[i]); /* cut off: what is in doubt stays so */
+        }
+    }
+    rc = rc == SP_OK ? sp_sweep_doubt_beside(run, s.found) : rc;
     sp_state_book_release(&s.book);
     return rc == SP_E_NOMEM ? sp_fail(diag, rc, "sweep", "out of memory") : rc;
 }

@@ -9,7 +9,9 @@
  *   rate.c         how fast
  *   heard.c        what the probes tell
  *   observe.c      from bits to one observation per port, and to ranges
+ *   doubt.c        what is asked again
  *   judge.c        ranges to results
+ *   proof.c        the packets that prove them
  */
 #ifndef SP_CONTROLLER_SWEEP_SWEEP_H
 #define SP_CONTROLLER_SWEEP_SWEEP_H
@@ -39,9 +41,11 @@ struct sp_sweep_found {
     bool is_settled;
     bool needs_raw; /* the link layer is not open to it */
     uint8_t asked;  /* batches that asked it */
-    /* Of its last batch: attempts at denied ports that leak, and those that did not arrive. */
+    /* Of its last batch: attempts at denied ports that leak, and those that did not arrive; and the
+     * greatest share that any batch missed above what its controls lost. */
     uint64_t leak_tries, leak_missed;
-    size_t leaks, new_leaks; /* ports that leak, in all and first seen in the last batch */
+    double odd;
+    double own_loss; /* that its path loses at any rate */
 };
 
 /* A control flow of a batch. */
@@ -67,7 +71,8 @@ struct sp_answer_class {
 struct sp_sweep_sample {
     uint32_t host;
     uint16_t id, port;
-    uint8_t kind; /* enum sp_seen_kind */
+    uint8_t kind;  /* enum sp_seen_kind */
+    bool is_asked; /* its packet was asked for */
     struct sp_tuple tuple;
 };
 
@@ -143,9 +148,12 @@ struct sp_bundle {
     size_t again_first, nagain, cap_again;
     uint32_t next_serial, outstanding; /* volleys and ports that are under way */
     uint32_t outstanding_ports;
-    bool is_over;    /* nothing left, or nothing to be had */
-    uint8_t unsound; /* enum sp_unsound: why it ended early; else SP_SOUND */
-    unsigned drops;  /* volleys beside which the receiver dropped packets */
+    uint32_t waiting, waiting_ports; /* of these: not sent yet */
+    uint32_t achieved;               /* packets a second of the last volley; 0 = none yet */
+    uint64_t told_us;                /* when the sender told of its last volley */
+    bool is_over;                    /* nothing left, or nothing to be had */
+    uint8_t unsound;                 /* enum sp_unsound: why it ended early; else SP_SOUND */
+    unsigned drops;                  /* volleys beside which the receiver dropped packets */
     uint32_t repeats, pps_lowest, pps_highest;
     uint64_t packets, sent_us;
 };

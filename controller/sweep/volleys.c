@@ -35,14 +35,18 @@ bool sp_volley_send(struct sp_sweep_batch *sb, struct sp_bundle *bundle, size_t 
                                  .epoch = bundle->rate.epoch,
                                  .ordered_us = sp_mono_us(),
                                  .drops_before = sb->health[bundle->to].drops};
+    bool is_repeat = false;
     for (uint32_t i = 0; i < n; i++) {
         struct sp_cell_pass *at = &bundle->cells[first + i];
+        is_repeat = is_repeat || at->tries > 0;
         at->is_out = true;
-        bundle->repeats += at->tries > 0;
         at->tries++;
     }
+    bundle->repeats += is_repeat;
     bundle->outstanding++;
     bundle->outstanding_ports += volley->count;
+    bundle->waiting++;
+    bundle->waiting_ports += volley->count;
     struct sp_record record = {.type = SP_REC_VOLLEY};
     record.u.volley = (struct sp_rec_volley){.batch = sb->batch->id,
                                              .serial = volley->serial,
@@ -174,7 +178,6 @@ static void judge_lane(struct sp_sweep_batch *sb, struct sp_bundle *bundle, size
     step->lost += beats.lost;
     judged->sent += beats.left;
     judged->lost += beats.lost;
-    judged->is_hurt = judged->is_hurt || !edges;
     judged->good[i] = edges && !sp_rate_is_excess(&bundle->rate, beats.left, beats.lost);
 }
 
@@ -219,8 +222,7 @@ static void settle_cells(struct sp_sweep_batch *sb, struct sp_bundle *bundle,
     }
 }
 
-/* How fast it was sent in fact: the kernel may take less than what was ordered. */
-static uint32_t rate_of(const struct sp_volley *volley)
+uint32_t sp_volley_rate(const struct sp_volley *volley)
 {
     uint64_t us = volley->told.end_us - volley->told.start_us;
     uint64_t pps = us ? (uint64_t)volley->told.sent * 1000000 / us : volley->pps;
@@ -236,12 +238,12 @@ static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struc
         judge_lane(sb, bundle, i, volley, &judged);
     }
     bundle->drops += dropped;
-    judged.is_hurt = judged.is_hurt || dropped || unsent;
+    judged.is_hurt = dropped || unsent;
     (void)sp_rate_judge(&bundle->rate, volley->pps, volley->epoch, judged.sent, judged.lost,
                         judged.is_hurt);
     settle_cells(sb, bundle, volley, &judged, !dropped && !unsent);
     if (!judged.is_hurt) {
-        uint32_t pps = rate_of(volley);
+        uint32_t pps = sp_volley_rate(volley);
         bool none = bundle->pps_lowest == 0;
         bundle->pps_lowest = none || pps < bundle->pps_lowest ? pps : bundle->pps_lowest;
         bundle->pps_highest = pps > bundle->pps_highest ? pps : bundle->pps_highest;

@@ -5,6 +5,8 @@
 #ifndef SP_BASE_VOLLEY_H
 #define SP_BASE_VOLLEY_H
 
+#include <stdbool.h>
+
 #include "probe/base/permute.h"
 
 /* Beats beside a volley, see probe/sweep.h. */
@@ -21,6 +23,13 @@
 #define SP_SWEEP_PASSES_MAX  32U
 #define SP_SWEEP_CLASSES_MAX 16U /* kinds of answers that are told apart */
 #define SP_SWEEP_BEATS_MAX   65536U
+
+/* Packets of beats are evidence: with it, both ends keep those that this names, many at first and
+ * fewer later, so that few are kept and one is never far. */
+static inline bool sp_beat_is_kept(uint32_t beat)
+{
+    return beat < 64 || (beat < 1024 ? beat % 16 == 0 : beat % 128 == 0);
+}
 
 struct sp_volley_order {
     struct sp_permutation whole, part;

@@ -54,11 +54,13 @@ int sp_inject_burst(struct sp_injector *injector, const struct sp_burst_packet *
     for (size_t i = 0; i < n; i++) {
         const struct sp_burst_packet *packet = packets[i];
         /* The kernel only reads both; its interface is not const-correct. */
-        parts[i] = (struct iovec){(void *)(uintptr_t)packet->bytes, packet->len};
-        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_name = (void *)(uintptr_t)&packet->to->addr,
-                                                   .msg_namelen = packet->to->len,
-                                                   .msg_iov = &parts[i],
-                                                   .msg_iovlen = 1}};
+        const void *bytes = packet->bytes;
+        const void *addr = &packet->to->addr;
+        parts[i] = (struct iovec){.iov_len = packet->len};
+        memcpy(&parts[i].iov_base, &bytes, sizeof(bytes));
+        messages[i] = (struct mmsghdr){
+            .msg_hdr = {.msg_namelen = packet->to->len, .msg_iov = &parts[i], .msg_iovlen = 1}};
+        memcpy(&messages[i].msg_hdr.msg_name, &addr, sizeof(addr));
     }
     while (*ret_sent < n) {
         int sent = sendmmsg(fd, messages + *ret_sent, (unsigned)(n - *ret_sent), MSG_DONTWAIT);

@@ -253,9 +253,11 @@ enum sp_error_code {
  * at `pps` packets a second with their beats */
 #define SP_FIELDS_volley(F) \
     F(u32, batch) F(u32, serial) F(u16, pass) F(u32, first) F(u32, count) F(u32, pps) F(u64, order)
-/* refused: by the sender's own policy; failed: any other error, err is the last errno; beats
- * first_beat .. last_beat belong to it; tx_drops: by how much the interface's own counter of
- * packets it dropped grew; at: since FIRE */
+/* sent + refused + failed = count. refused: by the sender's own policy; failed: any other error, err
+ * is the last errno (ECANCELED: of a refused sweep, or cut off by COLLECT; EDQUOT: the budget; EINVAL,
+ * ENOBUFS: not taken); beats first_beat .. last_beat belong to it, first > last: none; tx_drops: by
+ * how much the interfaces' own counters of packets they dropped grew, UINT32_MAX: unknown; at: since
+ * FIRE */
 #define SP_FIELDS_volleyed(F) \
     F(u32, batch) F(u32, serial) F(u32, sent) F(u32, refused) F(u32, failed) F(u16, err) \
     F(u32, first_beat) F(u32, last_beat) F(u32, start_us) F(u32, end_us) F(u32, longest_burst) \

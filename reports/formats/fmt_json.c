@@ -168,6 +168,7 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         sp_json_str(&json, "cause", f->cause);
         sp_json_str(&json, "remedy", f->remedy);
         sp_json_str(&json, "repeat", f->repeat);
+        sp_json_str(&json, "injected", f->injected);
         sp_json_add_line(out, &json, i);
     }
     sp_json_close_array(out, n);

@@ -53,7 +53,7 @@ static void add_sweep(const struct sp_plan_sweep *sweep, const struct sp_sweep_s
     whole->by_link += status->injected_link;
     whole->pilot_sent += status->pilot_sent;
     whole->pilot_refused += status->pilot_refused;
-    if (whole->passes == 0 || status->passes < whole->passes) {
+    if (whole->sweeps == 1 || status->passes < whole->passes) {
         whole->passes = status->passes;
     }
     if (status->pps_lowest > 0 &&
@@ -208,8 +208,12 @@ void sp_text_sweeps(struct sp_text *text)
         sp_text_add_count(text, whole.ports, "port", "ports");
         sp_text_add(text, " between ");
         sp_text_add_count(text, whole.hosts, "host", "hosts");
-        sp_text_add(text, ", each at least ");
-        add_times(text, whole.passes);
+        if (whole.passes == 0) {
+            sp_text_add(text, ", some not tried often enough");
+        } else {
+            sp_text_add(text, ", each at least ");
+            add_times(text, whole.passes);
+        }
         add_rates(text, whole.pps_lowest, whole.pps_highest);
         add_again(text, whole.volleys, whole.repeats);
         sp_text_field(text, "swept");

@@ -14,6 +14,7 @@ from bench_probe import descendants
 from sweep_lab import FW, Hosts, Lab, table, warm
 
 FLEET = int(os.environ.get("FLEET", "12"))
+FLEET_SHARE = 0.8  # max_rate of all hosts together, of what bare blasters get through
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -58,7 +59,8 @@ def fleet():
             warm(hosts, host, hosts.names[(i + 1) % FLEET])
         before = hosts.fleet_pps()
         count = sum(sweeping.interface(lab, host)["tx"] for host in hosts.names)
-        run = hosts.verify(hosts.topology(), "--only", "tcp_syn", "--only", "udp", sample=True,
+        rate = int(os.environ.get("FLEET_RATE", str(int(FLEET_SHARE * before / FLEET))))
+        run = hosts.verify(hosts.topology(limits=f"max_rate: {rate}"), "--only", "tcp_syn", "--only", "udp", sample=True,
                            timeout=1500)
         count = sum(sweeping.interface(lab, host)["tx"] for host in hosts.names) - count
         after = hosts.fleet_pps()
@@ -70,6 +72,7 @@ def fleet():
           f"{lanes} sweeps of 65,535 ports; once", [
               ("the whole command", f"{run.seconds:.1f} s",
                f"{run.since_ready:.1f} s from probes up; exit {run.code}"),
+              ("max_rate of a host", f"{rate:,} pps", f"{rate * FLEET / 1e3:.0f} kpps in all"),
               ("packets of sweeps", f"{packets:,}", f"{count:,} left the hosts in all"),
               ("packets a second over the whole command", f"{packets / run.seconds / 1e3:.0f} kpps", ""),
               ("all hosts blast at once", f"{limit / 1e3:.0f} kpps",

@@ -65,6 +65,7 @@ class Fleet:
     repeats: float = 0.0  # share of volleys that is sent again
     entry_s: float = 30.0  # how long a firewall keeps an entry that nobody uses
     rolling: int = 1  # one run asks one part of so many of the denied ports
+    one_way: bool = False  # one host sends to one other, and that is all
 
     @property
     def lanes(self):
@@ -82,7 +83,7 @@ class Fleet:
     @property
     def senders(self):
         """That send at once."""
-        return max(self.hosts, 1) if self.hosts > 2 else 1
+        return 1 if self.one_way else self.hosts
 
     @property
     def speed(self):
@@ -153,7 +154,7 @@ def bytes_of_bundle(fleet, costs=Costs()):
 def predict(fleet, costs=Costs()):
     """The price of a whole run."""
     _, beats, _ = bundle(fleet, costs)
-    bundles = fleet.rounds * (fleet.hosts if fleet.hosts > 2 else 1)
+    bundles = fleet.rounds * fleet.senders
     round_s = (costs.batch_s + fleet.senders * (costs.host_s + fleet.lanes * costs.lane_s)
                + sending_s(fleet, costs) + costs.drain_s)
     entries = fleet.passes * (fleet.lanes * (fleet.allowed + fleet.open)
@@ -184,6 +185,11 @@ def amount(n):
         if n >= size:
             return f"{n / size:.3g} {unit}"
     return f"{n:.3g} "
+
+
+def sweeping_s(fleet, costs=Costs()):
+    """The sweep alone, without the start of probes."""
+    return fleet.rounds * predict(fleet, costs).round_s
 
 
 def rows(fleets, costs=Costs()):

@@ -96,7 +96,7 @@ class Count:
 
 
 class Sampler(threading.Thread):
-    """The most memory that a verify and each of its probes took, looked at five times a second:
+    """The most memory that a verify and each of its probes took, looked at every second:
     (largest probe, controller), KiB of PSS. Looking costs time, so timed runs go without."""
 
     def __init__(self, pid):
@@ -104,7 +104,7 @@ class Sampler(threading.Thread):
         self.pid, self.peaks, self.over = pid, (0, 0), threading.Event()
 
     def run(self):
-        while not self.over.wait(0.2):
+        while not self.over.wait(1.0):
             pids = descendants(self.pid)
             controller = memory(pids[:1])
             probes = [memory(three) for three in map(descendants, pids[1:]) if len(three) == 3]

@@ -20,7 +20,7 @@ import sweeping  # noqa: E402
 from cost_model import Costs, Fleet  # noqa: E402
 
 FREE = Costs(start_s=0, start_host_s=0, batch_s=0, host_s=0, lane_s=0, drain_s=0)
-ONE = Fleet(2, rate=20_000, families=1, protocols=1)
+ONE = Fleet(2, rate=20_000, families=1, protocols=1, one_way=True)
 
 
 class Formula(unittest.TestCase):
@@ -46,7 +46,7 @@ class Formula(unittest.TestCase):
         self.assertEqual(price.entries, 2 * (104 + 16 * 21) + 1)
 
     def test_the_second_between_attempts(self):
-        fast = Fleet(2, rate=1e6, families=1, protocols=1)
+        fast = Fleet(2, rate=1e6, families=1, protocols=1, one_way=True)
         once = model.bundle(fast, FREE)[2]
         self.assertLess(once, 0.1)
         self.assertAlmostEqual(model.predict(fast, FREE).seconds, once + 1.0)
@@ -108,7 +108,7 @@ class Simulation(unittest.TestCase):
     def test_a_policer_is_found(self):
         """Undeclared: at most twice the time at its rate; nothing is left without a good end."""
         for rate in (1000, 2000, 20_000):
-            fast = Fleet(2, rate=250_000, families=1, protocols=1)
+            fast = Fleet(2, rate=250_000, families=1, protocols=1, one_way=True)
             played = sim.play(fast, sim.Path(policer=rate))
             self.assertEqual(played.left, 0)
             self.assertGreater(played.repeats, 0)
@@ -121,7 +121,8 @@ class Simulation(unittest.TestCase):
 
     def test_loss_by_chance_does_not_slow_it_down_for_good(self):
         for loss in (0.01, 0.3):
-            played = sim.play(Fleet(2, rate=250_000, families=1, protocols=1), sim.Path(loss=loss))
+            played = sim.play(Fleet(2, rate=250_000, families=1, protocols=1, one_way=True),
+                              sim.Path(loss=loss))
             self.assertLess(played.seconds, 10)
             self.assertEqual(played.left, 0)
 

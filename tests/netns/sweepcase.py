@@ -97,7 +97,9 @@ class Sweep(Case):
         return self.world.topology([*policies, *more_policies], limits=limits, more=more)
 
     def start(self, topology=None, *options, source="a", target="b", **how):
-        """One way of one pair."""
+        """One way of one pair; a run that is resumed knows its ways by itself."""
+        if "--resume" in options:
+            return self.world.start(topology or self.topology(), *options, depth=None, **how)
         only = [option for proto in self.protos
                 for option in ("--only", {"tcp": "tcp_syn", "udp": "udp"}[proto])]
         return self.world.start(topology or self.topology(), "--depth", "exhaustive", "--from",

@@ -49,8 +49,12 @@ class SweepAll(Sweep):
         self.exactly_all(run, among=ALL_PORTS, leak={1, 65535})
 
     def test_everything_open(self):
-        """As many arrivals, answers and evidence as there can be; the report stays small."""
-        self.closed(holes=ALL_PORTS)
+        """As many arrivals and answers as there can be; the report stays small. The firewall follows
+        no connections, as half a million of them would fill its table."""
+        self.lab.nft(FW, "table inet raw {\n chain pre {\n  type filter hook prerouting priority raw;"
+                         "\n  notrack\n }\n}\n")
+        self.addCleanup(self.lab.nft, FW, "delete table inet raw\n")
+        self.closed(holes=ALL_PORTS, otherwise="accept")
         self.prove(holes=(2, 65534), closed=())
         run = self.whole()
         self.exactly_all(run, among=ALL_PORTS, leak=ALL_PORTS - ALLOWED)
@@ -200,30 +204,40 @@ class SweepSplit(Sweep):
     ISOLATED = "isolation: [ [left, right] ]\n"
 
     def isolated(self):
-        """a and e, b and d may talk; nothing between left and right may. Only a window is asked of
-        a -> b, as the whole space of all four pairs would take long: --from a --to b."""
-        inside = [f"name: {x}-{y}, from: {x}, to: {y}, allow: [{lists(ALLOWED)}]"
-                  for x, y in (("a", "e"), ("e", "a"), ("b", "d"), ("d", "b"))]
+        """a may talk to e and d to b, so that each end of a -> b can show that it is well; nothing
+        between left and right may pass. --from a,d --to b,e asks just these and a -> b, d -> e."""
+        inside = [f"name: {x}-{y}, from: {x}, to: {y}, {what}" for x, y in (("a", "e"), ("d", "b"))
+                  for what in (f"allow: [{lists(ALLOWED)}]", f"permit: [{lists(ALL_PORTS - ALLOWED)}]")]
+        inside = [line.replace("name: ", f"name: n{n}-", 1) for n, line in enumerate(inside)]
         return self.world.topology(inside, limits=FAST, more=self.ISOLATED)
 
     def run_it(self):
-        return self.start(self.isolated(), source="a", target="b").finish()
+        return self.start(self.isolated(), source="a,d", target="b,e").finish()
 
     def test_closed(self):
         self.closed(allowed=frozenset())
         self.prove(closed=(80, 2222))
         run = self.run_it()
-        self.exactly_all(run, among=ALL_PORTS)
+        for source, target in (("a", "b"), ("d", "e")):
+            self.exactly_all(run, ALL_PORTS, source, target)
+            for flow in self.flows(source, target):
+                self.assertEqual(run.pair(*flow)["control"], "split")
         self.assertEqual(run.code, 0, run.err + run.out)
-        for flow in self.flows():
-            self.assertEqual(run.pair(*flow)["control"], "split")
 
     def test_one_hole(self):
         self.closed(allowed=frozenset({31337}))
         self.prove(holes=(31337,))
         run = self.run_it()
-        self.exactly_all(run, among=ALL_PORTS, leak={31337})
+        self.exactly_all(run, ALL_PORTS, leak={31337})
         self.assertEqual(run.code, 1)
+
+    def test_nobody_else_is_there(self):
+        """Neither end has a partner: echoes with the next hop are what is left."""
+        self.closed(allowed=frozenset({31337}))
+        run = self.start(self.isolated()).finish()
+        self.exactly_all(run, ALL_PORTS, leak={31337})
+        for flow in self.flows():
+            self.assertEqual(run.pair(*flow)["control"], "self")
 
     def test_the_control_of_an_isolated_pair_dies(self):
         """b hears nothing from anybody: no "holds", whatever a can prove."""
@@ -239,7 +253,7 @@ class SweepSplit(Sweep):
                         f"route add default via {self.world.net6['right']}::1")
             self.lab.commit()
         self.never(run, holds=ALL_PORTS, among=ALL_PORTS)
-        self.assertEqual(run.code, 3, run.err + run.out)
+        self.assertNotEqual(run.code, 0, run.err + run.out)
 
 
 class SweepAttempts(Sweep):

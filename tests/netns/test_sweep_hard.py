@@ -70,7 +70,7 @@ class SweepPolicer(Sweep):
         only = f"{INBOUND} th dport 2000-2399"
         self.closed(holes=WINDOW, first=[sweeping.policed(5, 5, only)])
         self.prove(holes=(2001,), closed=(), families=("ipv4",), protos=("tcp",))
-        run = self.sweep()
+        run = self.sweep(seconds=200)
         counts = self.never(run, holds=WINDOW, blocked=WINDOW)
         self.assertGreater(counts["leak"], 0, run.out)
         self.assertNotEqual(run.code, 0)
@@ -94,7 +94,7 @@ class SweepLoss(Sweep):
         """No verdict is false: an open port leaks or is not known, a closed one holds or is not
         known, an allowed one is not blocked."""
         self.lossy(30)
-        run = self.sweep()
+        run = self.sweep(seconds=200)
         counts = self.never(run, holds=HOLES, blocked=WINDOW | ALLOWED, leak=WINDOW - HOLES)
         self.assertGreater(counts["leak"], 3 * len(HOLES), run.out)
         self.assertNotEqual(run.code, 0)
@@ -102,7 +102,7 @@ class SweepLoss(Sweep):
     def test_thirty_percent_and_closed(self):
         """The healthy twin of it: nothing leaks."""
         self.lossy(30, holes=())
-        run = self.sweep()
+        run = self.sweep(seconds=200)
         self.never(run, blocked=WINDOW | ALLOWED, leak=WINDOW | ALLOWED)
 
     def test_everything_is_lost_for_a_while(self):

@@ -391,8 +391,8 @@ static uint16_t sweep(struct sp_ledger *ledger, const char *src, const char *dst
     struct sp_addr d = addr(dst);
     uint16_t first = 0;
     bool is_fresh = !fresh;
-    assert_true(
-        sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, 1000, 1039, n, &first, &is_fresh));
+    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP,
+                                      (struct sp_sports){1000, 1039, n}, &first, &is_fresh));
     assert_true(first >= 1000 && first + n - 1 <= 1039);
     assert_int_equal(is_fresh, fresh);
     return first;
@@ -430,10 +430,11 @@ static void sweeps_of_other_lanes_are_none_of_it(void **state)
     bool fresh = false;
     (void)sweep(ledger, "10.0.0.1", "10.0.0.2", 40, true);
     (void)sweep(ledger, "10.0.0.1", "10.0.0.3", 40, true);
-    assert_true(
-        sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_UDP, 1000, 1039, 40, &first, &fresh));
+    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_UDP,
+                                      (struct sp_sports){1000, 1039, 40}, &first, &fresh));
     assert_true(fresh);
-    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, 2000, 2003, 4, &first, &fresh));
+    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP,
+                                      (struct sp_sports){2000, 2003, 4}, &first, &fresh));
     assert_true(fresh && first == 2000);
     sp_ledger_free(ledger);
 }
@@ -449,8 +450,9 @@ static void sweeps_repeat_the_oldest(void **state)
     bool fresh = false;
     for (uint16_t i = 0; i < 10; i++) {
         uint16_t lo = (uint16_t)(1000 + 4 * ((i * 3) % 10)); /* 1000, 1012, 1024, ... */
-        assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, lo, (uint16_t)(lo + 3), 4,
-                                          &order[i], &fresh));
+        assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP,
+                                          (struct sp_sports){lo, (uint16_t)(lo + 3), 4}, &order[i],
+                                          &fresh));
         assert_true(fresh);
         wall_s++;
     }
@@ -489,7 +491,8 @@ static void tests_keep_away_from_sweeps(void **state)
     struct sp_addr d = addr("10.0.0.2");
     uint16_t first = 0;
     bool fresh = false;
-    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP, 1003, 1005, 3, &first, &fresh));
+    assert_true(sp_ledger_take_sports(ledger, &s, &d, SP_PROTO_TCP,
+                                      (struct sp_sports){1003, 1005, 3}, &first, &fresh));
     for (int i = 0; i < 7; i++) {
         uint16_t port = take(ledger, "10.0.0.1", "10.0.0.2", 443);
         assert_true(port >= 1000 && port <= 1009 && (port < 1003 || port > 1005));
@@ -512,16 +515,20 @@ static void ranges_too_narrow(void **state)
     struct sp_addr s = addr("10.0.0.1");
     uint16_t first = 7;
     bool fresh = false;
-    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 0, 9, 2, &first, &fresh));
-    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 9, 8, 1, &first, &fresh));
-    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 8, 9, 3, &first, &fresh));
-    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 8, 9, 0, &first, &fresh));
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, (struct sp_sports){0, 9, 2},
+                                       &first, &fresh));
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, (struct sp_sports){9, 8, 1},
+                                       &first, &fresh));
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, (struct sp_sports){8, 9, 3},
+                                       &first, &fresh));
+    assert_false(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, (struct sp_sports){8, 9, 0},
+                                       &first, &fresh));
     assert_int_equal(first, 7);
-    assert_true(
-        sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 65534, 65535, 2, &first, &fresh));
+    assert_true(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP,
+                                      (struct sp_sports){65534, 65535, 2}, &first, &fresh));
     assert_int_equal(first, 65534);
-    assert_true(
-        sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP, 65534, 65535, 2, &first, &fresh));
+    assert_true(sp_ledger_take_sports(ledger, &s, &s, SP_PROTO_TCP,
+                                      (struct sp_sports){65534, 65535, 2}, &first, &fresh));
     assert_false(fresh);
     sp_ledger_free(ledger);
 }

@@ -86,6 +86,13 @@ static void damaged_files_are_refused(void **state)
         assert_true(diag.text[0] != '\0');
         bytes[at] ^= (uint8_t)(1U << (at % 8));
     }
+    uint64_t sum = sp_rolling_sum(bytes, nbytes - 9); /* a right check over too little */
+    for (size_t i = 0; i < 8; i++) {
+        bytes[nbytes + i] = bytes[nbytes - 9 + i]; /* kept aside: there is room */
+        bytes[nbytes - 9 + i] = (uint8_t)(sum >> (56 - 8 * i));
+    }
+    assert_int_equal(sp_rolling_check(bytes, nbytes - 1, &diag), SP_E_INVALID);
+    memcpy(bytes + nbytes - 9, bytes + nbytes, 8);
     store(bytes, nbytes - 1);
     assert_int_equal(sp_rk_open(&run), SP_E_INVALID);
     sp_policy_free(run.policy);

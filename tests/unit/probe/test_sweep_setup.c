@@ -26,6 +26,9 @@ static void what_is_not_taken(void **state)
     kit_block(kit, 50, 10, SP_BLOCK_SENDER, "udp", KIT_ME, KIT_PEER);
     sk_sweep_on(kit, 55, "tcp_syn", SP_BLOCK_SENDER, KIT_ME, KIT_PEER); /* a block's */
     assert_int_equal(kit_count(kit, SP_REC_ERROR), 8);
+    kit_block(kit, SWEEP - 1, 2, SP_BLOCK_SENDER, "udp", KIT_ME, KIT_PEER); /* and the other way */
+    kit_block(kit, GUARD, 1, SP_BLOCK_SENDER, "udp", KIT_ME, KIT_PEER);
+    assert_int_equal(kit_count(kit, SP_REC_ERROR), 10);
     struct sp_record r = {.type = SP_REC_SWEEP};
     r.u.sweep = (struct sp_rec_sweep){.batch = kit->batch,
                                       .block = 3000,
@@ -46,13 +49,13 @@ static void what_is_not_taken(void **state)
     kit_order(kit, &r);
     r.u.sweep.passes = SP_SWEEP_PASSES_MAX + 1;
     kit_order(kit, &r);
-    assert_int_equal(kit_count(kit, SP_REC_ERROR), 13);
+    assert_int_equal(kit_count(kit, SP_REC_ERROR), 15);
     sk_volley(kit, 0, 10, 0, 0); /* not fired */
-    assert_int_equal(kit_count(kit, SP_REC_ERROR), 14);
+    assert_int_equal(kit_count(kit, SP_REC_ERROR), 16);
     assert_int_equal(kit_count(kit, SP_REC_VOLLEYED), 0);
     sk_arm_and_fire(kit);
     sk_mask(kit, SWEEP, SP_MASK_SEND, 11, 11); /* too late */
-    assert_int_equal(kit_count(kit, SP_REC_ERROR), 15);
+    assert_int_equal(kit_count(kit, SP_REC_ERROR), 17);
     static const uint32_t bad[][3] = {{0, 0, 0},  {0, 11, 0},         {10, 1, 0},
                                       {11, 1, 0}, {UINT32_MAX, 2, 0}, {0, UINT32_MAX, 0},
                                       {0, 1, 3}};

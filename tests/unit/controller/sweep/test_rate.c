@@ -62,7 +62,7 @@ static void init(struct flight *f, uint32_t ceiling, double limit, double burst,
 {
     memset(f, 0, sizeof(*f));
     f->path = (struct path){.limit = limit, .burst = burst, .tokens = burst, .rng = {seed}};
-    sp_rate_init(&f->rate, ceiling);
+    sp_rate_init(&f->rate, ceiling, 0);
 }
 
 static uint32_t ports_of(const struct sp_rate *rate)
@@ -128,9 +128,9 @@ static void step(struct flight *f)
     uint32_t back = edge(f, gap);
     came += back;
     bool drops = f->path.capacity > 0 && volley.pps > f->path.capacity;
-    bool is_hurt = front == 0 || back == 0 || drops;
+    bool edges = front > 0 && back > 0;
     bool clean =
-        sp_rate_judge(&f->rate, volley.pps, volley.epoch, sent, sent - came, is_hurt) && !is_hurt;
+        sp_rate_judge(&f->rate, volley.pps, volley.epoch, sent, sent - came, drops) && edges;
     f->packets += volley.count;
     f->beats += sent;
     f->counted += clean ? volley.count : 0;
@@ -271,7 +271,7 @@ static void drops_at_the_receiver_halve_the_rate(void **state)
 {
     (void)state;
     struct sp_rate rate;
-    sp_rate_init(&rate, 80000);
+    sp_rate_init(&rate, 80000, 0);
     assert_false(sp_rate_judge(&rate, 80000, 0, 10, 0, true));
     assert_int_equal(rate.now, 40000);
     assert_int_equal(rate.epoch, 1);
@@ -327,7 +327,7 @@ static void excess(void **state)
 {
     (void)state;
     struct sp_rate rate;
-    sp_rate_init(&rate, 1000);
+    sp_rate_init(&rate, 1000, 0);
     assert_false(sp_rate_is_excess(&rate, 10, 0));
     assert_true(sp_rate_is_excess(&rate, 10, 1));
     rate.own_loss = 0.1;
@@ -349,7 +349,7 @@ static void steps(void **state)
     assert_int_equal(sp_rate_step_of(UINT32_MAX), SP_RATE_STEPS - 1);
     assert_true(sp_rate_step_of(1000) != sp_rate_step_of(2000));
     struct sp_rate rate;
-    sp_rate_init(&rate, CEILING);
+    sp_rate_init(&rate, CEILING, 0);
     assert_true(sp_rate_loss(&rate, sp_rate_step_of(1000)) <= 0);
     (void)sp_rate_judge(&rate, 1000, 99, 100, 25, false); /* another epoch still counts as loss */
     assert_true(sp_rate_loss(&rate, sp_rate_step_of(1000)) > 0.24);
