@@ -26,7 +26,9 @@ static uint32_t check(const struct games *games, size_t nhosts)
     uint32_t *receives = sp_calloc(nhosts, sizeof(*receives));
     uint32_t *busy = sp_calloc(nhosts * 2, sizeof(*busy));
     uint32_t most = 0;
-    assert_true(sends && receives && busy);
+    assert_non_null(sends);
+    assert_non_null(receives);
+    assert_non_null(busy);
     for (size_t i = 0; i < games->n; i++) {
         const struct sp_match *match = &games->at[i];
         uint32_t before = i > 0 ? games->at[i - 1].round : 0;
@@ -35,8 +37,8 @@ static uint32_t check(const struct games *games, size_t nhosts)
         assert_true(sends[match->from] <= match->round); /* 1 + its last round */
         assert_true(receives[match->to] <= match->round);
         sends[match->from] = receives[match->to] = match->round + 1;
-        uint32_t from = ++busy[match->from * 2];
-        uint32_t to = ++busy[match->to * 2 + 1];
+        uint32_t from = ++busy[(size_t)match->from * 2];
+        uint32_t to = ++busy[(size_t)match->to * 2 + 1];
         most = from > most ? from : most;
         most = to > most ? to : most;
     }

@@ -338,7 +338,7 @@ static void nothing_seen_anywhere_ever_holds(void **state)
             }
         }
         for (int i = 0; i < 6; i++) {
-            w->bundle.cells[sp_rng_below(&rng, 2 * 128)].step[0] = 0;
+            w->bundle.cells[sp_rng_below(&rng, 256)].step[0] = 0;
         }
         judge(w);
         for (int i = 0; i < 3000; i++) {

@@ -13,7 +13,7 @@
 #include "tests/support/sp_cmocka.h"
 
 #define CEILING 1000000U
-#define PORTS   65536U
+#define PORTS   65536ULL
 #define AHEAD   32U
 
 /* What the packets go through. */

@@ -163,7 +163,7 @@ static void half_is_never_exceeded(void **state)
     enum { SECONDS = 2000, TIMEOUT = 30 };
     static uint32_t made[SECONDS];
     struct sp_rng rng = {11};
-    open_book(5000, TIMEOUT * 1000);
+    open_book(5000, TIMEOUT * UINT64_C(1000));
     memset(made, 0, sizeof(made));
     uint64_t most = 0;
     for (uint64_t t = 0; t < SECONDS; t += sp_rng_below(&rng, 10) == 0 ? 1 + t % 70 : 1) {
