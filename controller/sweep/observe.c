@@ -357,6 +357,9 @@ static void note_status(const struct view *view, struct sp_sweep_found *found)
     const struct sp_bundle *bundle = view->bundle;
     struct sp_sweep_status *status = &found->status;
     found->own_loss = bundle->rate.own_loss > 0 ? bundle->rate.own_loss : found->own_loss;
+    found->pps = bundle->rate.bad == 0                  ? found->pps
+                 : bundle->rate.good > bundle->rate.now ? bundle->rate.good
+                                                        : bundle->rate.now;
     status->is_run = true;
     status->injected_link = lane->is_link;
     status->grade = lane->control.grade;

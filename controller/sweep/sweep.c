@@ -106,6 +106,7 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
     struct sp_bundle *bundle = NULL;
     bool is_slow = s->turn > 0;
     double own_loss = 0;
+    uint32_t known = UINT32_MAX; /* what the path is known to take */
     enum sp_rc rc = SP_OK;
     for (uint32_t i = first_between(run->plan, match->from, match->to);
          i < run->plan->nsweeps && rc == SP_OK; i++) {
@@ -136,12 +137,14 @@ static enum sp_rc add_bundle(struct sweeps *s, struct sp_sweep_batch *sb,
             found->asked++;
             is_slow = is_slow && ndenied == 0;
             own_loss = found->own_loss > own_loss ? found->own_loss : own_loss;
+            known = found->pps > 0 && found->pps < known ? found->pps : known;
         }
     }
     rc = rc == SP_E_LIMIT ? SP_OK : rc;
     if (bundle && rc == SP_OK) {
         bundle->gap_us = is_slow ? 0 : SP_ATTEMPT_GAP_US; /* allowed flows are tried quickly */
         uint32_t ceiling = ceiling_of(s, matches, n, match, is_slow);
+        ceiling = known < ceiling ? known : ceiling;
         rc = sp_bundle_finish(sb, bundle, ceiling, cell_of(s, match, ceiling), own_loss);
     }
     return rc;

@@ -30,7 +30,7 @@
 #define SP_CELL_PORTS     512U  /* ports that are counted together: a part of a volley */
 #define SP_VOLLEY_PORTS   4096U /* the most that one volley holds */
 /* How often a cell is tried in one pass before it is left as it is. */
-#define SP_VOLLEY_TRIES   10U
+#define SP_VOLLEY_TRIES   30U
 #define SP_SWEEP_ATTEMPTS 2U /* passes that a negative stands on at least */
 
 /* What a lane's sweeps have shown so far. */
@@ -46,6 +46,7 @@ struct sp_sweep_found {
     uint64_t leak_tries, leak_missed;
     double odd;
     double own_loss; /* that its path loses at any rate */
+    uint32_t pps;    /* that its path took, where a higher rate was too high; 0 = unknown */
 };
 
 /* A control flow of a batch. */

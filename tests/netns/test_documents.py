@@ -55,7 +55,7 @@ class FirstTopology(unittest.TestCase):
 
     def test_first_topology(self):
         network, topology, ask, hole = blocks("A first topology in five minutes")
-        ci, = blocks("Exit status and CI")
+        ci, _lasting = blocks("Exit status and CI")
         with open(os.path.join(self.dir, "first.yaml"), "w", encoding="utf-8") as file:
             file.write(topology)
         code, said = self.shell(network + ask)

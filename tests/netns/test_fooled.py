@@ -186,8 +186,8 @@ class FooledFlood(Fooled):
     def test_the_host_witness_drops_packets(self):
         """layer: host. SYNs of strangers fill the socket behind the INPUT rules while the capture
         keeps all: what the host let in must not be called dropped by the host."""
-        strangers = [tcp("2001:db8:99::1", self.world.v6["b"], 1024 + n, 9) for n in range(4000)]
-        strangers += self.foreign(tcp, 4000)
+        strangers = [tcp("2001:db8:99::1", self.world.v6["b"], 1024 + n, 9) for n in range(16000)]
+        strangers += self.foreign(tcp, 16000)
         self.lab.nft("b", OPEN + "table inet fw {\n chain out {\n type filter hook output priority "
                      "0;\n tcp sport 9 drop\n }\n}\n")
         topology = self.topology(more="enforcement:\n  own: { between: [left, right], "

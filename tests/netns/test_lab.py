@@ -193,7 +193,7 @@ class LabTest(unittest.TestCase):
         self.assertEqual(namespaces(prefix), [])
         self.assertFalse(os.path.exists(folder))
         # Ends only when the sleep, which holds the other end, was ended too.
-        self.assertEqual(child.communicate(timeout=5), ("", ""))
+        self.assertEqual(child.communicate(timeout=30), ("", ""))
 
     def test_a_detached_lab_stands_until_it_is_removed(self):
         with Lab("sp-test", keep=True) as lab:
