@@ -10,6 +10,10 @@
 #define SP_RATE_SAMPLE    30U
 /* More than this is never taken as the path's own. */
 #define SP_RATE_OWN_MOST  0.45
+/* More than so many times what was taken for the path's own, beyond chance, and it was not. */
+#define SP_RATE_REFUTED   1.5
+/* The rate that a volley is said to have reached is off by this factor at most. */
+#define SP_RATE_OFF       8U
 /* Beats that chance may take from one volley above what the path's own loss makes expected. */
 #define SP_RATE_CHANCE    3U
 /* In steps. */
@@ -100,9 +104,10 @@ static struct sp_rate_step sum_of(const struct sp_rate *rate, unsigned from, uns
 
 /* Has the path lost about as much around this rate, and below it, as at eight times it? Then it is
  * its own loss. */
-static bool is_own_loss(const struct sp_rate *rate, uint32_t pps, double *ret_loss)
+static bool is_own_loss(const struct sp_rate *rate, uint32_t pps, uint32_t offered,
+                        double *ret_loss)
 {
-    unsigned end = sp_rate_step_of(pps) + SP_RATE_NEAR;
+    unsigned end = sp_rate_step_of(offered) + SP_RATE_NEAR;
     struct sp_rate_step slow = sum_of(rate, 0, end);
     struct sp_rate_step fast = sum_of(rate, end + SP_RATE_EIGHTFOLD - 1, SP_RATE_STEPS);
     *ret_loss = share(slow);
@@ -112,20 +117,25 @@ static bool is_own_loss(const struct sp_rate *rate, uint32_t pps, double *ret_lo
            (as_much || lowest);
 }
 
-static void go_down(struct sp_rate *rate, uint32_t pps)
+static void go_down(struct sp_rate *rate, const struct sp_rate_volley *volley)
 {
     uint32_t least = rate->ceiling < SP_RATE_LOWEST ? rate->ceiling : SP_RATE_LOWEST;
+    uint32_t pps = volley->pps;
     rate->epoch++;
     rate->clean = 0;
     double own;
-    if (is_own_loss(rate, pps, &own)) {
+    if (is_own_loss(rate, pps, volley->offered, &own)) {
         rate->own_loss = own;
+        rate->since_own = (struct sp_rate_step){0};
         rate->bad = rate->good = 0;
         rate->now = pps;
         return;
     }
     unsigned end = sp_rate_step_of(pps) + SP_RATE_NEAR;
     rate->is_hopeless = pps <= least && sum_of(rate, 0, end).sent >= SP_RATE_SAMPLE;
+    /* It was lost at the rate that was reached; one that was hardly measured may be far off. */
+    uint32_t reached = volley->reached > pps / SP_RATE_OFF ? volley->reached : pps / SP_RATE_OFF;
+    pps = reached < pps && reached > least ? reached : pps;
     rate->bad = rate->bad == 0 || pps < rate->bad ? pps : rate->bad;
     rate->good = rate->good < rate->bad ? rate->good : 0;
     rate->now = pps / 2 > least ? pps / 2 : least;
@@ -138,28 +148,45 @@ static bool has_changed(const struct sp_rate *rate, uint8_t step, uint32_t sent,
     return so_far.sent >= SP_RATE_SAMPLE && lost > 2 * share(so_far) * sent + SP_RATE_CHANCE;
 }
 
-bool sp_rate_judge(struct sp_rate *rate, uint32_t pps, uint32_t epoch, uint32_t sent, uint32_t lost,
-                   bool is_hurt)
+/* More is lost, volley after volley, than was taken for the path's own loss: it was none. */
+static bool is_refuted(struct sp_rate *rate, uint32_t sent, uint32_t lost)
 {
-    uint8_t step = sp_rate_step_of(pps);
-    bool clean = !is_hurt && !sp_rate_is_excess(rate, sent, lost);
-    if (has_changed(rate, step, sent, lost)) {
+    struct sp_rate_step *since = &rate->since_own;
+    since->sent += sent;
+    since->lost += lost;
+    double expected = rate->own_loss * since->sent;
+    return rate->own_loss > 0 && since->sent >= SP_RATE_SAMPLE &&
+           since->lost > SP_RATE_REFUTED * expected + 3 * sqrt(expected);
+}
+
+bool sp_rate_judge(struct sp_rate *rate, const struct sp_rate_volley *volley)
+{
+    uint32_t sent = volley->sent;
+    uint32_t lost = volley->lost;
+    if (is_refuted(rate, sent, lost)) {
+        rate->own_loss = 0;
+    }
+    bool clean = !volley->is_hurt && !sp_rate_is_excess(rate, sent, lost);
+    uint8_t offered =
+        sp_rate_step_of(volley->offered < volley->pps ? volley->offered : volley->pps);
+    if (has_changed(rate, offered, sent, lost)) {
         memset(rate->fresh, 0, sizeof(rate->fresh));
     }
+    uint8_t step = sp_rate_step_of(volley->pps);
     rate->steps[step].sent += sent;
     rate->steps[step].lost += lost;
-    rate->fresh[step].sent += sent;
-    rate->fresh[step].lost += lost;
-    if (epoch != rate->epoch) {
+    rate->fresh[offered].sent += sent;
+    rate->fresh[offered].lost += lost;
+    if (volley->epoch != rate->epoch) {
         return clean; /* it was under way when the rate changed */
     }
     if (clean) {
         rate->clean++;
         rate->is_hopeless = false;
-        rate->good = pps > rate->good ? pps : rate->good;
+        rate->good = volley->pps > rate->good ? volley->pps : rate->good;
         go_up(rate);
     } else {
-        go_down(rate, pps);
+        go_down(rate, volley);
     }
     return clean;
 }

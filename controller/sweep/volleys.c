@@ -229,6 +229,16 @@ uint32_t sp_volley_rate(const struct sp_volley *volley)
     return (uint32_t)(pps < volley->pps ? pps : volley->pps);
 }
 
+/* Packets a second that the path was offered since the volley before it. */
+static uint32_t offered_rate(const struct sp_bundle *bundle, const struct sp_volley *volley)
+{
+    uint32_t since = volley->serial > 1 ? bundle->volleys[volley->serial - 2].told.end_us
+                                        : volley->told.start_us;
+    uint32_t end = volley->told.end_us;
+    return end > since ? (uint32_t)((uint64_t)volley->told.sent * 1000000 / (end - since))
+                       : volley->pps;
+}
+
 static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struct sp_volley *volley)
 {
     struct judged judged = {0};
@@ -239,8 +249,14 @@ static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struc
     }
     bundle->drops += dropped;
     judged.is_hurt = dropped || unsent;
-    (void)sp_rate_judge(&bundle->rate, volley->pps, volley->epoch, judged.sent, judged.lost,
-                        judged.is_hurt);
+    (void)sp_rate_judge(&bundle->rate,
+                        &(struct sp_rate_volley){.pps = volley->pps,
+                                                 .epoch = volley->epoch,
+                                                 .reached = sp_volley_rate(volley),
+                                                 .offered = offered_rate(bundle, volley),
+                                                 .sent = judged.sent,
+                                                 .lost = judged.lost,
+                                                 .is_hurt = judged.is_hurt});
     settle_cells(sb, bundle, volley, &judged, !dropped && !unsent);
     if (!judged.is_hurt) {
         uint32_t pps = sp_volley_rate(volley);
