@@ -79,9 +79,9 @@ struct sp_sk *sp_sk_start(uint32_t capacity)
     assert_int_equal(
         sp_ledger_open(NULL, sk->plan->sport_lo, sk->plan->sport_hi, 7, &sk->run.ledger), SP_OK);
     assert_int_equal(sp_lanes_build(sk->model, sk->plan, &sk->run.lanes), SP_OK);
-    assert_int_equal(sp_scouts_build(sk->model, sk->plan, &sk->run.lanes, sk->result->outcomes,
-                                     &sk->run.scouts),
-                     SP_OK);
+    assert_int_equal(
+        sp_scouts_build(sk->model, sk->plan, &sk->run.lanes, sk->result->outcomes, &sk->run.scouts),
+        SP_OK);
     for (size_t i = 0; i < sk->run.scouts.n; i++) {
         struct sp_scouted *scouted = &sk->run.scouts.at[i];
         scouted->sent = scouted->nic = scouted->host = 2;

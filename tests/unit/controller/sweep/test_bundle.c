@@ -158,10 +158,9 @@ static void conversations_guard_no_packets(void **state)
         if (what >= 2) { /* there is another, which does not; or does as well */
             more.flow.port = 444;
             more.flow.technique = technique(what == 2 ? "tcp_syn" : "tcp_handshake");
-            assert_int_equal(
-                sp_grow((void **)&sk->run.scouts.at, sk->run.scouts.n, &sk->run.scouts.cap,
-                        sizeof(more)),
-                0);
+            assert_int_equal(sp_grow((void **)&sk->run.scouts.at, sk->run.scouts.n,
+                                     &sk->run.scouts.cap, sizeof(more)),
+                             0);
             sk->run.scouts.at[sk->run.scouts.n++] = more;
         }
         const struct sp_sweep_lane *lane = sp_sk_bundle(sk, (struct sp_sk_wish){0})->lanes;
@@ -201,17 +200,16 @@ static void no_packet_is_the_reverse_of_another(void **state)
 {
     (void)state;
     struct sp_sk *sk = sp_sk_start(0);
-    const struct sp_bundle *one =
-        sp_sk_bundle(sk, (struct sp_sk_wish){.ports = 100, .passes = 20});
+    const struct sp_bundle *one = sp_sk_bundle(sk, (struct sp_sk_wish){.ports = 100, .passes = 20});
     const struct sp_bundle *two = sp_sk_bundle(
         sk, (struct sp_sk_wish){.from = SP_SK_B, .to = SP_SK_A, .ports = 100, .passes = 20});
     const struct sp_sweep_lane *there = one->lanes;
     const struct sp_sweep_lane *back = two->lanes;
     for (uint32_t d = sk->plan->sport_lo; d <= sk->plan->sport_hi; d++) {
         for (uint16_t p = 0; p < one->npasses * two->npasses; p++) {
-            uint32_t s = (d >= there->alt_lo && d <= there->alt_hi ? there->alt_sport
-                                                                   : there->sport) +
-                         p % one->npasses;
+            uint32_t s =
+                (d >= there->alt_lo && d <= there->alt_hi ? there->alt_sport : there->sport) +
+                p % one->npasses;
             uint32_t q = (s >= back->alt_lo && s <= back->alt_hi ? back->alt_sport : back->sport) +
                          p / one->npasses;
             assert_true(s >= sk->plan->sport_lo && s <= sk->plan->sport_hi);
@@ -396,8 +394,8 @@ static void without_memory_nothing_leaks(void **state)
         while (rc != SP_OK) {
             struct sp_sk *sk = sp_sk_start(0);
             sp_sweep_batch_release(&sk->sb);
-            sk->sb = (struct sp_sweep_batch){
-                .run = &sk->run, .batch = &sk->batch, .book = &sk->book};
+            sk->sb =
+                (struct sp_sweep_batch){.run = &sk->run, .batch = &sk->batch, .book = &sk->book};
             (void)sp_mem_fail_at(++nth, sticky);
             rc = build(sk);
             (void)sp_mem_fail_at(0, 0);

@@ -125,8 +125,7 @@ static void sets_are_told_by_those_who_know(void **state)
             assert_int_equal(marked(lane, bundle->npasses), knows || turned);
             assert_true(!knows || has(*set_of(lane, kind, pass)));
             assert_true(!turned || has(lane->rewritten));
-            assert_int_equal(lane->stray_host,
-                             knows && kind == SP_SWEPT_STRAY ? SP_SK_C : SP_NONE);
+            assert_int_equal(lane->stray_host, knows && kind == SP_SWEPT_STRAY ? SP_SK_C : SP_NONE);
             assert_int_equal(marked(&bundle->lanes[0], bundle->npasses), 0);
             sp_sk_end(sk);
         }
@@ -249,6 +248,7 @@ static void volleys_are_told_once_by_their_sender(void **state)
     assert_int_equal(bundle->waiting, 1);
     assert_int_equal(bundle->waiting_ports, 128);
     assert_int_equal(bundle->achieved, 6400); /* 64 in 10 ms */
+    assert_int_equal(bundle->last_beat, 5);
     assert_true(bundle->told_us == sk->now_us && bundle->volleys[0].told_us == sk->now_us);
     assert_true(bundle->volleys[0].is_sent && !bundle->volleys[1].is_sent);
     struct sp_record again = volleyed(1);
@@ -418,9 +418,10 @@ static void noise_breaks_nothing(void **state)
         record.u.seen.batch = BATCH; /* the first field of each */
         if (record.type == SP_REC_VOLLEYED) {
             record.u.volleyed.serial = (uint32_t)sp_rng_below(&rng, bundle->nvolleys + 2);
+            record.u.volleyed.last_beat %= i < 90000 ? 60000 : UINT32_MAX; /* then it is over */
         } else if (record.type != SP_REC_HEALTH) {
-            uint16_t *block = record.type == SP_REC_SEEN ? &record.u.seen.block
-                                                         : &record.u.swept.block;
+            uint16_t *block =
+                record.type == SP_REC_SEEN ? &record.u.seen.block : &record.u.swept.block;
             *block = (uint16_t)sp_rng_below(&rng, 40);
         }
         sp_sk_tell(sk, (uint32_t)sp_rng_below(&rng, SP_SK_HOSTS), record);
@@ -433,6 +434,7 @@ static void noise_breaks_nothing(void **state)
         assert_true(bundle->lanes[0].nclasses <= SP_SWEEP_CLASSES_MAX);
     }
     assert_true(sk->sb.nsamples <= SP_SAMPLES_MAX);
+    assert_true(bundle->is_over && bundle->nvolleys > 10);
     sp_sk_end(sk);
 }
 

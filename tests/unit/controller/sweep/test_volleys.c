@@ -28,8 +28,8 @@ static bool in_hole(struct sp_sk *sk, const struct sp_volley *volley,
 {
     const struct hole *hole = sk->arg;
     (void)volley;
-    return (hole->guard == SP_NONE || guard == &sk->sb.guards[hole->guard]) &&
-           beat >= hole->from && beat <= hole->to;
+    return (hole->guard == SP_NONE || guard == &sk->sb.guards[hole->guard]) && beat >= hole->from &&
+           beat <= hole->to;
 }
 
 static void lose(struct sp_sk *sk, struct hole *hole)
