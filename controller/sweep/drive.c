@@ -244,8 +244,7 @@ static void drive_bundle(struct sp_sweep_batch *sb, struct sp_bundle *bundle, ui
     uint64_t since = now_us - sb->batch->fired_us;
     bool paused = sp_run_is_paused(sb->run);
     sp_volleys_judge(sb, bundle, now_us);
-    bool no_beats = bundle->first_open < bundle->nvolleys &&
-                    bundle->volleys[bundle->nvolleys - 1].told.last_beat > SP_BEATS_END;
+    bool no_beats = bundle->last_beat > SP_BEATS_END; /* what is under way needs some as well */
     if (is_frozen(bundle, now_us)) {
         sp_fleet_lose_silent(&sb->run->fleet->sessions[bundle->from], "sweeping");
     }

@@ -50,6 +50,8 @@ static void on_volleyed(struct sp_sweep_batch *sb, uint32_t host,
             volley->told_us = sp_mono_us();
             volley->is_sent = true;
             bundle->told_us = volley->told_us;
+            bundle->last_beat =
+                told->last_beat > bundle->last_beat ? told->last_beat : bundle->last_beat;
             bundle->achieved = sp_volley_rate(volley);
             bundle->waiting--;
             bundle->waiting_ports -= volley->count;

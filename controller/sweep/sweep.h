@@ -153,6 +153,7 @@ struct sp_bundle {
     uint32_t waiting, waiting_ports; /* of these: not sent yet */
     uint32_t achieved;               /* packets a second of the last volley; 0 = none yet */
     uint64_t told_us;                /* when the sender told of its last volley */
+    uint32_t last_beat;              /* the highest that it told of */
     bool is_over;                    /* nothing left, or nothing to be had */
     uint8_t unsound;                 /* enum sp_unsound: why it ended early; else SP_SOUND */
     unsigned drops;                  /* volleys beside which the receiver dropped packets */
