@@ -36,6 +36,13 @@ enum sp_rc sp_ledger_check(const char *path, struct sp_diag *diag) SP_MUST_CHECK
 uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
                         const struct sp_addr *dst, uint8_t proto, uint16_t dport,
                         bool must_be_fresh);
+/* A packet src -> dst of a protocol without ports, which has no source port that could be fresh.
+ * False: memory is out. */
+bool sp_ledger_note_portless(struct sp_ledger *ledger, const struct sp_addr *src,
+                             const struct sp_addr *dst, uint16_t number);
+/* Seconds since the last one, in this run or in one of the last day; UINT32_MAX: there was none. */
+uint32_t sp_ledger_portless_age(const struct sp_ledger *ledger, const struct sp_addr *src,
+                                const struct sp_addr *dst, uint16_t number);
 /* Wanted: n neighbouring ports of lo .. hi. */
 struct sp_sports {
     uint16_t lo, hi, n;

@@ -203,6 +203,10 @@ uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t atte
     bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
     uint16_t sport = sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique,
                                     port, must_be_fresh);
+    if (sport && sp_technique_at(plan->technique)->proto == SP_PROTO_IP &&
+        !sp_ledger_note_portless(round->run->ledger, &plan->src, &plan->own, port)) {
+        return SP_NONE;
+    }
     return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
                  : SP_NONE;
 }

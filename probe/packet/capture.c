@@ -17,9 +17,7 @@
 #define SP_ARPHRD_LOOPBACK 772U
 
 static const char filter_on[] =
-    "(ip and (udp or icmp or (tcp and tcp[13] & 6 != 0))) or "
-    "(ip6 and (ip6[6] = 17 or ip6[6] = 58 or (ip6[6] = 6 and ip6[53] & 6 != 0) or ip6[6] = 0 or ip6[6] = 43 or "
-    "ip6[6] = 44 or ip6[6] = 60))";
+    "(ip and (not tcp or tcp[13] & 6 != 0)) or (ip6 and (ip6[6] != 6 or ip6[53] & 6 != 0))";
 /* TCP data by its first four bytes: the tag's magic, "GET ", "HTTP", "PROX", the signature of a
  * version 2 PROXY header. libpcap knows no TCP offsets behind IPv6. */
 #define SP_DATA_IS(at, word) at " = " word
