@@ -29,6 +29,12 @@ const char *sp_reason_str(enum sp_reason reason)
         [SP_REASON_IP_NUMBER] = "no IP protocol of its own, or one whose header is not built",
         [SP_REASON_IP_WITNESS] =
             "no probe of this version sees these IP protocols behind the host's firewall",
+        [SP_REASON_BYPASS_HAZARD] =
+            "bypass techniques whose hazard class is not allowed in both networks",
+        [SP_REASON_BYPASS_LEFT_OUT] = "bypass techniques that --only or --skip leaves out",
+        [SP_REASON_BYPASS_BLIND] = "bypass techniques need a probe at both ends",
+        [SP_REASON_BYPASS_BALANCED] =
+            "bypass techniques are not tried on a load balancer's address",
     };
     return reason < SP_REASON_COUNT ? texts[reason] : "?";
 }
