@@ -14,11 +14,14 @@
 #include "probe/base/table.h"
 #include "reports/sink.h"
 
-#define SP_LEDGER_MAX  16000000U /* conversations of one run */
-#define SP_LEDGER_KEEP 1000000U  /* conversations handed on to later runs: the newest */
-#define SP_LEDGER_LOOK 64U       /* ports looked at before an allowed flow is repeated */
-#define SP_LEDGER_MARK 6U        /* bytes of the magic that every version begins with */
-#define SP_LEDGER_ROW  12U       /* bytes of one in the file: hash 8, seconds 4 */
+#define SP_LEDGER_MAX    16000000U /* conversations of one run */
+#define SP_LEDGER_KEEP   1000000U  /* conversations handed on to later runs: the newest */
+#define SP_LEDGER_LOOK   64U       /* ports looked at before an allowed flow is repeated */
+#define SP_LEDGER_MARK   6U        /* bytes of the magic that every version begins with */
+#define SP_LEDGER_ROW    12U       /* bytes of one in the file: hash 8, seconds 4 */
+#define SP_LEDGER_LONG_S 86400U    /* how long protocols without ports are remembered */
+/* Set in the hashes of those, clear in all others. */
+#define SP_LEDGER_LONG   (UINT64_C(1) << 63)
 static const char magic[8] = "SPLEDG1\n";
 
 struct entry {
@@ -49,7 +52,7 @@ static uint64_t conversation(const struct sp_addr *a, const struct sp_addr *b, u
     p[2] = (uint8_t)aport;
     p[3] = (uint8_t)(bport >> 8);
     p[4] = (uint8_t)bport;
-    return sp_siphash(&key, text, sizeof(text));
+    return sp_siphash(&key, text, sizeof(text)) & ~SP_LEDGER_LONG;
 }
 
 /* A source port that a sweep used, to any port. With a key of its own: none is ever taken for a
@@ -65,7 +68,7 @@ static uint64_t swept(const struct sp_addr *a, const struct sp_addr *b, uint8_t 
     p[0] = proto;
     p[1] = (uint8_t)(sport >> 8);
     p[2] = (uint8_t)sport;
-    return sp_siphash(&key, text, sizeof(text));
+    return sp_siphash(&key, text, sizeof(text)) & ~SP_LEDGER_LONG;
 }
 
 static enum sp_rc note(struct sp_ledger *ledger, uint64_t hash, uint32_t at_s)
@@ -108,7 +111,8 @@ static enum sp_rc load(struct sp_ledger *ledger)
             uint32_t at_s = sp_rd_u32(&rd);
             /* Written by a clock that was set back since: as young as can be, never forgotten. */
             at_s = at_s > now ? now : at_s;
-            if (now - at_s < SP_LEDGER_MEMORY_S) {
+            bool is_long = (hash & SP_LEDGER_LONG) != 0;
+            if (now - at_s < (is_long ? SP_LEDGER_LONG_S : SP_LEDGER_MEMORY_S)) {
                 rc = note(ledger, hash, at_s);
             }
         }
@@ -219,6 +223,37 @@ bool sp_ledger_opens(const struct sp_ledger *ledger, const struct sp_addr *src,
 {
     return sp_table_get(&ledger->known, conversation(dst, src, proto, dport, sport)) != SP_NO_ROW ||
            sp_table_get(&ledger->known, swept(dst, src, proto, dport)) != SP_NO_ROW;
+}
+
+/* ---- protocols without ports ---- */
+
+/* As a conversation of one port with itself; the protocol number stands for both. */
+static uint64_t portless(const struct sp_addr *a, const struct sp_addr *b, uint16_t number)
+{
+    return conversation(a, b, UINT8_MAX, number, number) | SP_LEDGER_LONG;
+}
+
+bool sp_ledger_note_portless(struct sp_ledger *ledger, const struct sp_addr *src,
+                             const struct sp_addr *dst, uint16_t number)
+{
+    uint64_t hash = portless(src, dst, number);
+    uint32_t row = sp_table_get(&ledger->known, hash);
+    if (row != SP_NO_ROW) {
+        ledger->entries[row].at_s = (uint32_t)sp_wall_s();
+        return true;
+    }
+    return note(ledger, hash, (uint32_t)sp_wall_s()) == SP_OK;
+}
+
+uint32_t sp_ledger_portless_age(const struct sp_ledger *ledger, const struct sp_addr *src,
+                                const struct sp_addr *dst, uint16_t number)
+{
+    uint32_t row = sp_table_get(&ledger->known, portless(src, dst, number));
+    uint32_t now = (uint32_t)sp_wall_s();
+    if (row == SP_NO_ROW) {
+        return UINT32_MAX;
+    }
+    return now > ledger->entries[row].at_s ? now - ledger->entries[row].at_s : 0;
 }
 
 /* ---- sweeps ---- */

@@ -44,6 +44,13 @@ uint16_t sp_ledger_note(struct sp_ledger *ledger, const struct sp_addr *src,
 /* Was the reverse of this flow sent, so that a firewall may let it pass as an answer? */
 bool sp_ledger_opens(const struct sp_ledger *ledger, const struct sp_addr *src,
                      const struct sp_addr *dst, uint8_t proto, uint16_t sport, uint16_t dport);
+/* A packet src -> dst of a protocol without ports, which has no source port that could be fresh.
+ * False: memory is out. */
+bool sp_ledger_note_portless(struct sp_ledger *ledger, const struct sp_addr *src,
+                             const struct sp_addr *dst, uint16_t number);
+/* Seconds since the last one, in this run or in one of the last day; UINT32_MAX: there was none. */
+uint32_t sp_ledger_portless_age(const struct sp_ledger *ledger, const struct sp_addr *src,
+                                const struct sp_addr *dst, uint16_t number);
 /* Wanted: n neighbouring ports of lo .. hi. */
 struct sp_sports {
     uint16_t lo, hi, n;

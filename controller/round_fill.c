@@ -212,6 +212,10 @@ uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t atte
     uint16_t sport =
         plan->sport ? sp_ledger_note(ledger, &plan->src, &plan->dst, proto, plan->sport, port)
                     : sp_ledger_take(ledger, &plan->src, &plan->dst, proto, port, must_be_fresh);
+    if (sport && proto == SP_PROTO_IP &&
+        !sp_ledger_note_portless(ledger, &plan->src, &plan->own, port)) {
+        return SP_NONE;
+    }
     return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
                  : SP_NONE;
 }

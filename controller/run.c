@@ -345,6 +345,7 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
                           struct sp_diag *diag)
 {
     sp_run_leave_services(run);
+    sp_run_leave_remembered(run);
     give_up_hopeless(run);
     if (count_settled(run) == run->plan->ntests && run->plan->nsweeps == 0) {
         return SP_OK; /* no two ends are left: there is nothing to send */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Shared by the parts of a run: run.c (its phases), run_services.c (what must not be tested),
+ * run_portless.c (what firewalls remember),
  * unmask.c (who answers for others) and run_judge.c (verdicts). */
 #ifndef SP_CONTROLLER_RUN_PRIV_H
 #define SP_CONTROLLER_RUN_PRIV_H
@@ -12,6 +13,9 @@
 bool sp_run_is_paused(const struct sp_run_state *run);
 /* Settles every test whose payload would reach a real service as not tested. */
 void sp_run_leave_services(struct sp_run_state *run);
+/* Settles every test of a protocol without ports as not tested whose other direction an earlier run
+ * sent so lately that a firewall may remember it. */
+void sp_run_leave_remembered(struct sp_run_state *run);
 /* A SYN/ACK came back, and nothing arrived: holds a few conversations with whoever answers. */
 enum sp_rc sp_run_unmask(struct sp_run_state *run, struct sp_diag *diag) SP_MUST_CHECK;
 /* What a test's conversations have shown, put into what the judge is asked. */

@@ -143,7 +143,7 @@ struct sp_shot *sp_batch_shot_by_tuple(const struct sp_batch_state *batch,
     }
     struct sp_shot *shot = &batch->shots[row];
     const struct sp_technique *tech = batch->blocks[shot->block_row].tech;
-    uint8_t proto = shot->flow.dst.family == SP_FAMILY_IPV4 ? tech->ip_proto4 : tech->ip_proto6;
+    uint8_t proto = sp_flow_ip_proto(tech, shot->flow.dst.family, shot->flow.port);
     bool same = sp_addr_eq(&shot->flow.dst, peer) && proto == ip_proto &&
                 shot->flow.sport == own_port && tech->wire_dport(&shot->flow) == peer_port;
     return same ? shot : NULL;

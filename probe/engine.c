@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "probe/base/clock.h"
+#include "probe/base/ipproto.h"
 #include "probe/base/mem.h"
 #include "probe/engine_state.h"
 
@@ -322,7 +323,9 @@ static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
     const struct sp_block *block = row == SP_NO_ROW ? NULL : &engine->batch.blocks[row];
     size_t n = engine->batch.nshots;
     if (!block || (block->flags & SP_BLOCK_SENDER) == 0 || !is_sport(engine, block, order->sport) ||
-        (n && order->at_us < engine->batch.shots[n - 1].at_us) || n >= engine->order.budget) {
+        (n && order->at_us < engine->batch.shots[n - 1].at_us) || n >= engine->order.budget ||
+        (block->tech && block->tech->proto_by_port &&
+         !sp_ip_is_testable(block->dst.family, order->port))) {
         sp_engine_complain(engine, SP_ERR_PROTOCOL,
                            "a shot is out of order, of no block, or over the budget");
         return;
@@ -336,8 +339,7 @@ static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
                                  .block = order->block,
                                  .port = order->port,
                                  .sport = order->sport};
-    uint8_t proto =
-        block->dst.family == SP_FAMILY_IPV4 ? block->tech->ip_proto4 : block->tech->ip_proto6;
+    uint8_t proto = sp_flow_ip_proto(block->tech, block->dst.family, order->port);
     if (sp_batch_add_shot(&engine->batch, &shot, proto) != SP_OK) {
         sp_engine_complain(engine, SP_ERR_INTERNAL, "out of memory for shots");
     }

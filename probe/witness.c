@@ -11,11 +11,6 @@
 #include "probe/engine_state.h"
 #include "probe/hearing.h"
 
-static uint8_t tech_proto(const struct sp_technique *tech, uint8_t family)
-{
-    return family == SP_FAMILY_IPV4 ? tech->ip_proto4 : tech->ip_proto6;
-}
-
 /* Of several techniques that begin with the same packet, the block says whose it is. NULL:
  * nobody's, or refused. */
 static const struct sp_technique *owner(const struct sp_engine *engine, uint16_t id)
@@ -40,12 +35,12 @@ static const struct sp_technique *match(const struct sp_engine *engine, const st
         hearing ? &hearing->likely[pkt->ip_proto == SP_IPPROTO_TCP] : NULL;
     const struct sp_technique *tech = likely ? *likely : NULL;
     const struct sp_technique *first = NULL;
-    if (tech && tech_proto(tech, pkt->src.family) == pkt->ip_proto &&
+    if (tech && sp_tech_takes(tech, pkt->src.family, pkt->ip_proto) &&
         tech->match(&engine->keys, pkt, block, port) && owner(engine, *block) == tech) {
         return tech;
     }
     for (size_t i = 0; (tech = sp_technique_code(i)) != NULL; i++) {
-        if (tech_proto(tech, pkt->src.family) != pkt->ip_proto ||
+        if (!sp_tech_takes(tech, pkt->src.family, pkt->ip_proto) ||
             !tech->match(&engine->keys, pkt, block, port)) {
             continue;
         }
@@ -312,6 +307,9 @@ static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt)
     } else if (pkt->ip_proto == SP_IPPROTO_ICMP6 && pkt->icmp_type == SP_ICMP6_ECHO) {
         seen.proto = SP_PROTO_ICMP6;
         seen.port = SP_PORT_ICMP6_ECHO;
+    } else if (sp_pkt_is_portless(pkt->ip_proto)) {
+        seen.proto = SP_PROTO_IP;
+        seen.port = pkt->ip_proto;
     } else {
         return;
     }

@@ -164,6 +164,11 @@ static void judge_tested(const struct sp_model *model, const struct sp_explain_a
         if (reason == SP_REASON_NONE && icmp && (echo < piece->lo || echo > piece->hi)) {
             reason = SP_REASON_ICMP_TYPE;
         }
+        if (reason == SP_REASON_NONE && piece->proto == SP_PROTO_IP) {
+            const struct sp_interval asked = {
+                .lo = piece->lo, .hi = piece->hi, .expect = piece->expect};
+            reason = sp_portless_hindrance(&answer->paths[i].pair, &asked);
+        }
         if (!piece->untested && reason != SP_REASON_NONE) {
             piece->untested = sp_reason_str(reason);
         }

@@ -34,6 +34,10 @@ struct planner {
 struct lists {
     struct sp_intervals there[SP_PROTO_COUNT];
     struct sp_intervals back[2]; /* tcp, udp */
+    /* The reversed pair of addresses and its IP protocols; only where they are tested, too. */
+    bool is_mutual;
+    struct sp_pair back_pair;
+    struct sp_intervals back_ip;
 };
 
 static bool in_selection(const struct sp_bits *bits, uint32_t target)
@@ -135,6 +139,9 @@ static struct sp_point_source source_of(const struct planner *p, const struct sp
         source.twin = lists->there[proto == SP_PROTO_TCP ? SP_PROTO_UDP : SP_PROTO_TCP];
         source.reverse = lists->back[proto == SP_PROTO_TCP ? 0 : 1];
         source.open = &p->open[pair->to][proto == SP_PROTO_TCP ? 0 : 1];
+    } else if (proto == SP_PROTO_IP && lists->is_mutual) {
+        source.back = &lists->back_pair;
+        source.reverse = lists->back_ip;
     }
     return source;
 }
@@ -343,6 +350,28 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
     return rc;
 }
 
+/* Does the plan ask the other direction, too? Then its pair of addresses and IP protocols are
+ * needed. */
+static enum sp_rc load_mutual(struct planner *p, const struct sp_pair *pair, size_t i, size_t j,
+                              struct lists *lists)
+{
+    uint8_t technique;
+    enum sp_reason why;
+    lists->is_mutual =
+        pair->to < p->model->nhosts && in_selection(p->options.from, pair->to) &&
+        in_selection(p->options.to, pair->from) &&
+        sp_reason_pair(p->policy, p->model, pair->to, pair->from) == SP_REASON_NONE &&
+        sp_reason_proto(p->model, p->options.techniques, pair->from, pair->to, SP_PROTO_IP,
+                        pair->family, &technique) == SP_REASON_NONE &&
+        sp_book_pair(p->book, pair->to, pair->from, j, i, &lists->back_pair, &why) &&
+        why == SP_REASON_NONE;
+    if (lists->is_mutual && lists->back_ip.n == 0) {
+        lists->back_ip = sp_policy_pair(p->policy, pair->to, pair->from, SP_PROTO_IP);
+        return lists->back_ip.n == 0 ? SP_E_NOMEM : SP_OK;
+    }
+    return SP_OK;
+}
+
 /* All pairs of addresses of two targets. reason: why none of them can be tested. */
 static enum sp_rc plan_targets(struct planner *p, uint32_t from, uint32_t to, enum sp_reason reason)
 {
@@ -361,7 +390,8 @@ static enum sp_rc plan_targets(struct planner *p, uint32_t from, uint32_t to, en
             if (reason == SP_REASON_NONE && why != SP_REASON_NONE) {
                 sp_tally_skip(p->tally, why, to, pair.family, SP_PROTO_COUNT, 1);
             } else if (reason == SP_REASON_NONE) {
-                rc = plan_pair(p, &pair, &lists, &tested);
+                rc = load_mutual(p, &pair, i, j, &lists);
+                rc = rc == SP_OK ? plan_pair(p, &pair, &lists, &tested) : rc;
             }
         }
     }

@@ -13,7 +13,7 @@
 #include "probe/base/mem.h"
 #include "topologies/plan_priv.h"
 
-static void add(struct sp_points *points, uint32_t port, enum sp_why why)
+void sp_points_add(struct sp_points *points, uint32_t port, enum sp_why why)
 {
     if (points->no_memory ||
         sp_grow((void **)&points->at, points->n, &points->cap, sizeof(*points->at)) != 0) {
@@ -68,10 +68,10 @@ static void add_intervals(struct sp_points *points, const struct sp_point_source
         bool inner = edges && iv->expect != SP_EXPECT_PERMIT && iv->hi - iv->lo >= 2;
         uint16_t port = inner ? random_port(source, iv->lo + 1U, iv->hi - 1U)
                               : random_port(source, iv->lo, iv->hi);
-        add(points, reserved(source, port) ? iv->lo : port, SP_WHY_REPRESENTATIVE);
+        sp_points_add(points, reserved(source, port) ? iv->lo : port, SP_WHY_REPRESENTATIVE);
         if (edges && iv->expect != SP_EXPECT_PERMIT) {
-            add(points, iv->lo, SP_WHY_EDGE);
-            add(points, iv->hi, SP_WHY_EDGE);
+            sp_points_add(points, iv->lo, SP_WHY_EDGE);
+            sp_points_add(points, iv->hi, SP_WHY_EDGE);
         }
     }
 }
@@ -81,7 +81,7 @@ static void add_risks(struct sp_points *points, const struct sp_point_source *so
     const struct sp_risk *risk;
     for (size_t i = 0; (risk = sp_risk_at(i)) != NULL; i++) {
         if (risk->proto == source->proto && denied(source->list, risk->port)) {
-            add(points, risk->port, SP_WHY_RISK);
+            sp_points_add(points, risk->port, SP_WHY_RISK);
         }
     }
 }
@@ -95,10 +95,10 @@ static void add_mutations(struct sp_points *points, const struct sp_point_source
             continue;
         }
         if (denied(source->list, other.at[i].lo)) {
-            add(points, other.at[i].lo, SP_WHY_MUTATION);
+            sp_points_add(points, other.at[i].lo, SP_WHY_MUTATION);
         }
         if (denied(source->list, other.at[i].hi)) {
-            add(points, other.at[i].hi, SP_WHY_MUTATION);
+            sp_points_add(points, other.at[i].hi, SP_WHY_MUTATION);
         }
     }
 }
@@ -109,7 +109,7 @@ static int by_port(const void *a, const void *b)
     return x->port != y->port ? x->port - y->port : x->why - y->why;
 }
 
-static void sort_unique(struct sp_points *points)
+void sp_points_sort(struct sp_points *points)
 {
     size_t n = 0;
     if (points->n > 1) {
@@ -126,10 +126,15 @@ static void sort_unique(struct sp_points *points)
 enum sp_rc sp_points_build(struct sp_points *points, const struct sp_point_source *source)
 {
     points->n = 0;
+    points->yielded = 0;
     points->no_memory = false;
+    if (source->proto == SP_PROTO_IP) {
+        return sp_portless_points(points, source);
+    }
     if (source->proto == SP_PROTO_ICMP || source->proto == SP_PROTO_ICMP6) {
-        add(points, source->proto == SP_PROTO_ICMP ? SP_PORT_ICMP_ECHO : SP_PORT_ICMP6_ECHO,
-            SP_WHY_REPRESENTATIVE);
+        sp_points_add(points,
+                      source->proto == SP_PROTO_ICMP ? SP_PORT_ICMP_ECHO : SP_PORT_ICMP6_ECHO,
+                      SP_WHY_REPRESENTATIVE);
         return points->no_memory ? SP_E_NOMEM : SP_OK;
     }
     add_intervals(points, source);
@@ -139,14 +144,14 @@ enum sp_rc sp_points_build(struct sp_points *points, const struct sp_point_sourc
         add_mutations(points, source, source->reverse);
         for (size_t i = 0; source->open && i < source->open->n; i++) {
             if (denied(source->list, source->open->at[i])) {
-                add(points, source->open->at[i], SP_WHY_MUTATION);
+                sp_points_add(points, source->open->at[i], SP_WHY_MUTATION);
             }
         }
     }
     if (points->no_memory) {
         return SP_E_NOMEM;
     }
-    sort_unique(points);
+    sp_points_sort(points);
     return SP_OK;
 }
 

@@ -24,6 +24,10 @@ enum sp_reason {
     SP_REASON_SWEEP_BALANCED, /* these three: ports that a sweep would ask */
     SP_REASON_SWEEP_BLIND,
     SP_REASON_SWEEP_SLICE,
+    SP_REASON_PORTLESS, /* counts IP protocols */
+    SP_REASON_PORTLESS_END,
+    SP_REASON_IP_NUMBER,
+    SP_REASON_IP_WITNESS,
     SP_REASON_BYPASS_HAZARD, /* these: tests of bypass techniques */
     SP_REASON_BYPASS_LEFT_OUT,
     SP_REASON_BYPASS_BLIND,
@@ -112,6 +116,7 @@ struct sp_point {
 struct sp_points {
     struct sp_point *at; /* sorted, each port once */
     size_t n, cap;
+    size_t yielded; /* left to the other direction, see plan_portless.c */
     bool no_memory; /* sticky until the next sp_points_build */
 };
 
@@ -133,12 +138,21 @@ struct sp_point_source {
     struct sp_intervals list;    /* of this pair and protocol */
     struct sp_intervals twin;    /* of this pair and the other of tcp and udp; may be empty */
     struct sp_intervals reverse; /* of the reversed pair and this protocol; may be empty */
+    const struct sp_pair *back; /* SP_PROTO_IP: the reversed pair where it is tested too, or NULL */
     const struct sp_ports *open; /* ports that somebody may use at the target; may be NULL */
 };
 
 enum sp_rc sp_points_build(struct sp_points *points,
                            const struct sp_point_source *source) SP_MUST_CHECK;
 void sp_points_release(struct sp_points *points);
+/* For those who choose points: adds one; sorts them, each port once, the first reason wins. */
+void sp_points_add(struct sp_points *points, uint32_t port, enum sp_why why);
+void sp_points_sort(struct sp_points *points);
+/* IP protocols without ports (plan_portless.c). */
+enum sp_rc sp_portless_points(struct sp_points *points,
+                              const struct sp_point_source *source) SP_MUST_CHECK;
+/* Why no protocol of the interval can be asked between these two; SP_REASON_NONE when one can. */
+enum sp_reason sp_portless_hindrance(const struct sp_pair *pair, const struct sp_interval *iv);
 /* The edges of every allow (wildcards and permits left out) that selects the target as receiver,
  * and the ports on which balancers reach it. */
 enum sp_rc sp_ports_open(const struct sp_model *model, uint32_t target, uint8_t proto,

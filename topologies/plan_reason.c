@@ -22,6 +22,13 @@ const char *sp_reason_str(enum sp_reason reason)
             "a load balancer's ports are not swept: its control is a conversation",
         [SP_REASON_SWEEP_BLIND] = "the ports of a target without a probe are not swept",
         [SP_REASON_SWEEP_SLICE] = "left to the other slices of a rolling sweep",
+        [SP_REASON_PORTLESS] =
+            "the other direction is tested, and a firewall may remember it longer than a run takes "
+            "(--from and --to choose one direction)",
+        [SP_REASON_PORTLESS_END] = "without ports, only a target with a probe can be asked",
+        [SP_REASON_IP_NUMBER] = "no IP protocol of its own, or one whose header is not built",
+        [SP_REASON_IP_WITNESS] =
+            "no probe of this version sees these IP protocols behind the host's firewall",
         [SP_REASON_BYPASS_HAZARD] =
             "bypass techniques whose hazard class is not allowed in both networks",
         [SP_REASON_BYPASS_LEFT_OUT] = "bypass techniques that --only or --skip leaves out",
@@ -90,6 +97,11 @@ enum sp_reason sp_reason_ways(const struct sp_model *model, const bool *wanted,
     uint8_t plain = SP_NO_TECHNIQUE;
     enum sp_reason reason =
         sp_reason_proto(model, wanted, pair->from, pair->to, proto, pair->family, &plain);
+    if (reason == SP_REASON_NONE && proto == SP_PROTO_IP &&
+        (pair->one_sided || pair->is_balanced)) {
+        reason = SP_REASON_PORTLESS_END;
+        plain = SP_NO_TECHNIQUE;
+    }
     uint8_t talk = conversation(model, wanted, pair, proto);
     bool whole = pair->is_balanced && proto == SP_PROTO_TCP && !pair->one_sided;
     *ret_ways =

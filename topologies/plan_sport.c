@@ -85,7 +85,9 @@ enum sp_rc sp_plan_sports(const struct sp_model *model, enum sp_depth depth, uin
     use(&map, 1);
     use(&map, 65535);
     for (size_t i = 0; i < SP_ARRAY_LEN(risks); i++) {
-        use(&map, risks[i].port);
+        if (risks[i].proto == SP_PROTO_TCP || risks[i].proto == SP_PROTO_UDP) {
+            use(&map, risks[i].port);
+        }
     }
     for (size_t r = 0; r < model->nrules; r++) {
         use_rule(&map, &model->rules[r]);

@@ -27,7 +27,7 @@ struct sp_tally {
 static bool is_ports(enum sp_reason reason)
 {
     return reason == SP_REASON_SWEEP_BALANCED || reason == SP_REASON_SWEEP_BLIND ||
-           reason == SP_REASON_SWEEP_SLICE;
+           reason == SP_REASON_SWEEP_SLICE || reason == SP_REASON_PORTLESS;
 }
 
 /* Reasons that count tests of bypass techniques. */
@@ -209,6 +209,18 @@ static void add_sweep(struct sp_tally *tally, const struct sp_pair *pair,
     tally->packets += sp_tally_sweep_packets(sweep, sp_tally_passes(tally, pair));
 }
 
+/* An interval without a test. Protocols that yield to the other direction are counted besides. */
+static void skip_interval(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
+                          const struct sp_interval *iv, bool left_out)
+{
+    enum sp_reason reason = left_out               ? SP_REASON_LEFT_OUT
+                            : proto == SP_PROTO_IP ? sp_portless_hindrance(pair, iv)
+                                                   : SP_REASON_ICMP_TYPE;
+    if (reason != SP_REASON_NONE) {
+        sp_tally_skip(tally, reason, SP_NONE, pair->family, proto, 1);
+    }
+}
+
 void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
                      struct sp_intervals list, const struct sp_points *points,
                      const struct sp_ways *ways, const struct sp_plan_sweep *sweep)
@@ -242,9 +254,11 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
                 tally->rule_tested[iv->rule] = true;
             }
         } else {
-            sp_tally_skip(tally, left_out ? SP_REASON_LEFT_OUT : SP_REASON_ICMP_TYPE, SP_NONE,
-                          pair->family, proto, 1);
+            skip_interval(tally, pair, proto, iv, left_out);
         }
+    }
+    if (points->yielded > 0) {
+        sp_tally_skip(tally, SP_REASON_PORTLESS, SP_NONE, pair->family, proto, points->yielded);
     }
     const struct effort talk = {.flows = SP_PLAN_ALLOW_ATTEMPTS, .passes = SP_PLAN_ALLOW_ATTEMPTS};
     if (sweep) {

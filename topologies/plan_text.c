@@ -213,7 +213,9 @@ static void print_coverage(const struct sp_coverage *c, struct sp_buf *out)
 static void skip_unit(const struct sp_skip *skip, uint64_t points, char *out, size_t size)
 {
     const char *many = points == 1 ? "" : "s";
-    if (skip->is_ports) {
+    if (skip->is_ports && skip->proto == SP_PROTO_IP) {
+        (void)snprintf(out, size, "ip protocol%s", many);
+    } else if (skip->is_ports) {
         (void)snprintf(out, size, "denied %s port%s", sp_proto_str(skip->proto), many);
     } else if (skip->is_tests) {
         (void)snprintf(out, size, "test%s", many);

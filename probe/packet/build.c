@@ -3,6 +3,7 @@
 
 #include <libnet.h>
 
+#include "probe/packet/ipform.h"
 #include "probe/packet/packet.h"
 
 /* The options of a Linux SYN: MSS 1460, SACK permitted, timestamps, NOP, window scale 7. Devices
@@ -52,6 +53,13 @@ static int build_tcp(libnet_t *l, const struct sp_spec *spec)
                             l, 0);
 }
 
+static int build_portless(libnet_t *l, const struct sp_spec *spec)
+{
+    uint8_t bytes[SP_IPFORM_MAX + sizeof(spec->payload)];
+    size_t len = sp_ipform_write(spec, bytes);
+    return libnet_build_data(bytes, (uint32_t)len, l, 0);
+}
+
 static int build_transport(libnet_t *l, const struct sp_spec *spec)
 {
     const uint8_t *payload = spec->payload_len ? spec->payload : NULL;
@@ -71,14 +79,16 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec)
         return libnet_build_icmpv6_echo(spec->icmp_type, spec->icmp_code, 0, spec->echo_id,
                                         spec->echo_seq, len ? copy : NULL, len, l, 0);
     default:
-        return -1;
+        return sp_pkt_is_portless(spec->ip_proto) ? build_portless(l, spec) : -1;
     }
 }
 
 static size_t transport_len(const struct sp_spec *spec)
 {
-    size_t header =
-        spec->ip_proto == SP_IPPROTO_TCP ? (size_t)LIBNET_TCP_H + options_len(spec) : 8U;
+    size_t header = spec->ip_proto == SP_IPPROTO_TCP ? (size_t)LIBNET_TCP_H + options_len(spec)
+                    : sp_pkt_is_portless(spec->ip_proto)
+                        ? sp_ipform_of(spec->dst.family, spec->ip_proto).tag
+                        : 8U;
     return header + spec->payload_len;
 }
 

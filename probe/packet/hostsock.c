@@ -9,13 +9,30 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "probe/base/ipproto.h"
+#include "probe/packet/ipform.h"
 #include "probe/packet/tag.h"
 
-static const struct sp_hostsock kinds[SP_HOSTSOCKS] = {
+static const struct sp_hostsock kinds[] = {
     {-1, SP_FAMILY_IPV4, SP_IPPROTO_TCP},  {-1, SP_FAMILY_IPV4, SP_IPPROTO_UDP},
     {-1, SP_FAMILY_IPV4, SP_IPPROTO_ICMP}, {-1, SP_FAMILY_IPV6, SP_IPPROTO_TCP},
     {-1, SP_FAMILY_IPV6, SP_IPPROTO_UDP},  {-1, SP_FAMILY_IPV6, SP_IPPROTO_ICMP6},
 };
+
+static void list_kinds(struct sp_hostsock socks[static SP_HOSTSOCKS])
+{
+    size_t n;
+    const uint8_t *protos = sp_ip_witnessed(&n);
+    size_t at = SP_ARRAY_LEN(kinds);
+    memcpy(socks, kinds, sizeof(kinds));
+    for (size_t i = 0; i < n && at + 1 < SP_HOSTSOCKS; i++) {
+        socks[at++] = (struct sp_hostsock){-1, SP_FAMILY_IPV4, protos[i]};
+        socks[at++] = (struct sp_hostsock){-1, SP_FAMILY_IPV6, protos[i]};
+    }
+    for (; at < SP_HOSTSOCKS; at++) {
+        socks[at] = (struct sp_hostsock){.fd = -1};
+    }
+}
 
 #define SP_HOST_SNAPLEN 768U
 #define SP_HOST_BATCH   32   /* packets by one system call */
@@ -80,7 +97,7 @@ static enum sp_rc open_one(struct sp_hostsock *sock, struct sp_diag *diag)
 
 enum sp_rc sp_hostsocks_open(struct sp_hostsock socks[static SP_HOSTSOCKS], struct sp_diag *diag)
 {
-    memcpy(socks, kinds, sizeof(kinds));
+    list_kinds(socks);
     for (int i = 0; i < SP_HOSTSOCKS; i++) {
         enum sp_rc rc = open_one(&socks[i], diag);
         if (rc != SP_OK) {
@@ -150,6 +167,9 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
         const struct sock_fprog *program =
             on ? &programs[socks[i].family == SP_FAMILY_IPV6][socks[i].ip_proto == SP_IPPROTO_TCP]
                : &off;
+        bool portless = sp_pkt_is_portless(socks[i].ip_proto);
+        uint8_t at = portless ? sp_ipform_of(socks[i].family, socks[i].ip_proto).tag : 8;
+        tag4[1].k = tag6[0].k = at;
         if (socks[i].fd >= 0 &&
             setsockopt(socks[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, program, sizeof(*program)) != 0) {
             return sp_fail_errno(diag, "host witness", "cannot set the filter");

@@ -2,8 +2,9 @@
  *
  * The HOST witness: unbound raw IP sockets get a copy of what passed the host's INPUT rules, with
  * no listener needed (raw(7): copies are made after the local-in hook). One socket per protocol and
- * family. A kernel filter lets through only TCP SYNs and payloads that begin with the tag's magic,
- * over TCP also those that may carry it further on; the tag itself is checked by the caller. */
+ * family, of the protocols without ports only the common ones (base/ipproto.h). A kernel filter
+ * lets through only TCP SYNs and payloads that begin with the tag's magic, over TCP also those that
+ * may carry it further on; the tag itself is checked by the caller. */
 #ifndef SP_PACKET_HOSTSOCK_H
 #define SP_PACKET_HOSTSOCK_H
 
@@ -12,7 +13,8 @@
 #include "probe/base/rc.h"
 #include "probe/packet/packet.h"
 
-#define SP_HOSTSOCKS 6
+/* TCP, UDP and ICMP, then sp_ip_witnessed(); each in both families. */
+#define SP_HOSTSOCKS 36
 
 struct sp_hostsock {
     int fd; /* -1 when the host has no such family */

@@ -16,6 +16,7 @@
 #define SP_IPPROTO_TCP   6U
 #define SP_IPPROTO_UDP   17U
 #define SP_IPPROTO_ICMP6 58U
+#define SP_IPPROTO_SCTP  132U
 
 #define SP_TCP_FIN 0x01U
 #define SP_TCP_SYN 0x02U
@@ -68,7 +69,7 @@ struct sp_pkt {
     uint32_t tsval, tsecr;
     uint8_t icmp_type, icmp_code;
     uint16_t echo_id, echo_seq;
-    const uint8_t *payload; /* of TCP, UDP or ICMP echo; may be cut by the snap length */
+    const uint8_t *payload; /* of all but other ICMP; may be cut by the snap length */
     size_t payload_len;
     bool is_icmp_error; /* quoted says of which packet (only what the quote holds) */
     struct {
@@ -79,8 +80,16 @@ struct sp_pkt {
     } quoted;
 };
 
-/* Parses from the IP header on (RFC 791, 8200, 9293, 768, 792, 4443). Bounds-checked; false when it
- * is not a whole IP + transport header or of another protocol. */
+/* Neither ports nor ICMP: a packet of the ip axis (base/proto.h). */
+static inline bool sp_pkt_is_portless(uint8_t ip_proto)
+{
+    return ip_proto != SP_IPPROTO_TCP && ip_proto != SP_IPPROTO_UDP &&
+           ip_proto != SP_IPPROTO_ICMP && ip_proto != SP_IPPROTO_ICMP6 &&
+           ip_proto != SP_IPPROTO_SCTP;
+}
+
+/* Parses from the IP header on (RFC 791, 8200, 9293, 768, 792, 4443; other protocols:
+ * packet/ipform.h). Bounds-checked; false when it is not a whole IP + transport header. */
 bool sp_pkt_parse(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
 /* An ICMP or ICMPv6 destination unreachable that quotes a packet? */
 bool sp_pkt_is_unreachable(const struct sp_pkt *pkt);

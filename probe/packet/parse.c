@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "probe/base/cursor.h"
-#include "probe/packet/packet.h"
+#include "probe/packet/ipform.h"
+#include "probe/packet/parse_priv.h"
 
 /* TCP options (RFC 9293 3.1, RFC 7323 for timestamps). A malformed list ends the walk. */
 static void parse_tcp_options(struct sp_rd *rd, size_t len, struct sp_pkt *pkt)
@@ -75,6 +75,8 @@ static void parse_quote(struct sp_rd *rd, struct sp_pkt *pkt)
     bool echo = inner.ip_proto == SP_IPPROTO_ICMP || inner.ip_proto == SP_IPPROTO_ICMP6;
     if (echo) {
         sp_rd_skip(rd, 4);
+    } else if (sp_pkt_is_portless(inner.ip_proto)) {
+        sp_rd_skip(rd, sp_ipform_of(inner.src.family, inner.ip_proto).numbers);
     }
     pkt->quoted.sport = sp_rd_u16(rd);
     pkt->quoted.dport = sp_rd_u16(rd);
@@ -133,7 +135,11 @@ static bool parse_transport(struct sp_rd *rd, struct sp_pkt *pkt)
     case SP_IPPROTO_ICMP6:
         return pkt->src.family != SP_FAMILY_IPV4 && parse_icmp(rd, pkt);
     default:
-        return false;
+        if (!sp_pkt_is_portless(pkt->ip_proto)) {
+            return false;
+        }
+        sp_parse_portless(rd, pkt);
+        return true;
     }
 }
 
@@ -204,7 +210,8 @@ static bool parse_ipv6(struct sp_rd *rd, struct sp_pkt *pkt)
         }
     }
     pkt->ip_proto = next;
-    return !rd->bad;
+    bool is_bounded = next != 0 && next != 43 && next != 44 && next != 60;
+    return !rd->bad && is_bounded;
 }
 
 static bool parse_ip(struct sp_rd *rd, struct sp_pkt *pkt)

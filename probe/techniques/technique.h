@@ -62,6 +62,7 @@ struct sp_dialog {
 struct sp_technique {
     const char *name;
     uint8_t ip_proto4, ip_proto6; /* the outer protocol of its packets */
+    bool proto_by_port;           /* the flow's port is that protocol instead: the ip axis */
     /* Emits the packets of a flow; 0, or the errno of the first that was refused. */
     int (*start)(const struct sp_flow *flow, struct sp_tech_io *io);
     /* The one packet that start() emits, for the template of a sweep; NULL: it cannot sweep. Its
@@ -96,6 +97,23 @@ struct sp_technique {
     /* The dialog is cut off now: emits what cleans up behind it, at most one packet. */
     void (*stop)(struct sp_dialog *dialog, const struct sp_flow *flow, struct sp_tech_io *io);
 };
+
+/* The outer protocol of a flow's packets. */
+static inline uint8_t sp_flow_ip_proto(const struct sp_technique *tech, uint8_t family,
+                                       uint16_t port)
+{
+    return tech->proto_by_port        ? (uint8_t)port
+           : family == SP_FAMILY_IPV4 ? tech->ip_proto4
+                                      : tech->ip_proto6;
+}
+
+/* Can a packet of this protocol be the technique's? */
+static inline bool sp_tech_takes(const struct sp_technique *tech, uint8_t family, uint8_t ip_proto)
+{
+    return tech->proto_by_port
+               ? sp_pkt_is_portless(ip_proto)
+               : ip_proto == (family == SP_FAMILY_IPV4 ? tech->ip_proto4 : tech->ip_proto6);
+}
 
 #define SP_ENTRY(name, hazard, families, proto, verdict, packets, summary)                         \
     extern const struct sp_technique sp_tech_##name;

@@ -45,6 +45,13 @@ static struct sp_flow flow_of(bool v6, uint16_t block, uint16_t port)
                             .sport = 40123};
 }
 
+/* A port that the technique can ask: a protocol number where its axis has those. */
+static inline uint16_t port_of(const struct sp_technique *tech, uint16_t port)
+{
+    static const uint16_t numbers[] = {47, 50, 89, 253};
+    return tech->proto_by_port ? numbers[port % 4] : port;
+}
+
 static struct emitted start(const struct sp_technique *tech, const struct sp_tag_keys *keys,
                             const struct sp_flow *flow)
 {

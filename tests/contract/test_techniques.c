@@ -53,7 +53,8 @@ static void found_again(const struct sp_technique_info *info, const struct sp_te
     struct sp_tag_keys keys = keys_of(1);
     struct sp_tag_keys other = keys_of(2);
     for (size_t i = 0; i < 20; i++) {
-        struct sp_flow flow = flow_of(v6, blocks[i / 4], ports[i % 4]);
+        struct sp_flow flow = flow_of(
+            v6, blocks[i / 4], tech->proto_by_port ? port_of(tech, (uint16_t)i) : ports[i % 4]);
         struct emitted out = start(tech, &keys, &flow);
         assert_int_equal(out.n, tech->on_packet ? 1 : info->packets);
         for (size_t k = 0; k < out.n; k++) {
@@ -62,7 +63,7 @@ static void found_again(const struct sp_technique_info *info, const struct sp_te
             uint16_t block = 0;
             uint16_t port = 0;
             read_back(&out.specs[k], &bytes, &pkt);
-            assert_int_equal(pkt.ip_proto, v6 ? tech->ip_proto6 : tech->ip_proto4);
+            assert_int_equal(pkt.ip_proto, sp_flow_ip_proto(tech, flow.dst.family, flow.port));
             assert_true(sp_addr_eq(&pkt.src, &flow.src)); /* no address but the sender's own */
             assert_true(sp_addr_eq(&pkt.dst, &flow.dst));
             assert_true(v6 || pkt.ip_id != 0);
@@ -89,7 +90,7 @@ static void translated(const struct sp_technique_info *info, const struct sp_tec
 {
     (void)info;
     struct sp_tag_keys keys = keys_of(1);
-    struct sp_flow flow = flow_of(v6, 9, 443);
+    struct sp_flow flow = flow_of(v6, 9, port_of(tech, 443));
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     struct kit_bytes bytes;
     struct sp_pkt pkt;
@@ -105,7 +106,7 @@ static void translated(const struct sp_technique_info *info, const struct sp_tec
     read_back(&spec, &bytes, &pkt);
     assert_true(tech->match(&keys, &pkt, &block, &port));
     assert_int_equal(block, 9);
-    assert_int_equal(port, 443);
+    assert_int_equal(port, flow.port);
 }
 
 static void translation_does_not_hide_the_tag(void **state)
@@ -120,7 +121,7 @@ static void flipped(const struct sp_technique_info *info, const struct sp_techni
 {
     (void)info;
     struct sp_tag_keys keys = keys_of(1);
-    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     struct kit_bytes bytes;
     struct sp_pkt pkt;
@@ -176,7 +177,7 @@ static bool reaches_as(uint8_t sent, uint8_t seen)
 static void confused(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
 {
     struct sp_tag_keys keys = keys_of(1);
-    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     struct kit_bytes bytes;
     struct sp_pkt pkt;
@@ -185,8 +186,7 @@ static void confused(const struct sp_technique_info *info, const struct sp_techn
     const struct sp_technique *other;
     read_back(&spec, &bytes, &pkt);
     for (size_t i = 0; (other = sp_technique_code(i)) != NULL; i++) {
-        uint8_t proto = v6 ? other->ip_proto6 : other->ip_proto4;
-        if (other != tech && proto == pkt.ip_proto) {
+        if (other != tech && sp_tech_takes(other, pkt.src.family, pkt.ip_proto)) {
             bool is_syn = pkt.ip_proto == SP_IPPROTO_TCP && pkt.tcp_flags == SP_TCP_SYN;
             bool bypass = info->verdict == SP_TECH_VERDICT_BYPASS || sp_technique_is_bypass(i);
             bool same = other->match(&keys, &pkt, &block, &port);
@@ -314,12 +314,15 @@ static void payload_answers(const struct sp_technique *tech, const struct sp_tag
 static void answers(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
 {
     struct sp_tag_keys keys = keys_of(1);
-    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     if (is_segment(info, &spec)) {
         segment_answers(tech, &keys, &flow, &spec);
     } else if (info->proto == SP_PROTO_TCP) {
         tcp_answers(tech, &keys, &flow, &spec);
+    } else if (tech->proto_by_port) {
+        struct sp_spec back = reversed(&spec); /* nobody echoes it: only the crafted reply counts */
+        assert_int_equal(answer_of(tech, &keys, &flow, &back), SP_ANSWER_NONE);
     } else {
         payload_answers(tech, &keys, &flow, &spec);
     }
@@ -335,7 +338,7 @@ static void replies(const struct sp_technique_info *info, const struct sp_techni
 {
     struct sp_tag_keys keys = keys_of(1);
     struct sp_tag_keys other_keys = keys_of(2);
-    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct emitted out = {.n = 0};
     struct sp_tech_io io = {.keys = &keys, .emit = emit, .arg = &out};
     struct kit_bytes bytes;
@@ -381,8 +384,8 @@ static void quotes(const struct sp_technique_info *info, const struct sp_techniq
     (void)info;
     struct sp_tag_keys keys = keys_of(1);
     struct sp_tag_keys other_keys = keys_of(2);
-    struct sp_flow flow = flow_of(v6, 300, 8080);
-    struct sp_flow other = flow_of(v6, 301, 8081);
+    struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
+    struct sp_flow other = flow_of(v6, 301, port_of(tech, 8081));
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     struct kit_bytes quote;
     uint8_t body[256] = {(uint8_t)(v6 ? 1 : 3), 1};
@@ -413,7 +416,7 @@ static void refusals(const struct sp_technique_info *info, const struct sp_techn
 {
     (void)info;
     struct sp_tag_keys keys = keys_of(1);
-    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct emitted out = {.result = 1};
     struct sp_tech_io io = {.keys = &keys, .emit = emit, .arg = &out};
     assert_int_equal(tech->start(&flow, &io), 1);
@@ -434,7 +437,7 @@ static void talked(const struct sp_technique_info *info, const struct sp_techniq
 {
     struct sp_tag_keys keys = keys_of(1);
     struct sp_tag_keys other = keys_of(2);
-    struct sp_flow flow = flow_of(v6, 300, 8080);
+    struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct emitted out = {.n = 0};
     struct sp_tech_io io = {.keys = &keys, .now_us = 1000, .emit = emit, .arg = &out};
     struct sp_dialog dialog = {.is_http = http, .begun_us = 1000};

@@ -253,7 +253,8 @@ static void give_tag(uint8_t *bytes, size_t len, uint8_t from)
         }
         is_tagged = true;
     } else if (pkt.payload_len >= SP_TAG_BYTES) {
-        sp_tag_write(&keys, block, pkt.dport, pkt.ttl % 8 ? SP_TAG_PROBE : SP_TAG_REPLY, 0,
+        uint16_t port = sp_pkt_is_portless(pkt.ip_proto) ? pkt.ip_proto : pkt.dport;
+        sp_tag_write(&keys, block, port, pkt.ttl % 8 ? SP_TAG_PROBE : SP_TAG_REPLY, 0,
                      bytes + (pkt.payload - bytes));
         is_tagged = true;
     }

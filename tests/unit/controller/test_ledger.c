@@ -533,6 +533,38 @@ static void ranges_too_narrow(void **state)
     sp_ledger_free(ledger);
 }
 
+/* Firewalls keep a protocol without ports longer than half-open flows; so does the ledger. */
+static void protocols_without_ports(void **state)
+{
+    (void)state;
+    struct sp_addr a, b;
+    assert_int_equal(sp_addr_parse("10.0.0.1", &a), SP_OK);
+    assert_int_equal(sp_addr_parse("10.0.0.2", &b), SP_OK);
+    struct sp_ledger *ledger = NULL;
+    assert_int_equal(sp_ledger_open(path, 100, 200, 1, &ledger), SP_OK);
+    assert_int_equal(sp_ledger_portless_age(ledger, &a, &b, 47), UINT32_MAX);
+    assert_true(sp_ledger_note_portless(ledger, &a, &b, 47));
+    uint16_t sport = sp_ledger_take(ledger, &a, &b, SP_PROTO_TCP, 80, true);
+    wall_s += 10;
+    assert_int_equal(sp_ledger_portless_age(ledger, &a, &b, 47), 10);
+    assert_int_equal(sp_ledger_portless_age(ledger, &b, &a, 47), UINT32_MAX); /* one direction */
+    assert_int_equal(sp_ledger_portless_age(ledger, &a, &b, 50), UINT32_MAX);
+    assert_true(sp_ledger_note_portless(ledger, &a, &b, 47));
+    assert_int_equal(sp_ledger_portless_age(ledger, &a, &b, 47), 0); /* the last one counts */
+    assert_int_equal(sp_ledger_save(ledger, NULL), SP_OK);
+    sp_ledger_free(ledger);
+    wall_s += 5000;
+    assert_int_equal(sp_ledger_open(path, sport, sport, 1, &ledger), SP_OK);
+    assert_int_equal(sp_ledger_portless_age(ledger, &a, &b, 47), 5000);
+    /* The conversation is forgotten after its five minutes. */
+    assert_int_equal(sp_ledger_take(ledger, &a, &b, SP_PROTO_TCP, 80, true), sport);
+    sp_ledger_free(ledger);
+    wall_s += 86400 - 5000;
+    assert_int_equal(sp_ledger_open(path, 100, 200, 1, &ledger), SP_OK);
+    assert_int_equal(sp_ledger_portless_age(ledger, &a, &b, 47), UINT32_MAX);
+    sp_ledger_free(ledger);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +588,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(ranges_too_narrow, set_up, tear_down),
         cmocka_unit_test_setup_teardown(torture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(default_paths, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(protocols_without_ports, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
 }

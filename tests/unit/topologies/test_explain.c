@@ -85,7 +85,7 @@ static void the_deciding_rule_and_the_losers_are_named(void **state)
     check(m, "db-1", "web-1", "gre",
           "db-1 -> web-1 ip/47: denied\n"
           "  by isolation:web-data (built.yaml:107)\n"
-          "  not tested: no technique for this protocol in this version\n"
+          "  not tested: the hazard class of its technique is not allowed in both networks\n"
           "  ipv4: 10.10.2.11 -> 10.10.1.11\n"
           "  ipv6: fd00:10:2::11 -> fd00:10:1::11\n"
           "  no enforcement point is declared; a denied packet is looked for at the receiver's "

@@ -42,7 +42,7 @@ static void quick_has_one_point_per_interval(void **state)
     assert_int_equal(plan->coverage.intervals_tested, 10);
     assert_int_equal(sp_ts_skipped(plan, SP_REASON_ICMP_TYPE, SP_PROTO_ICMP), 2);
     assert_int_equal(sp_ts_skipped(plan, SP_REASON_NO_TECHNIQUE, SP_PROTO_SCTP), 2);
-    assert_int_equal(sp_ts_skipped(plan, SP_REASON_NO_TECHNIQUE, SP_PROTO_IP), 2);
+    assert_int_equal(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_IP), 2);
     /* 7 denied twice, the 4 of tcp once more, and 3 allowed 21 times; controls: (tcp 23, udp 2,
      * icmp 21) + (23, 2, 2). */
     assert_int_equal(plan->cost.packets, 7 * 2 + 4 + 3 * 21 + 6 * (23 + 2 + 21 + 23 + 2 + 2));

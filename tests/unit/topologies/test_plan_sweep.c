@@ -171,7 +171,7 @@ static void what_is_not_swept_is_told(void **state)
     assert_true(sp_ts_skipped(plan, SP_REASON_SWEEP_BLIND, TCP) > 0);
     assert_true(sp_ts_skipped(plan, SP_REASON_SWEEP_BALANCED, UDP) > 0);
     assert_true(sp_ts_skipped(plan, SP_REASON_SWEEP_SLICE, TCP) == 0);
-    assert_true(sp_ts_skipped(plan, SP_REASON_NO_TECHNIQUE, SP_PROTO_IP) > 0);
+    assert_true(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_IP) > 0);
     sp_plan_free(plan);
     sp_mb_free(m);
 }
@@ -405,7 +405,7 @@ static void the_plan_tells_its_sweeps(void **state)
                                 "denied and every\n                allowed port\n");
     has_text(sp_buf_text(&out), "are kept for the run and tested by sweeps only\n");
     has_text(sp_buf_text(&out), "100.0000 % of the denied");
-    has_text(sp_buf_text(&out), "ip intervals        no technique for this protocol");
+    has_text(sp_buf_text(&out), "ip intervals        the hazard class of its technique");
     sp_plan_free(plan);
     sp_buf_clear(&out);
     struct sp_plan_options options = {

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between the files of the parser only: what follows the IP header of protocols with a file of
+ * their own. */
+#ifndef SP_PACKET_PARSE_PRIV_H
+#define SP_PACKET_PARSE_PRIV_H
+
+#include "probe/base/cursor.h"
+#include "probe/packet/packet.h"
+
+/* A protocol without ports: the two numbers and the payload of packet/ipform.h, as far as they are
+ * there. Of a foreign packet they mean nothing. */
+void sp_parse_portless(struct sp_rd *rd, struct sp_pkt *pkt);
+
+#endif
