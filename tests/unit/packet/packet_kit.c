@@ -39,7 +39,7 @@ static uint16_t fold(uint32_t sum)
     return (uint16_t)sum;
 }
 
-/* IGMP, OSPFv2 and PIM sum up the packet; of the others test_build_ip.c knows more. */
+/* IGMP, OSPFv2 and PIM sum up the packet; of the others test_ipform.c knows more. */
 static bool has_no_sum(uint8_t proto)
 {
     return proto != 1 && proto != 6 && proto != 17 && proto != 58;

@@ -92,7 +92,7 @@ static void not_ip_at_all(void **state)
         assert_false(parse(bytes, len, &pkt));
     }
     static const uint8_t others[] = {0, 2, 47, 50, 51, 99, 255};
-    for (size_t i = 0; i < sizeof(others); i++) { /* see test_build_ip.c */
+    for (size_t i = 0; i < sizeof(others); i++) { /* see test_ipform.c */
         size_t len = kit_ip4(bytes, others[i], A4, B4, t, sizeof(t));
         assert_true(parse(bytes, len, &pkt));
         assert_int_equal(pkt.ip_proto, others[i]);

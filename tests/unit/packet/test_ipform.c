@@ -174,5 +174,5 @@ int main(void)
         cmocka_unit_test(headers_are_well_formed),
         cmocka_unit_test(what_is_too_short_has_no_numbers),
     };
-    return cmocka_run_group_tests_name("build_ip", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("ipform", tests, NULL, NULL);
 }
