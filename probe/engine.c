@@ -101,9 +101,11 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
                              .attempts = order->attempts,
                              .flags = order->flags,
                              .src = order->src,
-                             .dst = order->dst};
+                             .dst = order->dst,
+                             .forged = order->forged};
     if (info && info->hazard <= engine->bounds.hazard) {
         block.tech = sp_technique_code(sp_technique_index(info));
+        block.flags |= block.tech->needs_link ? SP_BLOCK_LINK : 0U;
     } else {
         block.refused = SP_REFUSED_TECHNIQUE;
     }
@@ -195,12 +197,30 @@ static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
     return SP_REFUSED_LINK;
 }
 
+/* A source that is not this host's own: only where the order says so, the technique is one that
+ * forges, class C is granted here, and it is an address that this probe may send to, which is a
+ * declared one. */
+static uint8_t check_forged(const struct sp_engine *engine, const struct sp_block *block)
+{
+    bool is_asked = (block->flags & SP_BLOCK_FORGED) != 0;
+    if (!is_asked && !block->tech->forges) {
+        return SP_REFUSED_NONE;
+    }
+    bool good = is_asked && block->tech->forges && engine->bounds.hazard >= 'C' &&
+                (block->flags & SP_BLOCK_SELF) == 0 && block->forged.family == block->dst.family &&
+                sp_engine_is_target(engine, &block->forged);
+    return good ? SP_REFUSED_NONE : SP_REFUSED_FORGED;
+}
+
 static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
 {
     struct sp_route route = {0};
     uint8_t refused = check_own(engine, &block->src);
     if (refused == SP_REFUSED_XDP) {
         refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
+    }
+    if (refused == SP_REFUSED_NONE) {
+        refused = check_forged(engine, block);
     }
     if (refused != SP_REFUSED_NONE) {
         return refused;
@@ -254,10 +274,15 @@ void sp_engine_tell_refused(struct sp_engine *engine, uint16_t block, uint8_t re
 static enum sp_rc start_listening(struct sp_engine *engine)
 {
     bool talks = false;
+    bool pieces = false;
     for (size_t i = 0; i < engine->batch.nblocks; i++) {
         const struct sp_block *block = &engine->batch.blocks[i];
         talks = talks ||
                 (block->tech && block->tech->on_packet && (block->flags & SP_BLOCK_SENDER) != 0);
+        pieces = pieces || (block->tech && block->tech->piece);
+    }
+    if (engine->io.want_pieces) {
+        engine->io.want_pieces(engine->io.arg, pieces);
     }
     return engine->io.listen(engine->io.arg, true, talks ? engine->order.sport_lo : 0,
                              talks ? engine->order.sport_hi : 0);

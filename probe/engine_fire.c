@@ -6,18 +6,31 @@
 struct emitter {
     struct sp_engine *engine;
     const struct sp_block *block;
+    unsigned n; /* packets so far */
 };
 
+/* The first packet of a shot has its token already; every other one takes its own, which those that
+ * come later have to wait for. */
 static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
 {
     struct emitter *emitter = io->arg;
+    emitter->engine->tokens -= emitter->n++ > 0 ? 1 : 0;
     return sp_engine_emit(emitter->engine, emitter->block, spec);
+}
+
+static const struct sp_addr *forged_by(const struct sp_block *block)
+{
+    return (block->flags & SP_BLOCK_FORGED) != 0 ? &block->forged : NULL;
 }
 
 static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
 {
-    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
-    struct sp_tech_io io = {.keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
+    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row], 0};
+    struct sp_tech_io io = {.keys = &engine->keys,
+                            .now_us = now,
+                            .forged = forged_by(emitter.block),
+                            .emit = emit,
+                            .arg = &emitter};
     shot->err =
         (uint16_t)(emitter.block->tech->on_packet ? sp_engine_dialog_begin(engine, shot, now)
                                                   : emitter.block->tech->start(&shot->flow, &io));
@@ -76,9 +89,12 @@ static uint64_t fire_again(struct sp_engine *engine, uint64_t now)
         }
         engine->next_again++;
         if (wanted) {
-            struct emitter emitter = {engine, block};
-            struct sp_tech_io io = {
-                .keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
+            struct emitter emitter = {engine, block, 0};
+            struct sp_tech_io io = {.keys = &engine->keys,
+                                    .now_us = now,
+                                    .forged = forged_by(block),
+                                    .emit = emit,
+                                    .arg = &emitter};
             (void)block->tech->start(&shot->flow, &io);
             shot->again_us = sp_engine_since(engine, now);
         }

@@ -18,6 +18,8 @@ enum sp_tech_verdict {
     SP_TECH_VERDICT_FLOW,         /* judged by design table 7: does the flow's own packet cross? */
     SP_TECH_VERDICT_CONVERSATION, /* does a whole conversation reach who is declared? Never the
                                      default of a protocol: it sends data */
+    SP_TECH_VERDICT_BYPASS,       /* asks a denied flow in another way; judged as a flow, and never
+                                     the default of a protocol */
 };
 
 struct sp_technique_info {

@@ -47,11 +47,21 @@ static struct sp_flow flow_of(bool v6, uint16_t block, uint16_t port)
                             .sport = 40123};
 }
 
+/* An address in the sender's subnet that is not its own. */
+static struct sp_addr forged_of(const struct sp_flow *flow)
+{
+    struct sp_addr forged = flow->src;
+    forged.bytes[forged.family == SP_FAMILY_IPV4 ? 3 : 15] ^= 0x40;
+    return forged;
+}
+
 static struct emitted start(const struct sp_technique *tech, const struct sp_tag_keys *keys,
                             const struct sp_flow *flow)
 {
     struct emitted out = {.n = 0};
-    struct sp_tech_io io = {.keys = keys, .now_us = 123456789, .emit = emit, .arg = &out};
+    struct sp_addr forged = forged_of(flow);
+    struct sp_tech_io io = {
+        .keys = keys, .now_us = 123456789, .forged = &forged, .emit = emit, .arg = &out};
     assert_int_equal(tech->start(flow, &io), 0);
     return out;
 }
@@ -68,13 +78,14 @@ static bool runs_on(const struct sp_technique_info *info, bool v6)
     return (info->families & (v6 ? SP_TECH_IPV6 : SP_TECH_IPV4)) != 0;
 }
 
-/* Calls fn for every technique and family it has. */
+/* Calls fn for every technique and family it has; of those that send fragments only in the tests of
+ * test_pieces.c. */
 static void each(void (*fn)(const struct sp_technique_info *, const struct sp_technique *, bool))
 {
     const struct sp_technique_info *info;
     for (size_t i = 0; (info = sp_technique_at(i)) != NULL; i++) {
         for (int v6 = 0; v6 < 2; v6++) {
-            if (runs_on(info, v6)) {
+            if (runs_on(info, v6) && !sp_technique_code(i)->piece) {
                 fn(info, sp_technique_code(i), v6);
             }
         }
@@ -110,6 +121,8 @@ static void data_and_code_agree(void **state)
         assert_int_equal(talks, tech->on_timer != NULL);
         assert_int_equal(talks, tech->stop != NULL);
         assert_int_equal(talks, tech->patience_us != 0);
+        assert_int_equal(tech->piece != NULL, tech->pieces != 0);
+        assert_true(!tech->forges || info->hazard == 'C');
     }
     assert_int_equal(i, sp_technique_count());
     assert_null(sp_technique_code(i));
@@ -135,7 +148,8 @@ static void found_again(const struct sp_technique_info *info, const struct sp_te
             uint16_t port = 0;
             read_back(&out.specs[k], &bytes, &pkt);
             assert_int_equal(pkt.ip_proto, v6 ? tech->ip_proto6 : tech->ip_proto4);
-            assert_true(sp_addr_eq(&pkt.src, &flow.src)); /* no address but the sender's own */
+            struct sp_addr forged = forged_of(&flow); /* else no address but the sender's own */
+            assert_true(sp_addr_eq(&pkt.src, tech->forges ? &forged : &flow.src));
             assert_true(sp_addr_eq(&pkt.dst, &flow.dst));
             assert_true(v6 || pkt.ip_id != 0);
             assert_true(tech->match(&keys, &pkt, &block, &port));
@@ -197,6 +211,7 @@ static void flipped(const struct sp_technique_info *info, const struct sp_techni
     struct kit_bytes bytes;
     struct sp_pkt pkt;
     size_t refused = 0;
+    spec.odd = (struct sp_odd){0}; /* other headers are no part of any tag */
     read_back(&spec, &bytes, &pkt);
     for (size_t bit = v6 ? 320 : 160; bit < bytes.len * 8; bit++) {
         uint16_t block = 0;
@@ -245,7 +260,8 @@ static void confused(const struct sp_technique_info *info, const struct sp_techn
     for (size_t i = 0; (other = sp_technique_code(i)) != NULL; i++) {
         uint8_t proto = v6 ? other->ip_proto6 : other->ip_proto4;
         if (other != tech && proto == pkt.ip_proto) {
-            bool same = pkt.ip_proto == SP_IPPROTO_TCP && pkt.tcp_flags == SP_TCP_SYN;
+            bool same = pkt.ip_proto == SP_IPPROTO_UDP ||
+                        (pkt.ip_proto == SP_IPPROTO_TCP && pkt.tcp_flags == SP_TCP_SYN);
             assert_int_equal(other->match(&keys, &pkt, &block, &port), same);
             assert_true(!same || (block == flow.block && port == flow.port));
         }
@@ -418,13 +434,16 @@ static void quotes(const struct sp_technique_info *info, const struct sp_techniq
     struct sp_flow other = flow_of(v6, 301, 8081);
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     struct kit_bytes quote;
-    uint8_t body[256] = {(uint8_t)(v6 ? 1 : 3), 1};
-    uint8_t bytes[512];
+    uint8_t body[512] = {(uint8_t)(v6 ? 1 : 3), 1};
+    uint8_t bytes[1024];
     struct sp_pkt pkt;
     kit_build(&spec, &quote);
     memcpy(body + 8, quote.at, quote.len);
     /* A router quotes at least the header and 8 bytes (RFC 792): that must be enough. */
     size_t len = 8 + (v6 ? 40 : 20) + 8;
+    if (sp_odd_is_any(&spec.odd)) {
+        len = 8 + quote.len; /* the header is longer; IPv6 quotes as much as fits (RFC 4443 2.4) */
+    }
     len = v6 ? kit_ip6(bytes, 58, "2001:db8::fe", "2001:db8:1::a", body, len)
              : kit_ip4(bytes, 1, "10.1.0.254", "10.1.0.1", body, len);
     assert_true(sp_pkt_parse(bytes, len, &pkt));
@@ -448,8 +467,10 @@ static void refusals(const struct sp_technique_info *info, const struct sp_techn
     struct sp_tag_keys keys = keys_of(1);
     struct sp_flow flow = flow_of(v6, 300, 8080);
     struct emitted out = {.result = 1};
-    struct sp_tech_io io = {.keys = &keys, .emit = emit, .arg = &out};
+    struct sp_addr forged = forged_of(&flow);
+    struct sp_tech_io io = {.keys = &keys, .forged = &forged, .emit = emit, .arg = &out};
     assert_int_equal(tech->start(&flow, &io), 1);
+    assert_int_equal(out.n, 1); /* what is refused once is not asked again */
 }
 
 static void a_refusal_of_the_kernel_is_passed_on(void **state)
