@@ -15,7 +15,7 @@ struct sp_block {
     uint32_t iface;
     uint8_t src_mac[6], dst_mac[6]; /* link injection */
     uint8_t refused;                /* enum sp_refusal */
-    struct sp_addr forged;          /* with SP_BLOCK_FORGED */
+    struct sp_addr other;           /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
 };
 
 struct sp_shot {

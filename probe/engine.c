@@ -102,7 +102,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
                              .flags = order->flags,
                              .src = order->src,
                              .dst = order->dst,
-                             .forged = order->forged};
+                             .other = order->other};
     if (info && info->hazard <= engine->bounds.hazard) {
         block.tech = sp_technique_code(sp_technique_index(info));
         block.flags |= block.tech->needs_link ? SP_BLOCK_LINK : 0U;
@@ -197,19 +197,21 @@ static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
     return SP_REFUSED_LINK;
 }
 
-/* A source that is not this host's own: only where the order says so, the technique is one that
- * forges, class C is granted here, and it is an address that this probe may send to, which is a
- * declared one. */
-static uint8_t check_forged(const struct sp_engine *engine, const struct sp_block *block)
+/* An address beside both ends, only where the order says so, the technique is one for it, and it is
+ * one that this probe may send to, which is a declared one: a source that is not this host's own,
+ * with class C granted here; or the router that a source route begins with. */
+static uint8_t check_other(const struct sp_engine *engine, const struct sp_block *block)
 {
-    bool is_asked = (block->flags & SP_BLOCK_FORGED) != 0;
-    if (!is_asked && !block->tech->forges) {
+    bool forges = (block->flags & SP_BLOCK_FORGED) != 0;
+    bool routes = (block->flags & SP_BLOCK_VIA) != 0;
+    if (!forges && !routes && !block->tech->forges) {
         return SP_REFUSED_NONE;
     }
-    bool good = is_asked && block->tech->forges && engine->bounds.hazard >= 'C' &&
-                (block->flags & SP_BLOCK_SELF) == 0 && block->forged.family == block->dst.family &&
-                sp_engine_is_target(engine, &block->forged);
-    return good ? SP_REFUSED_NONE : SP_REFUSED_FORGED;
+    bool good = forges == block->tech->forges && (!routes || block->tech->routes) &&
+                (!forges || engine->bounds.hazard >= 'C') && (block->flags & SP_BLOCK_SELF) == 0 &&
+                block->other.family == block->dst.family &&
+                sp_engine_is_target(engine, &block->other);
+    return good ? SP_REFUSED_NONE : SP_REFUSED_OTHER;
 }
 
 static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
@@ -220,7 +222,7 @@ static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
         refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
     }
     if (refused == SP_REFUSED_NONE) {
-        refused = check_forged(engine, block);
+        refused = check_other(engine, block);
     }
     if (refused != SP_REFUSED_NONE) {
         return refused;

@@ -18,9 +18,9 @@ static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
     return sp_engine_emit(emitter->engine, emitter->block, spec);
 }
 
-static const struct sp_addr *forged_by(const struct sp_block *block)
+static const struct sp_addr *other_of(const struct sp_block *block, unsigned flag)
 {
-    return (block->flags & SP_BLOCK_FORGED) != 0 ? &block->forged : NULL;
+    return (block->flags & flag) != 0 ? &block->other : NULL;
 }
 
 static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
@@ -28,7 +28,8 @@ static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t n
     struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row], 0};
     struct sp_tech_io io = {.keys = &engine->keys,
                             .now_us = now,
-                            .forged = forged_by(emitter.block),
+                            .forged = other_of(emitter.block, SP_BLOCK_FORGED),
+                            .via = other_of(emitter.block, SP_BLOCK_VIA),
                             .emit = emit,
                             .arg = &emitter};
     shot->err =
@@ -92,7 +93,8 @@ static uint64_t fire_again(struct sp_engine *engine, uint64_t now)
             struct emitter emitter = {engine, block, 0};
             struct sp_tech_io io = {.keys = &engine->keys,
                                     .now_us = now,
-                                    .forged = forged_by(block),
+                                    .forged = other_of(block, SP_BLOCK_FORGED),
+                                    .via = other_of(block, SP_BLOCK_VIA),
                                     .emit = emit,
                                     .arg = &emitter};
             (void)block->tech->start(&shot->flow, &io);

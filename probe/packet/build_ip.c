@@ -60,6 +60,9 @@ static size_t apply4(const struct sp_spec *spec, const uint8_t *ip, size_t len, 
         head[6] = (uint8_t)(place >> 8);
         head[7] = (uint8_t)place;
     }
+    if (odd->via.family == SP_FAMILY_IPV4) {
+        memcpy(head + 16, odd->via.bytes, 4);
+    }
     head[10] = head[11] = 0;
     uint16_t sum = checksum(head, header);
     head[10] = (uint8_t)(sum >> 8);

@@ -47,6 +47,7 @@
 struct sp_odd {
     uint8_t options[SP_ODD_OPTIONS]; /* IPv4 options as they go out; a multiple of 4 */
     uint8_t options_len;
+    struct sp_addr via;          /* IPv4: where it is sent to first, unless its family is NONE */
     uint8_t chain[SP_ODD_CHAIN]; /* IPv6 extension headers, SP_EH_*, in order */
     uint8_t chain_len;
     uint8_t routing_type; /* of SP_EH_ROUTING; no segments left, so that dst is the last hop */

@@ -42,6 +42,10 @@ const struct sp_technique_info *sp_technique_find(const char *name);
 const struct sp_technique_info *sp_technique_for(uint8_t proto, uint8_t family);
 /* Does it hold a whole conversation, whose data somebody has to take? */
 bool sp_technique_talks(size_t index);
+/* Must it be injected at the link layer, because the sender's own kernel would undo what is special
+ * about it? Does it write a source that is not the sender's own? By the first word of the name. */
+bool sp_technique_needs_link(size_t index);
+bool sp_technique_forges(size_t index);
 size_t sp_technique_index(const struct sp_technique_info *info);
 
 #endif

@@ -34,8 +34,8 @@ bool sp_syn_quoted(const struct sp_tag_keys *keys, const struct sp_flow *flow,
     return sp_tech_tcp_syn.quoted(keys, flow, pkt);
 }
 
-int sp_syn_with_options(const struct sp_flow *flow, struct sp_tech_io *io, const uint8_t *options,
-                        uint8_t len)
+static int with_options(const struct sp_flow *flow, struct sp_tech_io *io, const uint8_t *options,
+                        uint8_t len, const struct sp_addr *via)
 {
     struct sp_spec spec = sp_syn_spec(io->keys, flow);
     if (flow->dst.family != SP_FAMILY_IPV4 || len > SP_ODD_OPTIONS) {
@@ -43,7 +43,23 @@ int sp_syn_with_options(const struct sp_flow *flow, struct sp_tech_io *io, const
     }
     memcpy(spec.odd.options, options, len);
     spec.odd.options_len = len;
+    if (via) {
+        spec.odd.via = *via;
+    }
     return io->emit(io, &spec);
+}
+
+int sp_syn_with_options(const struct sp_flow *flow, struct sp_tech_io *io, const uint8_t *options,
+                        uint8_t len)
+{
+    return with_options(flow, io, options, len, NULL);
+}
+
+int sp_syn_by_route(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t type)
+{
+    uint8_t route[8] = {1, type, 7, 4}; /* no operation; the route, from its first hop on */
+    memcpy(route + 4, flow->dst.bytes, 4);
+    return with_options(flow, io, route, sizeof(route), io->via);
 }
 
 int sp_syn_with_header(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t type,

@@ -16,9 +16,13 @@ enum sp_answer sp_syn_answer(const struct sp_tag_keys *keys, const struct sp_flo
                              const struct sp_pkt *pkt);
 bool sp_syn_quoted(const struct sp_tag_keys *keys, const struct sp_flow *flow,
                    const struct sp_pkt *pkt);
-/* Sends the SYN with these IPv4 options, or this one IPv6 extension header. */
+/* Sends the SYN with these IPv4 options. */
 int sp_syn_with_options(const struct sp_flow *flow, struct sp_tech_io *io, const uint8_t *options,
                         uint8_t len);
+/* The same with a source route of this type (131 loose, 137 strict): from the router io.via, or,
+ * where there is none, with the receiver as its only hop. */
+int sp_syn_by_route(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t type);
+/* The same with one IPv6 extension header. */
 int sp_syn_with_header(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t type,
                        uint8_t routing_type);
 

@@ -36,6 +36,7 @@ struct sp_tech_io {
     uint64_t now_us;
     const struct sp_addr *forged; /* the source that a forging technique writes in the place of its
                                      own; NULL: it must not */
+    const struct sp_addr *via;    /* the router that a source route begins with; NULL: none */
     /* Sends; returns 0 or the errno with which the kernel refused. */
     int (*emit)(struct sp_tech_io *io, const struct sp_spec *spec);
     void *arg;
@@ -98,6 +99,7 @@ struct sp_technique {
                   struct sp_piece *ret_piece);
     uint8_t pieces;
     bool needs_link; /* the sender's own kernel would undo what is special about it */
+    bool routes;     /* it may go by way of io.via */
     bool forges;     /* its source is io.forged: only where class C is granted */
     /* Of a conversation only; else 0 and NULL. How long the first answer is waited for. */
     uint32_t patience_us;

@@ -111,9 +111,12 @@ enum sp_kept_role {
  * says nothing at the receiver. */
 #define SP_BLOCK_TRANSLATED 1024U
 
-/* Its source is `forged`, which must be within what the probe may send to: a probe that does not
+/* Its source is `other`, which must be within what the probe may send to: a probe that does not
  * grant class C, and any technique that does not forge, refuses. */
 #define SP_BLOCK_FORGED 2048U
+/* A source route begins with the router `other`, which must be within what the probe may send to.
+ */
+#define SP_BLOCK_VIA    4096U
 
 /* Ports go by 512 in a record: bit p of byte p / 8 of chunk c is port c * 512 + p, the least
  * significant bit first. */
@@ -160,11 +163,11 @@ enum sp_refusal {
     SP_REFUSED_TARGET,     /* the target is not in the probe's allow list */
     SP_REFUSED_TECHNIQUE,  /* unknown technique, or its hazard class is not permitted here */
     SP_REFUSED_CAPTURE,    /* the capture did not prove itself */
-    SP_REFUSED_LINK,   /* link injection is not possible (no neighbour, not Ethernet, not permitted)
-                        */
-    SP_REFUSED_LIMIT,  /* a named maximum: blocks, shots, packet budget */
-    SP_REFUSED_FORGED, /* a source that is not its own: not asked for, not permitted here, or not a
-                          declared address */
+    SP_REFUSED_LINK,  /* link injection is not possible (no neighbour, not Ethernet, not permitted)
+                       */
+    SP_REFUSED_LIMIT, /* a named maximum: blocks, shots, packet budget */
+    SP_REFUSED_OTHER, /* a source that is not its own, or a router on the way: not asked for, not
+                         permitted here, or not a declared address */
     SP_REFUSED_END
 };
 
@@ -214,11 +217,11 @@ enum sp_error_code {
 #define SP_FIELDS_batch(F) \
     F(u32, batch) F(u32, generation) F(u64, run) F(u16, sport_lo) F(u16, sport_hi) \
     F(u32, max_pps) F(u32, budget) F(u32, lifetime_ms) F(key32, key) F(u32, keep_bytes)
-/* one record names `attempts` block ids: block .. block + attempts - 1; forged: the source that is
- * written in the place of src, with SP_BLOCK_FORGED alone */
+/* one record names `attempts` block ids: block .. block + attempts - 1; other: only with
+ * SP_BLOCK_FORGED or SP_BLOCK_VIA, see there */
 #define SP_FIELDS_block(F) \
     F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
-    F(addr, src) F(addr, dst) F(addr, forged)
+    F(addr, src) F(addr, dst) F(addr, other)
 /* a stand-in listener to open at ARM, for this batch only, on an address and port of this host */
 #define SP_FIELDS_standin(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr)
 #define SP_FIELDS_arm(F) F(u32, batch)

@@ -123,6 +123,8 @@ static void data_and_code_agree(void **state)
         assert_int_equal(talks, tech->patience_us != 0);
         assert_int_equal(tech->piece != NULL, tech->pieces != 0);
         assert_true(!tech->forges || info->hazard == 'C');
+        assert_int_equal(tech->forges, sp_technique_forges(i));
+        assert_int_equal(tech->needs_link, sp_technique_needs_link(i));
     }
     assert_int_equal(i, sp_technique_count());
     assert_null(sp_technique_code(i));

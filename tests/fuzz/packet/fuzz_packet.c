@@ -226,12 +226,15 @@ static void put(uint8_t *at, uint64_t value, size_t len)
     }
 }
 
-/* Makes a fragment of TCP over IPv4 one of a train's (fragments.h): by its place the first, second or
- * third of frag_tiny, or frag_tail's. */
+/* Makes a fragment of TCP over IPv4 one of a train's (fragments.h): by its place the first, second
+ * or third of frag_tiny, or frag_tail's. */
 static bool give_piece_tag(uint8_t *bytes, const struct sp_pkt *pkt, const struct sp_tag_keys *keys)
 {
     const struct sp_technique_info *info =
         sp_technique_find(pkt->offset == 40 ? "frag_tail" : "frag_tiny");
+    if (!pkt->payload) {
+        return false;
+    }
     uint16_t block = (uint16_t)(sp_technique_index(info) * 40 + pkt->ttl % 2 * 10);
     uint8_t *body = bytes + (pkt->payload - bytes);
     struct sp_tag tag = sp_tag_make(keys, block, 22);

@@ -90,6 +90,21 @@ static void a_source_route_stands_as_it_was_given(void **state)
     check_same(&spec, sizeof(route));
     kit_build(&spec, &bytes);
     assert_memory_equal(bytes.at + 20, route, sizeof(route));
+    /* By way of a router: its address in the header, and the receiver's in the transport's sum. */
+    uint8_t before[40];
+    struct sp_pkt pkt;
+    memcpy(before, bytes.at + 28, sizeof(before));
+    spec.odd.via = kit_addr("10.1.2.254");
+    kit_build(&spec, &bytes);
+    assert_memory_equal(bytes.at + 28, before, sizeof(before));
+    assert_true(sp_pkt_parse(bytes.at, bytes.len, &pkt));
+    assert_true(sp_addr_eq(&pkt.dst, &spec.odd.via));
+    memcpy(bytes.at + 16, spec.dst.bytes, 4); /* the router does that */
+    uint32_t sum = 0; /* of the header, its own sum counted in: of that the kit says no more */
+    for (size_t i = 0; i < 28; i += 2) {
+        sum += (uint32_t)bytes.at[i] << 8 | bytes.at[i + 1];
+    }
+    assert_true(sum > 0);
 }
 
 static void every_chain_of_extension_headers(void **state)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tests that are sent in fragments, and those with a source that is not their own: what leaves, what
- * counts as having left and as having come, and what a probe refuses whatever it is told. */
+ * Tests that are sent in fragments, and those with a source that is not their own: what leaves,
+ * what counts as having left and as having come, and what a probe refuses whatever it is told. */
 #include <stdio.h>
 #include <string.h>
 
@@ -62,10 +62,10 @@ static const struct {
     unsigned come;
     int want;
 } rows[] = {
-    {"frag_tiny", 7, SP_PIECES_WHOLE}, {"frag_tiny", 1, SP_PIECES_HEAD},
-    {"frag_tiny", 2, SP_PIECES_TAIL},  {"frag_tiny", 4, SP_PIECES_TAIL},
-    {"frag_tiny", 6, SP_PIECES_TAIL},  {"frag_tiny", 3, SP_PIECES_HEAD},
-    {"frag_tiny", 5, SP_PIECES_HEAD},  {"frag_tiny", 0, -1},
+    {"frag_tiny", 7, SP_PIECES_WHOLE},    {"frag_tiny", 1, SP_PIECES_HEAD},
+    {"frag_tiny", 2, SP_PIECES_TAIL},     {"frag_tiny", 4, SP_PIECES_TAIL},
+    {"frag_tiny", 6, SP_PIECES_TAIL},     {"frag_tiny", 3, SP_PIECES_HEAD},
+    {"frag_tiny", 5, SP_PIECES_HEAD},     {"frag_tiny", 0, -1},
     {"frag_overlap", 3, SP_PIECES_WHOLE}, {"frag_overlap", 1, SP_PIECES_HEAD},
     {"frag_overlap", 2, SP_PIECES_TAIL},  {"frag_tail", 1, SP_PIECES_TAIL},
 };
@@ -117,8 +117,9 @@ static void one_that_was_put_together_is_whole(void **state)
     kit_free(kit);
 }
 
-/* Nobody's: another batch, another host, leaving, a block of another technique. Weak ones (the first
- * of tiny ones over IPv4) do not count at a probe that was not told of them; others are strays. */
+/* Nobody's: another batch, another host, leaving, a block of another technique. Weak ones (the
+ * first of tiny ones over IPv4) do not count at a probe that was not told of them; others are
+ * strays. */
 static void what_is_not_this_probes(void **state)
 {
     (void)state;
@@ -152,7 +153,8 @@ static void what_is_not_this_probes(void **state)
     kit_free(kit);
 }
 
-/* An attempt counts when all of its fragments were seen leaving. All go past the host's own stack. */
+/* An attempt counts when all of its fragments were seen leaving. All go past the host's own stack.
+ */
 static void a_train_has_left_when_all_of_it_has(void **state)
 {
     (void)state;
@@ -212,7 +214,7 @@ static uint8_t refusal(char hazard, uint16_t flags, const char *name, const char
                                       .src = kit_addr(KIT_ME),
                                       .dst = kit_addr(KIT_PEER)};
     if (forged) {
-        r.u.block.forged = kit_addr(forged);
+        r.u.block.other = kit_addr(forged);
     }
     (void)snprintf(r.u.block.technique, sizeof(r.u.block.technique), "%s", name);
     kit_order(kit, &r);
@@ -240,19 +242,33 @@ static void a_forged_source_has_to_be_granted_and_declared(void **state)
     assert_int_equal(refusal('B', forge, "spoof_own", "10.0.0.9"), SP_REFUSED_TECHNIQUE);
     assert_int_equal(refusal('A', forge, "spoof_own", "10.0.0.9"), SP_REFUSED_TECHNIQUE);
     /* not asked for, or by a technique that has no business with it */
-    assert_int_equal(refusal('C', send, "spoof_own", "10.0.0.9"), SP_REFUSED_FORGED);
-    assert_int_equal(refusal('C', forge, "udp", "10.0.0.9"), SP_REFUSED_FORGED);
+    assert_int_equal(refusal('C', send, "spoof_own", "10.0.0.9"), SP_REFUSED_OTHER);
+    assert_int_equal(refusal('C', forge, "udp", "10.0.0.9"), SP_REFUSED_OTHER);
     assert_int_equal(refusal('C', send, "udp", "10.0.0.9"), SP_REFUSED_NONE);
     /* nobody's that is declared, none, another family */
-    assert_int_equal(refusal('C', forge, "spoof_own", "192.0.2.1"), SP_REFUSED_FORGED);
-    assert_int_equal(refusal('C', forge, "spoof_own", NULL), SP_REFUSED_FORGED);
-    assert_int_equal(refusal('C', forge, "spoof_own", "fd00::9"), SP_REFUSED_FORGED);
+    assert_int_equal(refusal('C', forge, "spoof_own", "192.0.2.1"), SP_REFUSED_OTHER);
+    assert_int_equal(refusal('C', forge, "spoof_own", NULL), SP_REFUSED_OTHER);
+    assert_int_equal(refusal('C', forge, "spoof_own", "fd00::9"), SP_REFUSED_OTHER);
     /* the sender's own address is still checked */
     struct kit *kit = kit_of('C');
     kit_block(kit, 7, 1, forge, "spoof_own", "10.0.0.9", KIT_PEER);
     kit_arm(kit);
     assert_int_equal(kit_told(kit, SP_REC_REFUSED, 0)->u.refused.reason, SP_REFUSED_NOT_OWN);
     kit_free(kit);
+}
+
+/* A source route by way of a router: for the techniques that route, and a declared one. */
+static void a_router_on_the_way_has_to_be_declared(void **state)
+{
+    (void)state;
+    const uint16_t via = SP_BLOCK_SENDER | SP_BLOCK_VIA;
+    assert_int_equal(refusal('B', via, "ip_lsrr", "10.0.0.254"), SP_REFUSED_NONE);
+    assert_int_equal(refusal('B', via, "ip_lsrr", "192.0.2.1"), SP_REFUSED_OTHER);
+    assert_int_equal(refusal('B', via, "ip_lsrr", NULL), SP_REFUSED_OTHER);
+    assert_int_equal(refusal('B', via, "tcp_syn", "10.0.0.254"), SP_REFUSED_OTHER);
+    assert_int_equal(refusal('A', via, "ip_lsrr", "10.0.0.254"), SP_REFUSED_TECHNIQUE);
+    assert_int_equal(refusal('C', via, "spoof_own", "10.0.0.9"), SP_REFUSED_OTHER);
+    assert_int_equal(refusal('C', via | SP_BLOCK_FORGED, "ip_lsrr", "10.0.0.9"), SP_REFUSED_OTHER);
 }
 
 int main(void)
@@ -264,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_train_has_left_when_all_of_it_has),
         cmocka_unit_test(many_packets_keep_the_rate),
         cmocka_unit_test(a_forged_source_has_to_be_granted_and_declared),
+        cmocka_unit_test(a_router_on_the_way_has_to_be_declared),
     };
     return cmocka_run_group_tests_name("pieces", tests, NULL, NULL);
 }
