@@ -104,15 +104,20 @@ double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host)
 static bool goes_again(const struct sp_round *round, const struct sp_lane *lane)
 {
     return round->kind == SP_ROUND_DENY && lane->proto == SP_PROTO_TCP &&
-           !sp_technique_talks(lane->technique);
+           !sp_technique_talks(lane->technique) && !sp_technique_is_bypass(lane->technique);
 }
 
 double sp_round_step_us(const struct sp_round *round, const struct sp_lane *lane)
 {
     const struct sp_run_state *run = round->run;
     uint32_t from = run->plan->pairs[lane->pair].from;
-    double step = sp_round_spacing_us(run, from) * sp_technique_at(lane->technique)->packets;
+    const struct sp_technique_info *info = sp_technique_at(lane->technique);
+    double step = sp_round_spacing_us(run, from) * info->packets;
     double enforced = enforced_rate(run);
+    double slow = 1e6 / SP_PLAN_INTRUSIVE_PPS * info->packets;
+    if (info->hazard >= 'C' && step < slow) {
+        return slow;
+    }
     /* A host's own rate is kept by its probe; an enforcement point's only by the timetable. */
     bool tight = enforced > 0 && enforced < sp_model_host_rate(run->model, from);
     return goes_again(round, lane) && tight ? 2 * step : step;
@@ -188,6 +193,7 @@ static struct sp_block_plan block_of(const struct sp_round *round, const struct 
 uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts)
 {
     struct sp_block_plan block = block_of(round, lane, attempts);
+    block.sport = lane->sport;
     block.flags |= (lane->is_http ? SP_BLOCK_HTTP : 0U) |
                    (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U);
     block.talks = sp_technique_talks(lane->technique);
@@ -212,8 +218,11 @@ uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t atte
 {
     const struct sp_block_plan *plan = &round->batch->blocks[block];
     bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
-    uint16_t sport = sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique,
-                                    port, must_be_fresh);
+    uint8_t proto = sp_technique_at(plan->technique)->proto;
+    struct sp_ledger *ledger = round->run->ledger;
+    uint16_t sport =
+        plan->sport ? sp_ledger_note(ledger, &plan->src, &plan->dst, proto, plan->sport, port)
+                    : sp_ledger_take(ledger, &plan->src, &plan->dst, proto, port, must_be_fresh);
     return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
                  : SP_NONE;
 }

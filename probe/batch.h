@@ -16,6 +16,7 @@ struct sp_block {
     uint8_t src_mac[6], dst_mac[6]; /* link injection */
     uint8_t refused;                /* enum sp_refusal */
     struct sp_addr other;           /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
+    char hazard;                    /* of its technique */
 };
 
 struct sp_shot {

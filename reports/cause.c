@@ -109,6 +109,8 @@ static const struct {
                                "balancer's declaration says",
                                "compare how it arrived with `sources`, `source` and `backend_port` "
                                "of @"},
+    [SP_CAUSE_BYPASS] = {"a filter on the path passes it in this shape only", /* cause_bypass.c */
+                         "look for the rule that this packet slips past"},
 };
 
 const char *sp_cause_str(enum sp_cause cause)
@@ -165,6 +167,9 @@ static struct tally whole_flow(const struct sp_lookup *lookup, const struct sp_e
         key.port = e->port;
         if (cmp_flow(e, &key) != 0) {
             break;
+        }
+        if (e->is_bypass) {
+            continue;
         }
         if (e->expect == SP_EXPECT_DENY) {
             tally.denied_holds += e->verdict == SP_VERDICT_HOLDS ? n : 0;
@@ -342,11 +347,20 @@ static bool is_behind(const struct sp_result *result, const struct sp_entry *tes
     return true;
 }
 
+/* A port that leaks to everybody needs no bypass. */
+static bool leaks_anyway(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    return sp_spans_all(&lookup->flows, test, SP_FACT_DENIED_LEAKS);
+}
+
 static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_result *result,
                                 const struct sp_entry *tests, size_t n)
 {
     const struct sp_pair *pair = &result->plan->pairs[result->tests[tests[0].test].pair];
     struct tally flow = whole_flow(lookup, tests);
+    if (tests[0].is_bypass && !all_give(lookup, tests, n, leaks_anyway)) {
+        return SP_CAUSE_BYPASS;
+    }
     if (all_give(lookup, tests, n, twin_holds)) {
         return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
     }

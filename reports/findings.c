@@ -63,6 +63,7 @@ static int cmp_finding(const void *pa, const void *pb)
 void sp_finding_release(struct sp_finding *finding)
 {
     sp_free(finding->ports);
+    sp_free(finding->sports);
     sp_free(finding->where);
     sp_free(finding->line);
     sp_free(finding->cause);
@@ -205,6 +206,16 @@ static enum sp_depth repeat_depth(const struct sp_result *result, const struct s
                                                                   : SP_DEPTH_STANDARD;
 }
 
+/* What a bypass technique's controls are sent with: without its protocol's own technique in the
+ * plan there would be none of its pair. */
+static uint8_t control_technique(const struct sp_finding *finding)
+{
+    const struct sp_technique_info *plain = sp_technique_is_bypass(finding->technique)
+                                                ? sp_technique_for(finding->proto, finding->family)
+                                                : NULL;
+    return plain ? (uint8_t)sp_technique_index(plain) : finding->technique;
+}
+
 /* Everything that decides which ports are tested and how, so that the same test runs again: the
  * ports of an interval are chosen by the seed and the depth. A sweep chooses its injection itself.
  */
@@ -228,6 +239,11 @@ static char *repeat_of(const struct sp_result *result, const struct sp_finding *
     sp_shell_word(&buf, sp_model_target_name(model, finding->from));
     sp_buf_str(&buf, " --to ");
     sp_shell_word(&buf, sp_model_target_name(model, finding->to));
+    uint8_t plain = control_technique(finding);
+    if (plain != finding->technique) {
+        sp_buf_str(&buf, " --only ");
+        sp_shell_word(&buf, sp_technique_name(plain));
+    }
     sp_buf_str(&buf, " --only ");
     sp_shell_word(&buf, sp_technique_name(finding->technique));
     if (depth != SP_DEPTH_STANDARD) {
@@ -250,6 +266,12 @@ static enum sp_rc tell_cause(const struct sp_result *result, struct sp_finding *
                              const struct sp_entry *sample)
 {
     enum sp_cause cause = (enum sp_cause)finding->cause_kind;
+    if (cause == SP_CAUSE_BYPASS) {
+        const char *sports = finding->sports ? finding->sports : "";
+        finding->cause = sp_cause_words(sp_bypass_cause(finding->technique), sports);
+        finding->remedy = sp_cause_words(sp_bypass_remedy(finding->technique), sports);
+        return finding->cause && finding->remedy ? SP_OK : SP_E_NOMEM;
+    }
     char *subject = sp_cause_subject(cause, result, sample);
     if (subject) {
         finding->cause = sp_cause_words(sp_cause_str(cause), subject);
@@ -297,6 +319,9 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     sp_buf_init(&ports, SP_PORTS_MAX_BYTES);
     sp_ports_of(&ports, run, n, NULL, NULL);
     enum sp_rc rc = ports.rc;
+    if (rc == SP_OK) {
+        rc = sp_bypass_sports(result, run, n, &finding->sports);
+    }
     finding->ports = sp_buf_take(&ports);
     sp_buf_release(&ports);
     finding->line = sp_rule_line(result->model, run[0].rule);

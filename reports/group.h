@@ -88,10 +88,24 @@ enum sp_cause {
     SP_CAUSE_BACKEND_UNKNOWN,
     SP_CAUSE_SOURCE_REWRITTEN, /* declared as preserved */
     SP_CAUSE_SOURCE_OTHER,     /* declared as rewritten, and comes from no declared address */
+    SP_CAUSE_BYPASS,           /* an ordinary packet is stopped: cause_bypass.c */
     SP_CAUSE_COUNT
 };
 
-/* lookup.c: how ports turned out. Opened: allowed or permitted, whatever came of it. */
+/* cause_bypass.c: what a filter that passes this technique does wrong, and the repair; "@" stands
+ * for source ports. */
+const char *sp_bypass_cause(uint8_t technique);
+const char *sp_bypass_remedy(uint8_t technique);
+/* The source ports that n entries are about, sorted, "53,123", owned; *ret_sports is NULL when they
+ * are about none. */
+enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,
+                            size_t n, char **ret_sports) SP_MUST_CHECK;
+
+/* techniques.c: what bypass techniques came to */
+enum sp_rc sp_group_bypasses(struct sp_summary *summary) SP_MUST_CHECK;
+
+/* lookup.c: how ports turned out, by ordinary tests. Opened: allowed or permitted, whatever came of
+ * it. */
 #define SP_FACT_DENIED_HOLDS  1U
 #define SP_FACT_DENIED_LEAKS  2U
 #define SP_FACT_OPENED        4U

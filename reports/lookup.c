@@ -121,7 +121,7 @@ static enum sp_rc make_spans(const struct sp_summary *summary, bool by_target,
     }
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
-        uint8_t facts = facts_of(e);
+        uint8_t facts = e->is_bypass ? 0 : facts_of(e);
         if (facts == 0 || (by_target && !(facts & SP_FACT_OPENED))) {
             continue;
         }
