@@ -23,6 +23,7 @@ struct sp_block_plan {
     uint32_t from, to;       /* host and target; to == SP_NONE: no probe there, or a self control */
     struct sp_addr src, dst; /* as the sender writes them */
     struct sp_addr src_seen, own; /* the same as the receiver sees them, by declaration */
+    struct sp_addr other;         /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
     uint8_t technique;            /* registry index */
     uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
@@ -47,6 +48,7 @@ struct sp_shot_seen {
     struct sp_addr answerer;
     uint32_t sent_us, rtt_us;
     uint32_t nic_count, host_count;
+    uint8_t pieces;          /* enum sp_pieces: what of it came to the interface */
     uint32_t elsewhere;      /* host that captured it instead, SP_NONE */
     struct sp_addr seen_src; /* of its arrival */
     uint32_t arrived_at;     /* the receiver: a balancer's is the backend that got it; SP_NONE */

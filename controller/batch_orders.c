@@ -127,6 +127,7 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
         (void)memcpy(record.u.block.technique, sp_technique_at(block->technique)->name,
                      strlen(sp_technique_at(block->technique)->name) + 1);
         record.u.block.src = block->src;
+        record.u.block.other = block->other;
         record.u.block.dst = sender ? block->dst : own;
         sp_fleet_send(session, &record);
     }

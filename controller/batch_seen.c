@@ -52,9 +52,10 @@ static bool is_rewritten(const struct sp_batch *batch, uint32_t host,
         const struct sp_listener *listener = sp_model_listener(model, block->to, proto, shot->port);
         return listener && is_balanced_wrong(model, block, listener, host, seen);
     }
-    bool has_dport = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
+    bool has_ports = seen->pieces != SP_PIECES_TAIL; /* which begins behind them */
+    bool has_dport = has_ports && (proto == SP_PROTO_TCP || proto == SP_PROTO_UDP);
     bool declared_nat = !sp_addr_eq(&block->src, &block->src_seen);
-    return (seen->sport != shot->sport && !declared_nat) ||
+    return (has_ports && seen->sport != shot->sport && !declared_nat) ||
            (has_dport && seen->dport != shot->port) || !sp_addr_eq(&seen->src, &block->src_seen) ||
            !sp_addr_eq(&seen->dst, &block->own);
 }
@@ -103,6 +104,7 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
         }
         shot->at_nic = true;
         shot->nic_count = seen->count;
+        shot->pieces = seen->pieces;
     } else {
         shot->at_host = true;
         shot->host_count = seen->count;
@@ -181,6 +183,7 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
          * declared (another family, to an address that was refused): it arrived all the same. */
         if (shot && sp_batch_receives(batch, &batch->blocks[shot->block], host)) {
             bool whole = !batch->blocks[shot->block].talks || seen->code != 0;
+            shot->pieces = whole && !shot->at_nic ? seen->pieces : shot->pieces;
             shot->at_nic = shot->at_nic || whole;
             shot->opened = shot->opened || !whole;
             shot->arrived_at = host;

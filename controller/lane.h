@@ -41,6 +41,7 @@ struct sp_tally {
     uint16_t
         counted; /* that count: left the sender between good controls, with both ends in order */
     uint16_t nic, host, opened, answer_left, answered, elsewhere, rewritten, foreign;
+    uint16_t tails, heads;   /* of nic: nothing but later fragments; the first, but not all */
     uint16_t refused_policy; /* EPERM: the sender's own policy */
     uint32_t elsewhere_host;
     struct sp_tuple captured; /* of the first arrival in another shape than declared */

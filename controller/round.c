@@ -244,6 +244,9 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     slot->block = sp_round_add_tests(round, lane, (uint16_t)(slot->per_pass * t->passes));
     for (unsigned k = 0; k < lane->control.nflows; k++) {
         slot->control[k] = sp_round_add_control(round, &lane->control.flows[k], (uint16_t)controls);
+        if (slot->control[k] != SP_NONE && sp_technique_needs_link(lane->technique)) {
+            round->batch->blocks[slot->control[k]].flags |= SP_BLOCK_LINK; /* as what it guards */
+        }
     }
     lane->round = run->round;
     t->nslots++;

@@ -127,6 +127,9 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     if (counts || deny) {
         tally->nic = (uint16_t)(tally->nic + arrived);
         tally->host = (uint16_t)(tally->host + shot->at_host);
+        bool in_parts = arrived && !shot->at_host;
+        tally->tails = (uint16_t)(tally->tails + (in_parts && shot->pieces == SP_PIECES_TAIL));
+        tally->heads = (uint16_t)(tally->heads + (in_parts && shot->pieces == SP_PIECES_HEAD));
         tally->opened = (uint16_t)(tally->opened + (shot->opened && !shot->at_host));
         count_answers(tally, shot, deny, back);
         count_backend(round, a);

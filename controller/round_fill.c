@@ -168,7 +168,7 @@ static struct sp_block_plan block_of(const struct sp_round *round, const struct 
                                      uint16_t attempts)
 {
     const struct sp_pair *pair = &round->run->plan->pairs[lane->pair];
-    return (struct sp_block_plan){.from = pair->from,
+    struct sp_block_plan block = {.from = pair->from,
                                   .to = pair->one_sided ? SP_NONE : pair->to,
                                   .src = pair->src,
                                   .dst = pair->dst,
@@ -177,6 +177,17 @@ static struct sp_block_plan block_of(const struct sp_round *round, const struct 
                                   .technique = lane->technique,
                                   .attempts = attempts,
                                   .flags = common_flags(round->run)};
+    if (sp_technique_needs_link(lane->technique)) {
+        block.flags |= SP_BLOCK_LINK;
+    }
+    enum sp_other other = sp_plan_other(round->run->model, pair, lane->technique, &block.other);
+    if (other == SP_OTHER_SOURCE) {
+        block.flags |= SP_BLOCK_FORGED;
+        block.src_seen = block.other;
+    } else if (other == SP_OTHER_ROUTER) {
+        block.flags |= SP_BLOCK_VIA;
+    }
+    return block;
 }
 
 uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts)

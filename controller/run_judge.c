@@ -157,5 +157,9 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         (uint16_t)(lane->control_sent > UINT16_MAX ? UINT16_MAX : lane->control_sent);
     outcome->control_lost =
         (uint16_t)(lane->control_lost > UINT16_MAX ? UINT16_MAX : lane->control_lost);
-    outcome->injected_link = run->link_injection;
+    bool in_parts = tally->host == 0 && tally->nic > 0 && tally->nic == tally->tails + tally->heads;
+    outcome->parts = (uint8_t)(!in_parts          ? SP_PIECES_WHOLE
+                               : tally->heads > 0 ? SP_PIECES_HEAD
+                                                  : SP_PIECES_TAIL);
+    outcome->injected_link = run->link_injection || sp_technique_needs_link(test->technique);
 }

@@ -15,6 +15,7 @@ struct sp_block {
     uint32_t iface;
     uint8_t src_mac[6], dst_mac[6]; /* link injection */
     uint8_t refused;                /* enum sp_refusal */
+    struct sp_addr other;           /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
     char hazard;                    /* of its technique */
 };
 
@@ -28,6 +29,7 @@ struct sp_shot {
     uint16_t err;
     uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */
     uint8_t is_sent, has_left, answer, code, ttl;
+    uint8_t pieces; /* fragments seen leaving */
 };
 
 struct sp_arrival {
@@ -40,6 +42,7 @@ struct sp_arrival {
     uint32_t nic_count, host_count;
     uint32_t nic_us, host_us;
     bool nic_data, host_data; /* one of the packets carried data: not only a SYN */
+    uint8_t pieces;           /* fragments that came, by number */
     uint8_t egress;           /* enum sp_answer seen leaving */
     uint8_t egress_code;
     uint8_t reply_pending; /* a crafted reply is due at reply_us */

@@ -102,9 +102,11 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
                              .attempts = order->attempts,
                              .flags = order->flags,
                              .src = order->src,
-                             .dst = order->dst};
+                             .dst = order->dst,
+                             .other = order->other};
     if (info && info->hazard <= engine->bounds.hazard) {
         block.tech = sp_technique_code(sp_technique_index(info));
+        block.flags |= block.tech->needs_link ? SP_BLOCK_LINK : 0U;
         block.hazard = info->hazard;
     } else {
         block.refused = SP_REFUSED_TECHNIQUE;
@@ -197,12 +199,32 @@ static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
     return SP_REFUSED_LINK;
 }
 
+/* An address beside both ends, only where the order says so, the technique is one for it, and it is
+ * one that this probe may send to, which is a declared one: a source that is not this host's own,
+ * with class C granted here; or the router that a source route begins with. */
+static uint8_t check_other(const struct sp_engine *engine, const struct sp_block *block)
+{
+    bool forges = (block->flags & SP_BLOCK_FORGED) != 0;
+    bool routes = (block->flags & SP_BLOCK_VIA) != 0;
+    if (!forges && !routes && !block->tech->forges) {
+        return SP_REFUSED_NONE;
+    }
+    bool good = forges == block->tech->forges && (!routes || block->tech->routes) &&
+                (!forges || engine->bounds.hazard >= 'C') && (block->flags & SP_BLOCK_SELF) == 0 &&
+                block->other.family == block->dst.family &&
+                sp_engine_is_target(engine, &block->other);
+    return good ? SP_REFUSED_NONE : SP_REFUSED_OTHER;
+}
+
 static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
 {
     struct sp_route route = {0};
     uint8_t refused = check_own(engine, &block->src);
     if (refused == SP_REFUSED_XDP) {
         refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
+    }
+    if (refused == SP_REFUSED_NONE) {
+        refused = check_other(engine, block);
     }
     if (refused != SP_REFUSED_NONE) {
         return refused;
@@ -256,10 +278,15 @@ void sp_engine_tell_refused(struct sp_engine *engine, uint16_t block, uint8_t re
 static enum sp_rc start_listening(struct sp_engine *engine)
 {
     bool talks = false;
+    bool pieces = false;
     for (size_t i = 0; i < engine->batch.nblocks; i++) {
         const struct sp_block *block = &engine->batch.blocks[i];
         talks = talks ||
                 (block->tech && block->tech->on_packet && (block->flags & SP_BLOCK_SENDER) != 0);
+        pieces = pieces || (block->tech && block->tech->piece);
+    }
+    if (engine->io.want_pieces) {
+        engine->io.want_pieces(engine->io.arg, pieces);
     }
     return engine->io.listen(engine->io.arg, true, talks ? engine->order.sport_lo : 0,
                              talks ? engine->order.sport_hi : 0);

@@ -59,6 +59,8 @@ struct sp_engine_io {
     /* Capture and host witness filters. lo..hi: ports of this host to which conversations are
      * answered, so that every segment to them is wanted; 0, 0 = none. */
     enum sp_rc (*listen)(void *arg, bool on, uint16_t lo, uint16_t hi);
+    /* Whether fragments are wanted from the next listen() on; NULL: they never are. */
+    void (*want_pieces)(void *arg, bool wanted);
     /* Keeps this host's own stack from answering (with a RST) what comes to a TCP port of a
      * conversation, until released. 0 or errno: EADDRINUSE, EMFILE. Several may hold one port. */
     int (*hold)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface);

@@ -6,12 +6,21 @@
 struct emitter {
     struct sp_engine *engine;
     const struct sp_block *block;
+    unsigned n; /* packets so far */
 };
 
+/* The first packet of a shot has its token already; every other one takes its own, which those that
+ * come later have to wait for. */
 static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
 {
     struct emitter *emitter = io->arg;
+    emitter->engine->tokens -= emitter->n++ > 0 ? 1 : 0;
     return sp_engine_emit(emitter->engine, emitter->block, spec);
+}
+
+static const struct sp_addr *other_of(const struct sp_block *block, unsigned flag)
+{
+    return (block->flags & flag) != 0 ? &block->other : NULL;
 }
 
 /* What is intrusive goes out slowly, whatever it was ordered to do. Returns when it may, 0: now. */
@@ -32,8 +41,13 @@ static void note_intrusive(struct sp_engine *engine, const struct sp_block *bloc
 static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
 {
     uint32_t before = engine->sent;
-    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
-    struct sp_tech_io io = {.keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
+    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row], 0};
+    struct sp_tech_io io = {.keys = &engine->keys,
+                            .now_us = now,
+                            .forged = other_of(emitter.block, SP_BLOCK_FORGED),
+                            .via = other_of(emitter.block, SP_BLOCK_VIA),
+                            .emit = emit,
+                            .arg = &emitter};
     shot->err =
         (uint16_t)(emitter.block->tech->on_packet ? sp_engine_dialog_begin(engine, shot, now)
                                                   : emitter.block->tech->start(&shot->flow, &io));
@@ -93,9 +107,13 @@ static uint64_t fire_again(struct sp_engine *engine, uint64_t now)
         }
         engine->next_again++;
         if (wanted) {
-            struct emitter emitter = {engine, block};
-            struct sp_tech_io io = {
-                .keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
+            struct emitter emitter = {engine, block, 0};
+            struct sp_tech_io io = {.keys = &engine->keys,
+                                    .now_us = now,
+                                    .forged = other_of(block, SP_BLOCK_FORGED),
+                                    .via = other_of(block, SP_BLOCK_VIA),
+                                    .emit = emit,
+                                    .arg = &emitter};
             (void)block->tech->start(&shot->flow, &io);
             shot->again_us = sp_engine_since(engine, now);
         }

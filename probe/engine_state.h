@@ -102,6 +102,10 @@ void sp_engine_dialogs_end(struct sp_engine *engine);
 void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *order);
 void sp_engine_stand(struct sp_engine *engine);
 void sp_engine_unstand(struct sp_engine *engine);
+/* A fragment: of a train of ours? False: it may be the first part of another packet. */
+bool sp_engine_piece(struct sp_engine *engine, const struct sp_captured *captured);
+/* What came of an arrival that is sent in fragments: enum sp_pieces. */
+uint8_t sp_engine_pieces_of(const struct sp_engine *engine, const struct sp_arrival *arrival);
 /* Tells what the witnesses saw, one SEEN record each. */
 void sp_engine_tell_seen(struct sp_engine *engine);
 /* Keeps the packet at hand, as one of this shot's. */

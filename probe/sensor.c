@@ -109,6 +109,11 @@ static enum sp_rc set_listening(void *arg, bool on, uint16_t lo, uint16_t hi)
     return rc == SP_OK ? sp_hostsocks_filter(s->hostsocks, on, NULL) : rc;
 }
 
+static void want_pieces(void *arg, bool wanted)
+{
+    sp_capture_want_pieces(((struct sensor *)arg)->capture, wanted);
+}
+
 static int hold(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
 {
     return sp_hold_take(&((struct sensor *)arg)->holds, addr, port, iface);
@@ -477,6 +482,7 @@ int sp_role_sensor(const struct sp_probe_options *options)
         .route = get_route,
         .neighbour = get_neighbour,
         .listen = set_listening,
+        .want_pieces = want_pieces,
         .hold = hold,
         .release = release_hold,
         .counters = counters,

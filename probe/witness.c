@@ -168,6 +168,7 @@ static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
         .dst = a->flow.dst,
         .sport = a->flow.sport,
         .dport = a->wire_dport,
+        .pieces = kind == SP_SEEN_HOST ? 0U : sp_engine_pieces_of(engine, a),
     };
     if (kind == SP_SEEN_EGRESS) {
         record.u.seen.count = 1;
@@ -321,9 +322,15 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
 {
     struct sp_pkt pkt;
     if (!sp_engine_is_armed(engine) ||
-        (engine->only_iface && captured->iface != engine->only_iface) ||
-        !sp_pkt_parse(captured->ip, captured->len, &pkt)) {
-        return; /* of a fragmented packet, the first part carries the tag and counts */
+        (engine->only_iface && captured->iface != engine->only_iface)) {
+        return;
+    }
+    bool parses = sp_pkt_parse(captured->ip, captured->len, &pkt);
+    if (!parses || pkt.is_fragment) {
+        /* Of a packet that was cut on the way, the first part carries the tag and counts. */
+        if (sp_engine_piece(engine, captured) || !parses) {
+            return;
+        }
     }
     if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
         on_out(engine, &pkt);

@@ -223,7 +223,8 @@ static char *repeat_of(const struct sp_result *result, const struct sp_finding *
                        const struct sp_entry *run, size_t n)
 {
     enum sp_depth depth = repeat_depth(result, run, n);
-    bool by_link = result->outcomes[run[0].test].injected_link && depth != SP_DEPTH_EXHAUSTIVE;
+    bool by_link = result->outcomes[run[0].test].injected_link && depth != SP_DEPTH_EXHAUSTIVE &&
+                   !sp_technique_needs_link(finding->technique);
     const struct sp_model *model = result->model;
     const struct sp_plan *plan = result->plan;
     struct sp_buf buf;

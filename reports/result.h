@@ -17,6 +17,7 @@ struct sp_outcome {
     uint16_t control_sent; /* control packets around it */
     uint16_t control_lost;
     bool injected_link; /* else raw IP */
+    uint8_t parts;      /* enum sp_pieces: the most that came of a test that is sent in fragments */
     /* An allowed flow to a balancer: flows that each backend of its listener got, in the order of
      * the listener; owned, NULL for all other tests. */
     uint16_t *backend_flows;

@@ -148,6 +148,16 @@ unsigned sp_plan_flows_past(size_t k, double p);
 /* Ways that a denied flow may take side by side: declared paths, or the backends of a balancer. */
 unsigned sp_plan_ways(const struct sp_model *model, const struct sp_pair *pair);
 
+/* The address that a technique needs between this pair beside those of the two. */
+enum sp_other {
+    SP_OTHER_NONE,    /* it needs none */
+    SP_OTHER_SOURCE,  /* that it writes in the place of its own */
+    SP_OTHER_ROUTER,  /* that its source route begins with */
+    SP_OTHER_MISSING, /* the topology declares none that fits: it cannot run */
+};
+enum sp_other sp_plan_other(const struct sp_model *model, const struct sp_pair *pair,
+                            uint8_t technique, struct sp_addr *ret_addr);
+
 /* SP_E_LIMIT: too many tests (the message tells how to narrow the plan), or no free range of source
  * ports is left. */
 enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,

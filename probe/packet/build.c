@@ -3,6 +3,7 @@
 
 #include <libnet.h>
 
+#include "probe/base/mem.h"
 #include "probe/packet/ipform.h"
 #include "probe/packet/packet.h"
 
@@ -47,10 +48,10 @@ static int build_tcp(libnet_t *l, const struct sp_spec *spec)
     if (noptions && libnet_build_tcp_options(options, noptions, l, 0) < 0) {
         return -1;
     }
-    return libnet_build_tcp(spec->sport, spec->dport, spec->seq, spec->ack, spec->tcp_flags, 64240,
-                            0, 0, (uint16_t)(header + spec->payload_len),
-                            spec->payload_len ? spec->payload : NULL, (uint32_t)spec->payload_len,
-                            l, 0);
+    return libnet_build_tcp(
+        spec->sport, spec->dport, spec->seq, spec->ack, spec->tcp_flags,
+        spec->window ? spec->window : 64240, 0, 0, (uint16_t)(header + spec->payload_len),
+        spec->payload_len ? spec->payload : NULL, (uint32_t)spec->payload_len, l, 0);
 }
 
 static int build_portless(libnet_t *l, const struct sp_spec *spec)
@@ -120,6 +121,27 @@ static void fix_udp_checksum(uint8_t *udp)
     }
 }
 
+/* Puts the odd packet in the place of the plain one; link is the length of a link header. */
+static enum sp_rc make_odd(const struct sp_spec *spec, size_t link, struct sp_built *built,
+                           struct sp_diag *diag)
+{
+    uint8_t *bytes = sp_calloc(1, link + SP_SPEC_MAX_BYTES);
+    size_t len = 0;
+    if (bytes) {
+        memcpy(bytes, built->bytes, link);
+        len = sp_odd_apply(spec, built->bytes + link, built->len - link, bytes, link,
+                           link + SP_SPEC_MAX_BYTES);
+    }
+    sp_built_free(built);
+    if (len == 0) {
+        enum sp_rc rc = bytes ? SP_E_INVALID : SP_E_NOMEM;
+        sp_free(bytes);
+        return sp_fail(diag, rc, "packet", "the unusual IP header cannot be built");
+    }
+    *built = (struct sp_built){.bytes = bytes, .len = len};
+    return SP_OK;
+}
+
 /* Wrong whatever the packet is, and never 0, which means "none" over UDP. */
 static void spoil_checksum(uint8_t *sum)
 {
@@ -161,13 +183,16 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
         spoil_checksum(bytes + transport + (spec->ip_proto == SP_IPPROTO_TCP ? 16 : 6));
     }
     *ret_built = (struct sp_built){.bytes = bytes, .len = len, .owner = l};
-    return SP_OK;
+    return sp_odd_is_any(&spec->odd) ? make_odd(spec, dst_mac ? LIBNET_ETH_H : 0, ret_built, diag)
+                                     : SP_OK;
 }
 
 void sp_built_free(struct sp_built *built)
 {
-    if (built->bytes) {
+    if (built->bytes && built->owner) {
         libnet_adv_free_packet(built->owner, built->bytes); /* knows about libnet's alignment */
-        built->bytes = NULL;
+    } else {
+        sp_free(built->bytes);
     }
+    built->bytes = NULL;
 }

@@ -39,12 +39,15 @@ static const char filter_data[] = "(ip and tcp and ((tcp[2:2] >= %u and tcp[2:2]
                                       "(ip6 and ip6[6] = 6 and ((ip6[42:2] >= %u and ip6[42:2] <= %u) or " SP_DATA(
                                           "ip6[40 + ((ip6[52] >> 2) & 0x3c) : 4]") "))";
 static const char filter_off[] = "less 1";
+/* First: of a fragment the loads of the others may lie behind its end. IPv6 ones pass anyway. */
+static const char filter_pieces[] = "(ip and (ip[6:2] & 0x3fff != 0)) or ";
 
 struct sp_capture {
     pcap_t *pcap;
     sp_capture_fn fn;
     void *arg;
     uint64_t count;
+    bool with_pieces;
 };
 
 enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
@@ -145,16 +148,23 @@ static enum sp_rc set_either(struct sp_capture *capture, const struct bpf_progra
                              pcap_geterr(capture->pcap));
 }
 
+void sp_capture_want_pieces(struct sp_capture *capture, bool wanted)
+{
+    capture->with_pieces = wanted;
+}
+
 enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, uint16_t lo, uint16_t hi,
                              struct sp_diag *diag)
 {
     struct bpf_program always;
     struct bpf_program data;
     char text[sizeof(filter_data) + 32];
+    char first[sizeof(filter_pieces) + sizeof(filter_on)];
     unsigned from = lo ? lo : 1; /* without ports: 1 .. 0, never true */
     (void)snprintf(text, sizeof(text), filter_data, from, hi, from, hi);
-    enum sp_rc rc =
-        compile(capture, on ? filter_on : filter_off, SP_CAPTURE_SNAPLEN, &always, diag);
+    (void)snprintf(first, sizeof(first), "%s%s", capture->with_pieces ? filter_pieces : "",
+                   filter_on);
+    enum sp_rc rc = compile(capture, on ? first : filter_off, SP_CAPTURE_SNAPLEN, &always, diag);
     if (rc != SP_OK) {
         return rc;
     }

@@ -43,6 +43,8 @@ enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
 void sp_capture_free(struct sp_capture *capture);
 /* For poll: readable when packets wait. */
 int sp_capture_fd(const struct sp_capture *capture);
+/* From the next sp_capture_filter() on: IPv4 fragments of TCP pass too, first and later ones. */
+void sp_capture_want_pieces(struct sp_capture *capture, bool wanted);
 /* Of TCP only SYN and RST pass, the mark of a segment of no connection, what may carry a tag (by its
  * first bytes: raw, HTTP, PROXY header) and what is addressed to a port of lo..hi (0, 0: none); all
  * of every other protocol; off = nothing passes (between batches). */

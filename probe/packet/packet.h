@@ -18,6 +18,12 @@
 #define SP_IPPROTO_ICMP6 58U
 #define SP_IPPROTO_SCTP  132U
 
+/* IPv6 extension headers (RFC 8200 4) */
+#define SP_EH_HOPOPTS  0U
+#define SP_EH_ROUTING  43U
+#define SP_EH_FRAGMENT 44U
+#define SP_EH_DSTOPTS  60U
+
 #define SP_TCP_FIN 0x01U
 #define SP_TCP_SYN 0x02U
 #define SP_TCP_RST 0x04U
@@ -35,6 +41,24 @@
 /* The longest packet a technique of this version builds (headers, options and payload). */
 #define SP_SPEC_MAX_BYTES 320U
 
+/* What is unusual about a packet at its IP layer (build_ip.c). The transport header and its
+ * checksum are those of the plain packet from spec.src to spec.dst. */
+#define SP_ODD_OPTIONS 40U
+#define SP_ODD_CHAIN   4U
+struct sp_odd {
+    uint8_t options[SP_ODD_OPTIONS]; /* IPv4 options as they go out; a multiple of 4 */
+    uint8_t options_len;
+    struct sp_addr via;          /* IPv4: where it is sent to first, unless its family is NONE */
+    uint8_t chain[SP_ODD_CHAIN]; /* IPv6 extension headers, SP_EH_*, in order */
+    uint8_t chain_len;
+    uint8_t routing_type; /* of SP_EH_ROUTING; no segments left, so that dst is the last hop */
+    /* A fragment: bytes from .. to of what follows the headers above (both 0: not one). `from` is a
+     * multiple of 8, and so is `to` unless the packet ends there. IPv4 has its ID in ip_id. */
+    uint16_t from, to;
+    bool is_more; /* more fragments are said to follow */
+    uint32_t id;  /* IPv6, also of SP_EH_FRAGMENT in a chain */
+};
+
 /* One packet to build. Fields of other protocols are ignored. */
 struct sp_spec {
     struct sp_addr src, dst;
@@ -50,8 +74,10 @@ struct sp_spec {
     bool bad_checksum; /* TCP, UDP: a wrong one */
     uint8_t icmp_type, icmp_code;
     uint16_t echo_id, echo_seq;
+    uint16_t window; /* TCP; 0 = 64240, as Linux sends in a SYN */
     uint8_t payload[192];
     size_t payload_len;
+    struct sp_odd odd; /* what is unusual at the IP layer; all zero: nothing */
 };
 
 /* One packet read; pointers are borrowed from the captured bytes. */
@@ -60,7 +86,11 @@ struct sp_pkt {
     uint8_t ip_proto; /* after IPv6 extension headers */
     uint8_t ttl;
     uint16_t ip_id;
-    bool is_fragment; /* the first fragment of several; later ones do not parse */
+    bool is_fragment; /* one of several; by sp_pkt_parse() the first of them, later ones do not
+                         parse */
+    bool is_more;     /* fragments: more follow */
+    uint16_t offset;  /* fragments: of the first byte; 0 is the first fragment */
+    uint32_t frag_id; /* fragments; IPv4: the ID */
     uint16_t sport, dport;
     uint32_t seq, ack;
     uint8_t tcp_flags;
@@ -91,6 +121,9 @@ static inline bool sp_pkt_is_portless(uint8_t ip_proto)
 /* Parses from the IP header on (RFC 791, 8200, 9293, 768, 792, 4443; other protocols:
  * packet/ipform.h). Bounds-checked; false when it is not a whole IP + transport header. */
 bool sp_pkt_parse(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
+/* A fragment, first or later: what stands in the IP headers, and everything behind them as payload.
+ * False when it is not one. */
+bool sp_pkt_parse_piece(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
 /* An ICMP or ICMPv6 destination unreachable that quotes a packet? */
 bool sp_pkt_is_unreachable(const struct sp_pkt *pkt);
 /* From the transport header on, for sockets that hide the IP header; the caller gives addresses and
@@ -104,8 +137,14 @@ struct libnet_context;
 struct sp_built {
     uint8_t *bytes;
     size_t len;
-    void *owner; /* the libnet context */
+    void *owner; /* the libnet context; NULL: plain memory */
 };
+/* The packet of `len` bytes that libnet built from the IP header on, made as odd as spec.odd says;
+ * its IP header is `at` bytes behind the start of out, which has `room`. Returns the length of all,
+ * 0 when spec.odd asks for what cannot be (a part that is not there, options that are too long). */
+size_t sp_odd_apply(const struct sp_spec *spec, const uint8_t *ip, size_t len, uint8_t *out,
+                    size_t at, size_t room);
+bool sp_odd_is_any(const struct sp_odd *odd);
 enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
                          const uint8_t *src_mac, const uint8_t *dst_mac, struct sp_built *ret_built,
                          struct sp_diag *diag) SP_MUST_CHECK;

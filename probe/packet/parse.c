@@ -66,7 +66,7 @@ static bool parse_ip(struct sp_rd *rd, struct sp_pkt *pkt);
 static void parse_quote(struct sp_rd *rd, struct sp_pkt *pkt)
 {
     struct sp_pkt inner = {0};
-    if (!parse_ip(rd, &inner)) {
+    if (!parse_ip(rd, &inner) || inner.offset != 0) {
         return;
     }
     pkt->quoted.src = inner.src;
@@ -154,6 +154,9 @@ static bool parse_ipv4(struct sp_rd *rd, struct sp_pkt *pkt)
     pkt->ip_id = sp_rd_u16(rd);
     uint16_t frag = sp_rd_u16(rd);
     pkt->is_fragment = (frag & 0x3fff) != 0;
+    pkt->is_more = (frag & 0x2000) != 0;
+    pkt->offset = (uint16_t)((frag & 0x1fff) * 8);
+    pkt->frag_id = pkt->ip_id;
     pkt->ttl = sp_rd_u8(rd);
     pkt->ip_proto = sp_rd_u8(rd);
     sp_rd_skip(rd, 2);
@@ -168,7 +171,7 @@ static bool parse_ipv4(struct sp_rd *rd, struct sp_pkt *pkt)
     if (total >= header && start + total < rd->len) {
         rd->len = start + total;
     }
-    return !rd->bad && (frag & 0x1fff) == 0;
+    return !rd->bad;
 }
 
 /* IPv6 (RFC 8200 3, 4): at most 8 extension headers. */
@@ -197,9 +200,11 @@ static bool parse_ipv6(struct sp_rd *rd, struct sp_pkt *pkt)
             /* Neither offset nor more to come: a whole packet that only carries the header, as
              * translators make them (RFC 6946). */
             pkt->is_fragment = pkt->is_fragment || (place & 0xfff9) != 0;
-            sp_rd_skip(rd, 4);
+            pkt->is_more = pkt->is_more || (place & 1) != 0;
+            pkt->frag_id = sp_rd_u32(rd);
             if ((place & 0xfff8) != 0) {
-                return false;
+                pkt->offset = place & 0xfff8;
+                break; /* what follows is the middle of something */
             }
         } else if (next == 0 || next == 43 ||
                    next == 60) { /* hop-by-hop, routing, destination options */
@@ -234,9 +239,22 @@ bool sp_pkt_parse(const void *bytes, size_t len, struct sp_pkt *ret_pkt)
     struct sp_pkt pkt = {0};
     struct sp_rd rd;
     sp_rd_init(&rd, bytes, len);
-    if (!parse_ip(&rd, &pkt) || !parse_transport(&rd, &pkt)) {
+    if (!parse_ip(&rd, &pkt) || pkt.offset != 0 || !parse_transport(&rd, &pkt)) {
         return false;
     }
+    *ret_pkt = pkt;
+    return true;
+}
+
+bool sp_pkt_parse_piece(const void *bytes, size_t len, struct sp_pkt *ret_pkt)
+{
+    struct sp_pkt pkt = {0};
+    struct sp_rd rd;
+    sp_rd_init(&rd, bytes, len);
+    if (!parse_ip(&rd, &pkt) || !pkt.is_fragment) {
+        return false;
+    }
+    set_payload(&rd, &pkt);
     *ret_pkt = pkt;
     return true;
 }

@@ -61,6 +61,21 @@ bool sp_technique_talks(size_t index)
     return index < SP_ARRAY_LEN(table) && table[index].verdict == SP_TECH_VERDICT_CONVERSATION;
 }
 
+static bool has_prefix(size_t index, const char *prefix)
+{
+    return index < SP_ARRAY_LEN(table) && strncmp(table[index].name, prefix, strlen(prefix)) == 0;
+}
+
+bool sp_technique_needs_link(size_t index)
+{
+    return has_prefix(index, "frag_") || sp_technique_forges(index);
+}
+
+bool sp_technique_forges(size_t index)
+{
+    return has_prefix(index, "spoof_");
+}
+
 bool sp_technique_is_bypass(size_t index)
 {
     return index < SP_ARRAY_LEN(table) && table[index].verdict == SP_TECH_VERDICT_BYPASS;

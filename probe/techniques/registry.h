@@ -47,6 +47,10 @@ bool sp_technique_is_bypass(size_t index);
 /* The source ports that a technique sends from in the place of a run's own, each a test; *ret_n is
  * 0 and the answer NULL for all others. */
 const uint16_t *sp_technique_sports(size_t index, size_t *ret_n);
+/* Must it be injected at the link layer, because the sender's own kernel would undo what is special
+ * about it? Does it write a source that is not the sender's own? By the first word of the name. */
+bool sp_technique_needs_link(size_t index);
+bool sp_technique_forges(size_t index);
 size_t sp_technique_index(const struct sp_technique_info *info);
 
 #endif

@@ -34,6 +34,9 @@ static inline uint16_t sp_flow_wire_port(const struct sp_flow *flow)
 struct sp_tech_io {
     const struct sp_tag_keys *keys;
     uint64_t now_us;
+    const struct sp_addr *forged; /* the source that a forging technique writes in the place of its
+                                     own; NULL: it must not */
+    const struct sp_addr *via;    /* the router that a source route begins with; NULL: none */
     /* Sends; returns 0 or the errno with which the kernel refused. */
     int (*emit)(struct sp_tech_io *io, const struct sp_spec *spec);
     void *arg;
@@ -57,6 +60,13 @@ struct sp_dialog {
     uint64_t begun_us, data_us;
     uint64_t until_us; /* it ends then at the latest; at start: begun_us + patience_us */
     uint64_t due_us;   /* on_timer() is wanted then; at start: until_us */
+};
+
+/* A fragment that is part of a test. */
+struct sp_piece {
+    uint16_t block, port;
+    uint8_t at;   /* which one of its train; 0 is the one with the transport header */
+    bool is_weak; /* its tag alone has fewer than 32 MAC bits: it counts only for a known block */
 };
 
 struct sp_technique {
@@ -84,6 +94,14 @@ struct sp_technique {
     /* The reply along the reversed flow of an arrival; NULL when the host always answers by itself.
      */
     int (*reply)(const struct sp_flow *arrival, struct sp_tech_io *io);
+    /* Of a train of fragments only; else NULL and 0: is this fragment (sp_pkt_parse_piece) one of
+     * its pieces? pieces: the set of those that are sent. */
+    bool (*piece)(const struct sp_tag_keys *keys, const struct sp_pkt *pkt,
+                  struct sp_piece *ret_piece);
+    uint8_t pieces;
+    bool needs_link; /* the sender's own kernel would undo what is special about it */
+    bool routes;     /* it may go by way of io.via */
+    bool forges;     /* its source is io.forged: only where class C is granted */
     /* Of a conversation only; else 0 and NULL. How long the first answer is waited for. */
     uint32_t patience_us;
     /* A packet of the peer's (addresses and ports are the

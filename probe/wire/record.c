@@ -250,6 +250,7 @@ const char *sp_refusal_str(uint8_t reason)
         [SP_REFUSED_CAPTURE] = "the capture did not prove itself",
         [SP_REFUSED_LINK] = "link injection is not possible on this interface",
         [SP_REFUSED_LIMIT] = "a limit of the probe was reached",
+        [SP_REFUSED_OTHER] = "a forged source or a source route is not permitted here",
     };
     return reason < SP_REFUSED_END ? words[reason] : "unknown reason";
 }

@@ -111,6 +111,13 @@ enum sp_kept_role {
  * says nothing at the receiver. */
 #define SP_BLOCK_TRANSLATED 1024U
 
+/* Its source is `other`, which must be within what the probe may send to: a probe that does not
+ * grant class C, and any technique that does not forge, refuses. */
+#define SP_BLOCK_FORGED 2048U
+/* A source route begins with the router `other`, which must be within what the probe may send to.
+ */
+#define SP_BLOCK_VIA    4096U
+
 /* Ports go by 512 in a record: bit p of byte p / 8 of chunk c is port c * 512 + p, the least
  * significant bit first. */
 #define SP_CHUNK_PORTS 512U
@@ -159,6 +166,8 @@ enum sp_refusal {
     SP_REFUSED_LINK,  /* link injection is not possible (no neighbour, not Ethernet, not permitted)
                        */
     SP_REFUSED_LIMIT, /* a named maximum: blocks, shots, packet budget */
+    SP_REFUSED_OTHER, /* a source that is not its own, or a router on the way: not asked for, not
+                         permitted here, or not a declared address */
     SP_REFUSED_END
 };
 
@@ -174,6 +183,14 @@ enum sp_seen_kind {
     SP_SEEN_UNTAGGED, /* receiver: packets without a valid tag at port; family NONE in src = many
                          sources */
     SP_SEEN_END
+};
+
+/* What arrived of a test that is sent in fragments. */
+enum sp_pieces {
+    SP_PIECES_WHOLE, /* all of it, or it was not in fragments */
+    SP_PIECES_TAIL,  /* later fragments alone: nobody can put it together */
+    SP_PIECES_HEAD,  /* the first fragment, and not all others */
+    SP_PIECES_END
 };
 
 enum sp_error_code {
@@ -200,10 +217,11 @@ enum sp_error_code {
 #define SP_FIELDS_batch(F) \
     F(u32, batch) F(u32, generation) F(u64, run) F(u16, sport_lo) F(u16, sport_hi) \
     F(u32, max_pps) F(u32, budget) F(u32, lifetime_ms) F(key32, key) F(u32, keep_bytes)
-/* one record names `attempts` block ids: block .. block + attempts - 1 */
+/* one record names `attempts` block ids: block .. block + attempts - 1; other: only with
+ * SP_BLOCK_FORGED or SP_BLOCK_VIA, see there */
 #define SP_FIELDS_block(F) \
     F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
-    F(addr, src) F(addr, dst)
+    F(addr, src) F(addr, dst) F(addr, other)
 /* a stand-in listener to open at ARM, for this batch only, on an address and port of this host */
 #define SP_FIELDS_standin(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr)
 #define SP_FIELDS_arm(F) F(u32, batch)
@@ -218,11 +236,11 @@ enum sp_error_code {
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
 /* at_us: since FIRE; count: packets; addresses and ports as captured; code: of NIC, HOST and STRAY
  * whether one of them carried data (of a conversation: not only its SYN), of UNTAGGED the protocol,
- * of an answer see base/answer.h */
+ * of an answer see base/answer.h; pieces: of NIC and STRAY, enum sp_pieces */
 #define SP_FIELDS_seen(F) \
     F(u32, batch) F(u8, kind) F(u16, block) F(u16, port) F(u32, count) F(u32, at_us) \
     F(u8, answer) F(u8, code) F(u8, ttl) F(u16, err) F(u32, iface) F(addr, src) F(addr, dst) \
-    F(u16, sport) F(u16, dport)
+    F(u16, sport) F(u16, dport) F(u8, pieces)
 #define SP_FIELDS_done(F) F(u32, batch) F(u32, sent) F(u32, failed)
 #define SP_FIELDS_collected(F) \
     F(u32, batch) F(u32, generation) F(u64, captured) F(u64, capture_drops) \

@@ -38,6 +38,10 @@ static void data_and_code_agree(void **state)
         assert_int_equal(talks, tech->on_timer != NULL);
         assert_int_equal(talks, tech->stop != NULL);
         assert_int_equal(talks, tech->patience_us != 0);
+        assert_int_equal(tech->piece != NULL, tech->pieces != 0);
+        assert_true(!tech->forges || info->hazard == 'C');
+        assert_int_equal(tech->forges, sp_technique_forges(i));
+        assert_int_equal(tech->needs_link, sp_technique_needs_link(i));
     }
     assert_int_equal(i, sp_technique_count());
     assert_null(sp_technique_code(i));
@@ -64,7 +68,8 @@ static void found_again(const struct sp_technique_info *info, const struct sp_te
             uint16_t port = 0;
             read_back(&out.specs[k], &bytes, &pkt);
             assert_int_equal(pkt.ip_proto, sp_flow_ip_proto(tech, flow.dst.family, flow.port));
-            assert_true(sp_addr_eq(&pkt.src, &flow.src)); /* no address but the sender's own */
+            struct sp_addr forged = forged_of(&flow); /* else no address but the sender's own */
+            assert_true(sp_addr_eq(&pkt.src, tech->forges ? &forged : &flow.src));
             assert_true(sp_addr_eq(&pkt.dst, &flow.dst));
             assert_true(v6 || pkt.ip_id != 0);
             assert_true(tech->match(&keys, &pkt, &block, &port));
@@ -126,6 +131,7 @@ static void flipped(const struct sp_technique_info *info, const struct sp_techni
     struct kit_bytes bytes;
     struct sp_pkt pkt;
     size_t refused = 0;
+    spec.odd = (struct sp_odd){0}; /* other headers are no part of any tag */
     read_back(&spec, &bytes, &pkt);
     for (size_t bit = v6 ? 320 : 160; bit < bytes.len * 8; bit++) {
         uint16_t block = 0;
@@ -388,13 +394,16 @@ static void quotes(const struct sp_technique_info *info, const struct sp_techniq
     struct sp_flow other = flow_of(v6, 301, port_of(tech, 8081));
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     struct kit_bytes quote;
-    uint8_t body[256] = {(uint8_t)(v6 ? 1 : 3), 1};
-    uint8_t bytes[512];
+    uint8_t body[512] = {(uint8_t)(v6 ? 1 : 3), 1};
+    uint8_t bytes[1024];
     struct sp_pkt pkt;
     kit_build(&spec, &quote);
     memcpy(body + 8, quote.at, quote.len);
     /* A router quotes at least the header and 8 bytes (RFC 792): that must be enough. */
     size_t len = 8 + (v6 ? 40 : 20) + 8;
+    if (sp_odd_is_any(&spec.odd)) {
+        len = 8 + quote.len; /* the header is longer; IPv6 quotes as much as fits (RFC 4443 2.4) */
+    }
     len = v6 ? kit_ip6(bytes, 58, "2001:db8::fe", "2001:db8:1::a", body, len)
              : kit_ip4(bytes, 1, "10.1.0.254", "10.1.0.1", body, len);
     assert_true(sp_pkt_parse(bytes, len, &pkt));
@@ -418,8 +427,10 @@ static void refusals(const struct sp_technique_info *info, const struct sp_techn
     struct sp_tag_keys keys = keys_of(1);
     struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct emitted out = {.result = 1};
-    struct sp_tech_io io = {.keys = &keys, .emit = emit, .arg = &out};
+    struct sp_addr forged = forged_of(&flow);
+    struct sp_tech_io io = {.keys = &keys, .forged = &forged, .emit = emit, .arg = &out};
     assert_int_equal(tech->start(&flow, &io), 1);
+    assert_int_equal(out.n, 1); /* what is refused once is not asked again */
 }
 
 static void a_refusal_of_the_kernel_is_passed_on(void **state)

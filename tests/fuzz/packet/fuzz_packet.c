@@ -23,7 +23,7 @@ static uint64_t now(void)
 }
 
 /* Block ids beside those of the blocks: sweeps received and sent (4 passes each), guards. */
-enum { SWEEP_IN = 1000, SWEEP_OUT = 1100, GUARD_IN = 1200, GUARD_OUT, GUARD_SELF };
+enum { SWEEP_IN = 20000, SWEEP_OUT = 20100, GUARD_IN = 20200, GUARD_OUT, GUARD_SELF };
 
 static bool is_tagged; /* a packet of this input was given a tag */
 
@@ -219,6 +219,43 @@ static void add_sweeps(struct sp_engine *engine)
     add_guard(engine, GUARD_SELF, SP_BLOCK_SENDER | SP_BLOCK_RECEIVER | SP_BLOCK_SELF, "icmp_echo");
 }
 
+static void put(uint8_t *at, uint64_t value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        at[i] = (uint8_t)(value >> 8 * (len - 1 - i));
+    }
+}
+
+/* Makes a fragment of TCP over IPv4 one of a train's (fragments.h): by its place the first, second
+ * or third of frag_tiny, or frag_tail's. */
+static bool give_piece_tag(uint8_t *bytes, const struct sp_pkt *pkt, const struct sp_tag_keys *keys)
+{
+    const struct sp_technique_info *info =
+        sp_technique_find(pkt->offset == 40 ? "frag_tail" : "frag_tiny");
+    if (!pkt->payload) {
+        return false;
+    }
+    uint16_t block = (uint16_t)(sp_technique_index(info) * 40 + pkt->ttl % 2 * 10);
+    uint8_t *body = bytes + (pkt->payload - bytes);
+    struct sp_tag tag = sp_tag_make(keys, block, 22);
+    if (pkt->payload_len >= SP_TAG_BYTES && pkt->offset == 40) {
+        sp_tag_write(keys, block, 22, SP_TAG_PROBE, 0, body);
+    } else if (pkt->payload_len >= 8 && pkt->offset == 0) {
+        put(body + 2, 22, 2);
+        put(body + 4, tag.seq, 4);
+    } else if (pkt->payload_len >= 8 && pkt->offset == 8) {
+        put(body, tag.seq, 4);
+        put(body + 6, tag.mac >> 48, 2);
+    } else if (pkt->payload_len >= 20 && pkt->offset == 16) {
+        put(body + 12, tag.tsval, 4);
+        put(body + 16, tag.seq, 4);
+    } else {
+        return false;
+    }
+    put(bytes + 4, tag.ip_id, 2);
+    return true;
+}
+
 /* Gives the packet a tag that is right, of a block that `from` names, where it has room for one. */
 static void give_tag(uint8_t *bytes, size_t len, uint8_t from)
 {
@@ -232,6 +269,11 @@ static void give_tag(uint8_t *bytes, size_t len, uint8_t from)
     uint8_t key[32];
     memset(key, 0x5c, sizeof(key));
     sp_tag_keys_init(&keys, key);
+    if (sp_pkt_parse_piece(bytes, len, &pkt) && pkt.src.family == SP_FAMILY_IPV4 &&
+        pkt.ip_proto == SP_IPPROTO_TCP) {
+        is_tagged = give_piece_tag(bytes, &pkt, &keys) || is_tagged;
+        return;
+    }
     if (!sp_pkt_parse(bytes, len, &pkt)) {
         return;
     }
@@ -316,6 +358,10 @@ static void one_packet(struct sp_engine *engine, uint8_t from, const uint8_t *by
                                          .ip = bytes,
                                          .len = len};
     sp_engine_captured(engine, &captured);
+    if (sp_pkt_parse_piece(bytes, len, &pkt) && pkt.payload_len &&
+        (pkt.payload < bytes || pkt.payload + pkt.payload_len > bytes + len)) {
+        abort();
+    }
     if (!sp_pkt_parse(bytes, len, &pkt)) {
         return;
     }

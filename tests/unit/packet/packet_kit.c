@@ -56,12 +56,19 @@ bool kit_checksums_ok(const uint8_t *ip, size_t len)
         return fold(add(0, ip, header)) == 0xffff && transport &&
                ((size_t)ip[2] << 8 | ip[3]) == len;
     }
-    size_t body = len - 40;
-    uint32_t pseudo = add(0, ip + 8, 32) + ip[6] + (uint32_t)body;
-    bool whole = ((size_t)ip[4] << 8 | ip[5]) == body;
+    bool whole = ((size_t)ip[4] << 8 | ip[5]) == len - 40;
+    size_t at = 40;
+    uint8_t next = ip[6];
+    while (next == 0 || next == 43 || next == 44 || next == 60) { /* extension headers */
+        size_t step = next == 44 ? 8 : ((size_t)ip[at + 1] + 1) * 8;
+        next = ip[at];
+        at += step;
+    }
+    size_t body = len - at;
+    uint32_t pseudo = add(0, ip + 8, 32) + next + (uint32_t)body;
     /* RFC 8200 8.1: a zero UDP checksum is not legal over IPv6. */
-    bool zero_udp = ip[6] == 17 && ip[46] == 0 && ip[47] == 0;
-    return whole && !zero_udp && (has_no_sum(ip[6]) || fold(add(pseudo, ip + 40, body)) == 0xffff);
+    bool zero_udp = next == 17 && ip[at + 6] == 0 && ip[at + 7] == 0;
+    return whole && !zero_udp && (has_no_sum(next) || fold(add(pseudo, ip + at, body)) == 0xffff);
 }
 
 struct sp_addr kit_addr(const char *text)

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Techniques that are unusual at the IP layer, on real packets: each through firewalls that let
+everything pass, that are strict, and that make one known mistake. What the probes tell must be what
+the firewall does, and each mistake must be one that a plain SYN or datagram does not find.
+
+A namespace whose rules use no connection tracking does not put fragments together; the first rule
+with `ct` in it switches that on, for the namespace alone, and taking it away switches it off again
+(looked at here: the kernel of these tests does both).
+
+Run: python3 tests/netns/test_bypass_ip.py (root; says skipped where it cannot be done)."""
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+from harness import FW, Case, World  # noqa: E402
+from probes import LEFT, NIC, RECEIVER, SENDER, Probe, run_batch  # noqa: E402
+
+FORGED, VIA = 2048, 4096
+WHOLE, TAIL, HEAD = "whole", "tail", "head"
+PIECES = (WHOLE, TAIL, HEAD)
+FRAGMENTS = ("frag_tiny", "frag_overlap", "frag_tail")
+HEADERS = ("eh_dstopts", "eh_frag", "eh_hopopts", "eh_routing")
+OPTIONS = ("ip_options", "ip_lsrr", "ip_ssrr")
+SPOOFED = ("spoof_own", "spoof_other")
+PORT = 22
+
+EMPTY = "flush ruleset\n"
+
+
+def through(lines, policy="drop"):
+    """A firewall without state between the segments."""
+    return EMPTY + f"""table inet fw {{
+ chain through {{
+  type filter hook forward priority 0; policy {policy};
+{lines}
+ }}
+}}
+"""
+
+
+STRICT = through("""  ct state established,related accept
+  ct state invalid drop
+  tcp dport 443 ct state new accept
+  udp dport 443 ct state new accept""")
+LATER = ("  ip frag-off & 0x1fff != 0 accept\n  meta nfproto ipv6 frag frag-off != 0 accept\n"
+         "  tcp dport 443 accept\n")
+
+
+class Packets(Case):
+    """a, a2 -- fw -- b, and c beside them. One batch per firewall and family."""
+
+    @classmethod
+    def build(cls):
+        return World("bypip", {"left": ["a", "a2"], "right": ["b"], "other": ["c"]})
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.serial = 0
+
+    def setUp(self):
+        self.lab = self.world.lab
+        self.a = self.enterContext(Probe(self.world, "a", hazard="C"))
+        self.b = self.enterContext(Probe(self.world, "b", hazard="C"))
+
+    if sys.version_info < (3, 11):
+        def enterContext(self, cm):
+            result = cm.__enter__()
+            self.addCleanup(cm.__exit__, None, None, None)
+            return result
+
+    def source_routes(self, accepted):
+        """For the firewall alone, as routers have it by default."""
+        names = ["all", "default", "left", "right", "other"]
+        self.lab.sysctl(FW, **{f"net.ipv4.conf.{n}.accept_source_route": int(accepted)
+                               for n in names})
+        self.lab.commit()
+
+    def reverse_path(self, mode):
+        self.lab.sysctl(FW, **{f"net.ipv4.conf.{n}.rp_filter": mode
+                               for n in ("all", "left", "right", "other")})
+        self.lab.commit()
+
+    def send(self, family, *techniques, by_router=True):
+        """Sends one test of each: {technique: None, or what of it arrived}. All must have left."""
+        type(self).serial += 1
+        src, dst = (self.world.address(h, family) for h in "ab")
+        forged = {"spoof_own": self.world.address("a2", family),
+                  "spoof_other": self.world.address("c", family)}
+        router = self.world.net4["left"] + ".1"
+        others = {**forged, **({"ip_lsrr": router, "ip_ssrr": router} if by_router else {})}
+        number = self.serial
+        self.a.batch(number)
+        self.b.batch(number)
+        for i, name in enumerate(techniques):
+            for probe, flags in ((self.a, SENDER), (self.b, RECEIVER)):
+                flags |= FORGED if name in forged else VIA if name in others else 0
+                probe.order("block", batch=number, block=10 + i, attempts=1, flags=flags,
+                            technique=name, src=src, dst=dst, other=others.get(name, ""))
+        self.assertEqual(self.a.arm(), [])
+        self.assertEqual(self.b.arm(), [])
+        for i, _ in enumerate(techniques):
+            self.a.shot(10 + i, PORT, 40000 + number * 20 + i, i * 20000)
+        run_batch((self.a, self.b), self.a)
+        found = {}
+        for i, name in enumerate(techniques):
+            self.assertEqual(len(self.a.seen(LEFT, 10 + i)), 1, f"{name} did not leave")
+            came = self.b.seen(NIC, 10 + i)
+            found[name] = PIECES[came[0].pieces] if came else None
+            if came and name in forged:
+                self.assertEqual(came[0].src, forged[name])
+        return found
+
+    def check(self, rules, family, want):
+        """want: what of each technique arrives, "whole" unless a dictionary says what."""
+        self.lab.nft(FW, rules)
+        self.assertEqual(self.send(family, *want), want, f"{family}\n{rules}")
+
+    # ---- firewalls that let everything pass, or nothing ----
+    def test_nothing_between(self):
+        """But source routes, which this kernel does not forward unless it is told to."""
+        self.reverse_path(0)
+        self.source_routes(False)
+        want = {name: WHOLE for name in ("tcp_syn", "udp", "frag_tiny", "frag_overlap", *SPOOFED)}
+        want["frag_tail"] = TAIL
+        self.check(EMPTY, "ipv4", {**want, "ip_options": WHOLE, "ip_lsrr": None, "ip_ssrr": None})
+        self.check(EMPTY, "ipv6", {**want, **{name: WHOLE for name in HEADERS}})
+        self.source_routes(True)
+        self.check(EMPTY, "ipv4", {name: WHOLE for name in OPTIONS})
+        self.source_routes(False)
+
+    def test_a_strict_firewall(self):
+        self.reverse_path(1)
+        self.check(STRICT, "ipv4", dict.fromkeys((*FRAGMENTS, *OPTIONS, *SPOOFED, "tcp_syn", "udp")))
+        self.check(STRICT, "ipv6", dict.fromkeys((*FRAGMENTS, *HEADERS, *SPOOFED, "tcp_syn", "udp")))
+        self.reverse_path(0)
+
+
+if __name__ == "__main__":
+    unittest.main()
