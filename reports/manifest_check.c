@@ -379,7 +379,7 @@ const struct sp_proof_flow *sp_check_flows(const struct sp_check *check, size_t 
         hi++;
     }
     *ret_n = hi - lo;
-    return check->flows + lo;
+    return check->flows ? check->flows + lo : NULL;
 }
 
 enum sp_rc sp_check_manifest(struct sp_check *check, const char *text, size_t len)
@@ -391,6 +391,9 @@ enum sp_rc sp_check_manifest(struct sp_check *check, const char *text, size_t le
     if (len > SP_MANIFEST_MAX_BYTES) {
         sp_check_differ(check, SP_MANIFEST_NAME, 0, "", "is larger than any that is written");
     } else {
+        for (size_t i = 0; i < len; i++) {
+            check->all_lines += text[i] == '\n';
+        }
         walk(check, line, text, len);
         check_whole(check);
         sort_flows(check);

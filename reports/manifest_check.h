@@ -48,7 +48,7 @@ struct sp_check {
     struct sp_table targets; /* by name */
 
     struct sp_check_run run;
-    size_t lines;
+    size_t lines, all_lines; /* so far, and of the whole text */
     uint64_t of[SP_LINE_COUNT];
     uint64_t judged; /* verdicts that were recomputed */
     char first[SP_SHA256_STRLEN], last[SP_SHA256_STRLEN];

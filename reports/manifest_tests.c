@@ -27,7 +27,7 @@ struct test_line {
 static void differ(struct sp_check *check, const char *field, const char *said, const char *is,
                    const char *of)
 {
-    sp_check_differ(check, SP_MANIFEST_NAME, check->lines, field, "says %s, and %s gives %s", said,
+    sp_check_differ(check, SP_MANIFEST_NAME, check->lines, field, "says %s, but by %s it is %s", said,
                     of, is);
 }
 
@@ -213,7 +213,7 @@ static void add_flow(struct sp_check *check, const struct test_line *test)
 static void join_finding(struct sp_check *check, const struct test_line *test)
 {
     bool is_finding = sp_verdict_is_finding(test->outcome.judged.verdict);
-    if (is_finding != (test->finding > 0) || test->finding > check->of[SP_LINE_TEST]) {
+    if (is_finding != (test->finding > 0) || test->finding > check->all_lines) {
         sp_check_differ(check, SP_MANIFEST_NAME, check->lines, "finding",
                         is_finding ? "is missing or wrong, and the verdict is one"
                                    : "is given, and the verdict is none");
@@ -334,7 +334,7 @@ static void check_sum(struct sp_check *check, const char *field, uint64_t said, 
 {
     if (said != is) {
         sp_check_differ(check, SP_MANIFEST_NAME, check->lines, field,
-                        "is %llu, and the lines before give %llu", (unsigned long long)said,
+                        "is %llu, but by the lines before it is %llu", (unsigned long long)said,
                         (unsigned long long)is);
     }
 }

@@ -191,8 +191,8 @@ static void add_key(struct sp_buf *out, const struct sp_evidence_check *checked)
     static const char *const who[] = {
         [SP_TRUST_NONE] = "",
         [SP_TRUST_FOLDER] =
-            "the key came with the evidence, so anybody can have made both; compare "
-            "it\n             with what the run printed, or give --key",
+            ("the key came with the evidence, so anybody can have made both; compare it\n"
+             "             with what the run printed, or give --key"),
         [SP_TRUST_OWN] = "the key of this installation",
         [SP_TRUST_GIVEN] = "the key that was given",
     };
