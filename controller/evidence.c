@@ -79,6 +79,49 @@ void sp_evidence_run_free(struct sp_evidence_run *evidence)
     }
 }
 
+/* ---- batches ---- */
+
+static void note_controls(const struct sp_batch *batch, struct sp_batch_note *note)
+{
+    for (size_t i = 0; i < batch->nshots; i++) {
+        if ((batch->blocks[batch->shots[i].block].flags & SP_BLOCK_CONTROL) != 0) {
+            note->controls++;
+            note->controls_left += batch->shots[i].has_left;
+            note->controls_arrived += sp_control_delivered(batch, (uint32_t)i);
+        }
+    }
+}
+
+void sp_evidence_note(struct sp_run_state *run, const struct sp_batch *batch)
+{
+    struct sp_evidence *own = run->evidence ? run->evidence->own : NULL;
+    if (!own) {
+        return;
+    }
+    if (sp_grow((void **)&own->batches, own->nbatches, &own->cap_batches, sizeof(*own->batches)) !=
+        0) {
+        own->lost++;
+        return;
+    }
+    struct sp_batch_note note = {
+        .id = batch->id,
+        .kind = batch->is_scout ? "scout"
+                : batch->guest  ? "sweep"
+                                : "tests",
+        .fired_us = batch->fired_us ? run->evidence->wall_offset + batch->fired_us : 0,
+        .shots = (uint32_t)batch->nshots};
+    for (size_t h = 0; h < run->model->nhosts; h++) {
+        const struct sp_host_batch *host = &batch->hosts[h];
+        note.hosts += host->is_used;
+        note.hosts_lost += host->is_used && host->is_lost;
+        note.drops += host->drops;
+        note.longest_gap_us =
+            host->longest_gap_us > note.longest_gap_us ? host->longest_gap_us : note.longest_gap_us;
+    }
+    note_controls(batch, &note);
+    own->batches[own->nbatches++] = note;
+}
+
 /* ---- what to ask for ---- */
 
 static bool can_ask(const struct sp_round *round, uint32_t host)

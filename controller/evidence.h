@@ -17,6 +17,8 @@ enum sp_rc sp_evidence_run_new(const struct sp_model *model, const struct sp_pla
                                struct sp_evidence_run **ret_evidence) SP_MUST_CHECK;
 void sp_evidence_run_free(struct sp_evidence_run *evidence);
 
+/* After a batch: takes down how it went. */
+void sp_evidence_note(struct sp_run_state *run, const struct sp_batch *batch);
 /* After a batch: looks at an attempt that counts (its absence proves something), or that does not.
  */
 void sp_evidence_consider(struct sp_round *round, const struct sp_attempt *attempt, bool counts);

@@ -202,6 +202,7 @@ static void settle_allow(const struct sp_round *round, const struct sp_attempt *
 void sp_round_add_counters(struct sp_run_state *run, const struct sp_batch *batch)
 {
     bool drops = false;
+    sp_evidence_note(run, batch);
     for (size_t h = 0; h < run->model->nhosts; h++) {
         const struct sp_host_batch *host = &batch->hosts[h];
         drops = drops || host->has_drops;

@@ -310,6 +310,20 @@ static enum sp_rc rounds(struct sp_run_state *run, const struct sp_run_options *
 
 /* ---- verdicts ---- */
 
+/* "eth0 up, lo up loopback, br0 down xdp", as far as it fits. */
+static void tell_interfaces(const struct sp_session *session, char *out, size_t size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < session->nifaces && at < size; i++) {
+        const struct sp_rec_iface *iface = &session->ifaces[i];
+        int n = snprintf(out + at, size - at, "%s%s %s%s%s", at > 0 ? ", " : "", iface->name,
+                         (iface->flags & SP_IFACE_UP) != 0 ? "up" : "down",
+                         (iface->flags & SP_IFACE_LOOPBACK) != 0 ? " loopback" : "",
+                         (iface->flags & SP_IFACE_XDP) != 0 ? " xdp" : "");
+        at += n > 0 ? (size_t)n : size;
+    }
+}
+
 static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
 {
     for (size_t i = 0; i < run->lanes.n; i++) {
@@ -330,6 +344,7 @@ static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
         status->ok = status->wanted && session->state == SP_PROBE_READY;
         (void)snprintf(status->version, sizeof(status->version), "%s", session->version);
         status->privilege = session->privilege;
+        tell_interfaces(session, status->interfaces, sizeof(status->interfaces));
         (void)snprintf(status->reason, sizeof(status->reason), "%s",
                        status->ok ? "" : session->reason);
     }

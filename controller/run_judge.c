@@ -113,14 +113,7 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
         outcome->judged = (struct sp_judgement){.verdict = SP_VERDICT_NOT_TESTED};
         return;
     }
-    /* What no listener passes on ends at the balancer itself, where nobody looks. */
-    bool at_balancer = pair->is_balanced && test->expect != SP_EXPECT_DENY &&
-                       !sp_result_listener(run->model, run->plan, test);
-    const struct sp_case what = {.expect = test->expect,
-                                 .layer = pair->layer,
-                                 .reject_declared = test->reject_declared,
-                                 .one_sided = pair->one_sided || at_balancer,
-                                 .balanced = pair->is_balanced};
+    const struct sp_case what = sp_result_case(run->model, run->plan, test);
     outcome->seen = (struct sp_seen){
         .unsound = soundness(test, tally),
         .sender_policy = tally->fired > 0 && tally->refused_policy == tally->fired,

@@ -55,6 +55,7 @@ void sp_evidence_free(struct sp_evidence *evidence)
         sp_free(evidence->rows);
         sp_free(evidence->first);
         sp_free(evidence->last);
+        sp_free(evidence->batches);
         sp_free(evidence);
     }
 }

@@ -32,6 +32,18 @@ struct sp_evidence_packet {
     char iface[16];
 };
 
+/* How one measurement went. */
+struct sp_batch_note {
+    uint32_t id;
+    const char *kind;  /* "scout", "tests", "sweep"; static */
+    uint64_t fired_us; /* since 1970, by the controller's clock; 0 = never fired */
+    uint32_t shots;    /* packets that were ordered, without those of sweeps */
+    uint32_t controls, controls_left, controls_arrived;
+    uint32_t hosts, hosts_lost; /* that had part in it; whose part in it proves nothing */
+    uint64_t drops;             /* of all captures and softnet queues */
+    uint32_t longest_gap_us;    /* for which a probe did not look at its capture */
+};
+
 struct sp_evidence {
     struct sp_evidence_row {
         struct sp_evidence_packet packet;
@@ -42,6 +54,8 @@ struct sp_evidence {
     struct sp_buf bytes;
     uint32_t *first, *last; /* rows by test, SP_NO_ROW */
     size_t ntests, cap_tests;
+    struct sp_batch_note *batches; /* owned */
+    size_t nbatches, cap_batches;
     uint64_t lost; /* packets that a probe or this store had no room for */
 };
 

@@ -30,6 +30,20 @@ const struct sp_listener *sp_result_listener(const struct sp_model *model,
                : NULL;
 }
 
+struct sp_case sp_result_case(const struct sp_model *model, const struct sp_plan *plan,
+                              const struct sp_test *test)
+{
+    const struct sp_pair *pair = &plan->pairs[test->pair];
+    /* What no listener passes on ends at the balancer itself, where nobody looks. */
+    bool at_balancer = pair->is_balanced && test->expect != SP_EXPECT_DENY &&
+                       !sp_result_listener(model, plan, test);
+    return (struct sp_case){.expect = test->expect,
+                            .layer = pair->layer,
+                            .reject_declared = test->reject_declared,
+                            .one_sided = pair->one_sided || at_balancer,
+                            .balanced = pair->is_balanced};
+}
+
 enum sp_rc sp_result_new(const struct sp_model *model, const struct sp_plan *plan,
                          struct sp_result **ret_result)
 {

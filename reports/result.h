@@ -33,6 +33,7 @@ struct sp_host_status {
     const char *privilege; /* where its probe has CAP_NET_RAW from: "root login", "sudo", ...; NULL:
                               segproof's own; static */
     uint64_t packets_sent, packets_captured, capture_drops;
+    char interfaces[256]; /* of its host, "eth0 up, lo up loopback"; "" = its probe never told */
 };
 
 /* How a sweep of the plan went. */
@@ -99,6 +100,9 @@ enum sp_rc sp_result_add_unswept(struct sp_result *result, struct sp_policy *pol
 const struct sp_listener *sp_result_listener(const struct sp_model *model,
                                              const struct sp_plan *plan,
                                              const struct sp_test *test);
+/* What the judge is asked of a test, beside what was seen. */
+struct sp_case sp_result_case(const struct sp_model *model, const struct sp_plan *plan,
+                              const struct sp_test *test);
 void sp_result_free(struct sp_result *result);
 
 #endif

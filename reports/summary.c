@@ -19,6 +19,13 @@ static int cmp_entry(const void *pa, const void *pb)
     return 0;
 }
 
+/* A permit that only earns a note. */
+static bool is_note(const struct sp_judgement *judged)
+{
+    return judged->is_note && judged->verdict == SP_VERDICT_HOLDS &&
+           sp_verdict_is_finding(judged->noted);
+}
+
 static enum sp_rc list_entries(struct sp_summary *summary)
 {
     const struct sp_result *result = summary->result;
@@ -50,8 +57,7 @@ static enum sp_rc list_entries(struct sp_summary *summary)
             /* What is no verdict is not a pass either. */
             .verdict = judged->verdict < SP_VERDICT_COUNT ? (uint8_t)judged->verdict
                                                           : (uint8_t)SP_VERDICT_INCONCLUSIVE,
-            .is_note = judged->is_note && judged->verdict == SP_VERDICT_HOLDS &&
-                       sp_verdict_is_finding(judged->noted),
+            .is_note = is_note(judged),
             .is_bypass = test->why == SP_WHY_BYPASS,
         };
     }
@@ -60,20 +66,50 @@ static enum sp_rc list_entries(struct sp_summary *summary)
     return SP_OK;
 }
 
-static void count_holds(struct sp_counts *counts, const struct sp_entry *entry,
-                        const struct sp_outcome *outcome)
+static void count_holds(struct sp_counts *counts, const struct sp_outcome *outcome, uint8_t expect,
+                        uint64_t n)
 {
-    uint64_t n = sp_entry_checks(entry);
     counts->holds += n;
-    counts->notes += entry->is_note ? n : 0;
+    counts->notes += is_note(&outcome->judged) ? n : 0;
     counts->lossy += outcome->judged.lossy ? n : 0;
-    if (entry->expect == SP_EXPECT_DENY) {
+    if (expect == SP_EXPECT_DENY) {
         counts->by_grade[outcome->grade <= SP_GRADE_PAIR ? outcome->grade : SP_GRADE_NONE] += n;
         counts->on_one_attempt += outcome->seen.attempts == 1 ? n : 0;
-    } else if (!entry->is_note) {
+    } else if (!is_note(&outcome->judged)) {
         counts->by_arrival += n;
         counts->by_syn_proxy += outcome->seen.proxy == SP_PROXY_SYN ? n : 0;
     }
+}
+
+void sp_counts_add(struct sp_counts *counts, const struct sp_outcome *outcome, uint8_t expect,
+                   uint64_t n)
+{
+    enum sp_verdict verdict = outcome->judged.verdict < SP_VERDICT_COUNT ? outcome->judged.verdict
+                                                                         : SP_VERDICT_INCONCLUSIVE;
+    if (verdict == SP_VERDICT_HOLDS) {
+        count_holds(counts, outcome, expect, n);
+    }
+    counts->failed += sp_verdict_is_finding(verdict) ? n : 0;
+    counts->inconclusive += verdict == SP_VERDICT_INCONCLUSIVE ? n : 0;
+    counts->not_observable += verdict == SP_VERDICT_NOT_OBSERVABLE ? n : 0;
+    counts->not_tested += verdict == SP_VERDICT_NOT_TESTED ? n : 0;
+}
+
+enum sp_overall sp_counts_conclude(struct sp_counts *counts, bool interrupted, int *ret_exit_code)
+{
+    counts->inconclusive += counts->unswept;
+    counts->checks = counts->holds + counts->failed + counts->inconclusive;
+    if (counts->failed > 0) {
+        *ret_exit_code = 1;
+        return SP_OVERALL_FAILS;
+    }
+    if (counts->inconclusive > 0 || counts->probes_failed > 0 || counts->checks == 0 ||
+        interrupted) {
+        *ret_exit_code = 3;
+        return SP_OVERALL_INCOMPLETE;
+    }
+    *ret_exit_code = 0;
+    return SP_OVERALL_HOLDS;
 }
 
 static void count(struct sp_summary *summary)
@@ -82,36 +118,12 @@ static void count(struct sp_summary *summary)
     struct sp_counts *counts = &summary->counts;
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
-        if (e->verdict == SP_VERDICT_HOLDS) {
-            count_holds(counts, e, &result->outcomes[e->test]);
-        }
-        uint64_t n = sp_entry_checks(e);
-        counts->failed += sp_verdict_is_finding(e->verdict) ? n : 0;
-        counts->inconclusive += e->verdict == SP_VERDICT_INCONCLUSIVE ? n : 0;
-        counts->not_observable += e->verdict == SP_VERDICT_NOT_OBSERVABLE ? n : 0;
-        counts->not_tested += e->verdict == SP_VERDICT_NOT_TESTED ? n : 0;
+        sp_counts_add(counts, &result->outcomes[e->test], e->expect, sp_entry_checks(e));
     }
-    counts->inconclusive += counts->unswept;
-    counts->checks = counts->holds + counts->failed + counts->inconclusive;
     for (size_t i = 0; i < result->model->nhosts; i++) {
         counts->probes_failed += result->hosts[i].wanted && !result->hosts[i].ok;
     }
-}
-
-static void conclude(struct sp_summary *summary)
-{
-    const struct sp_counts *counts = &summary->counts;
-    if (counts->failed > 0) {
-        summary->overall = SP_OVERALL_FAILS;
-        summary->exit_code = 1;
-    } else if (counts->inconclusive > 0 || counts->probes_failed > 0 || counts->checks == 0 ||
-               summary->result->interrupted) {
-        summary->overall = SP_OVERALL_INCOMPLETE;
-        summary->exit_code = 3;
-    } else {
-        summary->overall = SP_OVERALL_HOLDS;
-        summary->exit_code = 0;
-    }
+    summary->overall = sp_counts_conclude(counts, result->interrupted, &summary->exit_code);
 }
 
 enum sp_rc sp_summary_new(const struct sp_result *result, struct sp_summary **ret_summary)
@@ -131,7 +143,6 @@ enum sp_rc sp_summary_new(const struct sp_result *result, struct sp_summary **re
     }
     if (rc == SP_OK) {
         count(summary);
-        conclude(summary);
     }
     for (size_t i = 0; i < SP_ARRAY_LEN(parts) && rc == SP_OK; i++) {
         rc = parts[i](summary);

@@ -194,6 +194,12 @@ static inline uint32_t sp_entry_checks(const struct sp_entry *entry)
     return (uint32_t)entry->port_hi - entry->port + 1U;
 }
 
+/* Counts one test that stands for n checks. Verdicts outside the enum count as inconclusive. */
+void sp_counts_add(struct sp_counts *counts, const struct sp_outcome *outcome, uint8_t expect,
+                   uint64_t n);
+/* counts.checks, once everything is added; and what follows from all of it. */
+enum sp_overall sp_counts_conclude(struct sp_counts *counts, bool interrupted, int *ret_exit_code);
+
 enum sp_rc sp_summary_new(const struct sp_result *result,
                           struct sp_summary **ret_summary) SP_MUST_CHECK;
 void sp_summary_free(struct sp_summary *summary);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -52,6 +53,23 @@ static enum sp_rc digest(const char *text, size_t len, char out[static 65])
     }
     sp_hex(md, sizeof(md), out);
     return SP_OK;
+}
+
+enum sp_rc sp_topology_source(const struct sp_model *model, struct sp_buf *out)
+{
+    char sha256[65];
+    for (size_t i = 0; i < model->nlines; i++) {
+        const char *line = model->lines[i];
+        size_t len = strlen(line);
+        sp_buf_add(out, line, len);
+        if (i + 1 < model->nlines) {
+            bool is_crlf = model->lines[i + 1] - line == (ptrdiff_t)len + 2;
+            sp_buf_str(out, is_crlf ? "\r\n" : "\n");
+        }
+    }
+    enum sp_rc rc = out->rc;
+    rc = rc == SP_OK ? digest(sp_buf_text(out), out->len, sha256) : rc;
+    return rc == SP_OK && strcmp(sha256, model->sha256) != 0 ? SP_E_INVALID : rc;
 }
 
 static enum sp_rc new_model(const char *file, const char *text, size_t len,

@@ -28,6 +28,9 @@ struct sp_buf;
  * refused before it is read: SP_E_INVALID with a problem. On failure out is empty. */
 enum sp_rc sp_topology_read(const char *file, struct sp_buf *out, struct sp_problems *problems,
                             struct sp_diag *diag) SP_MUST_CHECK;
+/* Adds the bytes that a model was loaded from. SP_E_INVALID: they cannot be had from it (it was not
+ * loaded, or the text holds NULs). */
+enum sp_rc sp_topology_source(const struct sp_model *model, struct sp_buf *out) SP_MUST_CHECK;
 /* Prints one message as "file:line:col: /pointer: error|warning: text", the source line and a
  * caret. text may be NULL (no source line then). */
 void sp_problem_print(const struct sp_problem *problem, const char *file, const char *text,

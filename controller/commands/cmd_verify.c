@@ -12,6 +12,7 @@
 #include "controller/ledger.h"
 #include "controller/progress.h"
 #include "controller/run.h"
+#include "controller/sign_key.h"
 #include "reports/formats/format.h"
 #include "reports/sink.h"
 
@@ -26,7 +27,8 @@ struct options {
     struct sp_common common;
     struct sp_selection selection;
     struct sp_args_list reports;
-    const char *probe, *state, *evidence, *ssh_config;
+    const char *probe, *state, *evidence, *sign_key, *ssh_config;
+    struct sp_key *key; /* that signs the evidence; owned */
     uint64_t timeout_ms, capture_buffer;
     struct sp_lasting_options lasting;
 };
@@ -44,7 +46,14 @@ static const struct sp_opt opts[] = {
      .kind = SP_OPT_STRING,
      .metavar = "DIR",
      .offset = SP_AT(evidence),
-     .help = "write the packets of each finding, as both ends saw them, to DIR (pcapng)"},
+     .help = "write the packets of each finding, as both ends saw them, and a signed manifest of "
+             "the run to DIR"},
+    {.name = "sign-key",
+     .kind = SP_OPT_STRING,
+     .metavar = "FILE",
+     .offset = SP_AT(sign_key),
+     .help = "the private key (Ed25519, PEM) that signs the evidence (default: one that this "
+             "installation makes for itself)"},
     {.name = "inject",
      .kind = SP_OPT_CHOICE,
      .metavar = "HOW",
@@ -250,15 +259,26 @@ static bool check_reports(const struct options *options)
     return to_stdout <= 1;
 }
 
-static bool check_evidence(const struct options *options)
+static bool check_evidence(struct options *options)
 {
     struct sp_diag diag = {0};
-    if (!options->evidence || sp_evidence_dir_check(options->evidence, &diag) == SP_OK) {
-        return true;
+    const char *option = "evidence";
+    if (!options->evidence) {
+        if (options->sign_key) {
+            (void)sp_cmd_misuse(&cmdline, "--sign-key signs evidence: give --evidence, too");
+        }
+        return !options->sign_key;
     }
-    (void)fprintf(stderr, "segproof verify: --evidence: %s%s%s\n", diag.where,
-                  diag.where[0] ? ": " : "", diag.text);
-    return false;
+    enum sp_rc rc = sp_evidence_dir_check(options->evidence, &diag);
+    if (rc == SP_OK) {
+        option = options->sign_key ? "sign-key" : option;
+        rc = sp_sign_key_open(options->sign_key, &options->key, &diag);
+    }
+    if (rc != SP_OK) {
+        (void)fprintf(stderr, "segproof verify: --%s: %s%s%s\n", option, diag.where,
+                      diag.where[0] ? ": " : "", diag.text);
+    }
+    return rc == SP_OK;
 }
 
 static enum sp_rc write_report(const struct sp_summary *summary, const struct sp_format *format,
@@ -309,8 +329,52 @@ static bool write_reports(const struct sp_summary *summary, const struct options
     return good;
 }
 
+/* Techniques with commas, as far as they fit. */
+static const char *join(const struct sp_args_list *list, char *out, size_t size)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < list->count && at < size; i++) {
+        int n = snprintf(out + at, size - at, "%s%s", i > 0 ? "," : "", list->items[i]);
+        at += n > 0 ? (size_t)n : size;
+    }
+    return list->count > 0 ? out : NULL;
+}
+
+static enum sp_rc write_evidence(struct sp_summary *summary, const struct options *options,
+                                 bool is_resumed, struct sp_diag *diag)
+{
+    char fingerprint[SP_FINGERPRINT_STRLEN];
+    char only[1024];
+    char skip[1024];
+    struct sp_manifest_files files = {0};
+    const struct sp_selection *selection = &options->selection;
+    const struct sp_manifest_how how = {.from = selection->from,
+                                        .to = selection->to,
+                                        .only = join(&selection->only, only, sizeof(only)),
+                                        .skip = join(&selection->skip, skip, sizeof(skip)),
+                                        .inject = options->lasting.inject <= INJECT_LINK
+                                                      ? inject_choices[options->lasting.inject]
+                                                      : NULL,
+                                        .is_resumed = is_resumed,
+                                        .fingerprint = fingerprint};
+    enum sp_rc rc = sp_key_fingerprint(options->key, fingerprint);
+    if (rc != SP_OK) {
+        return sp_fail(diag, rc, "key", "%s", sp_rc_str(rc));
+    }
+    rc = sp_evidence_dir_write(options->evidence, summary, &files, diag);
+    if (rc == SP_OK) {
+        rc = sp_evidence_dir_seal(options->evidence, summary, &how, options->key, &files, diag);
+    }
+    sp_manifest_files_release(&files);
+    if (rc == SP_OK && !options->common.quiet) {
+        (void)fprintf(stderr, "segproof: the evidence is signed with the key %s\n", fingerprint);
+    }
+    return rc;
+}
+
 /* *ret_written: every report that was asked for is there. */
-static int report(const struct sp_result *result, const struct options *options, bool *ret_written)
+static int report(const struct sp_result *result, const struct options *options, bool is_resumed,
+                  bool *ret_written)
 {
     struct sp_summary *summary = NULL;
     if (sp_summary_new(result, &summary) != SP_OK) {
@@ -320,7 +384,7 @@ static int report(const struct sp_result *result, const struct options *options,
     int code = result->interrupted ? SP_EXIT_INTERRUPTED : summary->exit_code;
     struct sp_diag diag = {0};
     *ret_written = true;
-    if (options->evidence && sp_evidence_dir_write(options->evidence, summary, &diag) != SP_OK) {
+    if (options->evidence && write_evidence(summary, options, is_resumed, &diag) != SP_OK) {
         (void)fprintf(stderr, "segproof: the evidence could not be written: %s: %s\n", diag.where,
                       diag.text);
         code = SP_EXIT_USAGE;
@@ -383,7 +447,7 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     bool is_written = false;
     if (rc == SP_OK) {
         sp_lasting_record(lasting, result);
-        code = report(result, options, &is_written);
+        code = report(result, options, lasting->is_resumed, &is_written);
     } else if (diag.text[0]) {
         sp_cmd_complain(&diag);
     } else {
@@ -434,6 +498,7 @@ static int run(int argc, char **argv)
     bool good = check_reports(&options) && check_state(&options) && check_evidence(&options) &&
                 check_ssh_config(&options);
     code = good ? verify(args.items[0], &options) : SP_EXIT_USAGE;
+    sp_key_free(options.key);
     sp_args_release(&cmdline, &options, &args);
     return code;
 }

@@ -35,12 +35,15 @@ static const struct {
     const char *metavar;
     enum value value;
 } values[] = {
-    {"BYTES", VALUE_NOTHING}, {"COMMAND", VALUE_COMMAND},   {"DIR", VALUE_FOLDER},
-    {"FILE", VALUE_FILE},     {"FOLDER", VALUE_FOLDER},     {"FORMAT=FILE", VALUE_REPORT},
-    {"FROM", VALUE_SELECTOR}, {"N", VALUE_NOTHING},         {"PATH", VALUE_FILE},
-    {"PORT", VALUE_PORT},     {"RUN", VALUE_RUN},           {"SELECTOR", VALUE_SELECTOR},
-    {"SHELL", VALUE_SHELL},   {"T", VALUE_NOTHING},         {"TECHNIQUE", VALUE_TECHNIQUE},
-    {"TO", VALUE_SELECTOR},   {"TOPOLOGY", VALUE_TOPOLOGY},
+    {"BYTES", VALUE_NOTHING},     {"COMMAND", VALUE_COMMAND},
+    {"DIR", VALUE_FOLDER},        {"FILE", VALUE_FILE},
+    {"FOLDER", VALUE_FOLDER},     {"FORMAT=FILE", VALUE_REPORT},
+    {"FROM", VALUE_SELECTOR},     {"N", VALUE_NOTHING},
+    {"PATH", VALUE_FILE},         {"KEY", VALUE_FILE},
+    {"PORT", VALUE_PORT},         {"RUN", VALUE_RUN},
+    {"SELECTOR", VALUE_SELECTOR}, {"SHELL", VALUE_SHELL},
+    {"T", VALUE_NOTHING},         {"TECHNIQUE", VALUE_TECHNIQUE},
+    {"TO", VALUE_SELECTOR},       {"TOPOLOGY", VALUE_TOPOLOGY},
 };
 
 /* The word under the cursor, and what the rest of the line says. */

@@ -46,8 +46,7 @@ static enum sp_rc judge_range(struct sp_run_state *run, uint32_t sweep,
                                  .technique = plan->technique,
                                  .why = SP_WHY_SWEPT,
                                  .reject_declared = iv->expect == SP_EXPECT_DENY && reject};
-    const struct sp_case what = {
-        .expect = iv->expect, .layer = pair->layer, .reject_declared = test.reject_declared};
+    const struct sp_case what = sp_result_case(run->model, run->plan, &test);
     const struct sp_sweep_status *status = &found->status;
     struct sp_outcome outcome = {
         .seen = span->seen,

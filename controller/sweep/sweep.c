@@ -311,13 +311,13 @@ static enum sp_rc run_batch(struct sweeps *s, const struct sp_match *matches, si
         save_ledger(s); /* whoever is killed now has sent them */
         rc = sp_batch_run(batch, diag);
         s->now = NULL;
-        batch->guest = NULL;
         rc = rc == SP_OK && sb.is_out_of_memory ? SP_E_NOMEM : rc;
         if (rc == SP_OK) {
             run->max_rtt_us = batch->max_rtt_us;
             sp_round_add_counters(run, batch);
             rc = sp_sweep_observe(&sb, s->found);
         }
+        batch->guest = NULL;
         if (rc == SP_OK) {
             rc = sp_sweep_proof_fetch(&sb, s->found);
         }

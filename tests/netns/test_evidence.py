@@ -19,6 +19,7 @@ sys.dont_write_bytecode = True
 from harness import FAMILIES, FW, PROBE, SEGPROOF, Case, World, has_port  # noqa: E402
 from test_rows import PROXY, start_proxy  # noqa: E402
 
+SIGNED = ["manifest.jsonl", "manifest.pub", "manifest.sig", "topology.yaml"]
 FIELDS = ("frame.comment", "frame.interface_name", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst",
           "tcp.srcport", "udp.srcport", "tcp.dstport", "udp.dstport", "tcp.seq_raw", "udp.payload",
           "frame.time_epoch", "frame.packet_flags_direction", "tcp.flags", "ip.proto",
@@ -284,7 +285,7 @@ class Evidence(Case):
     def test_every_named_file_is_there_and_no_other(self):
         named = [f["evidence"] for f in self.run_.data["findings"] if f["evidence"]]
         self.assertEqual(len(named), len(set(named)))
-        self.assertEqual(sorted(named), sorted(os.listdir(self.dir)))
+        self.assertEqual(sorted(named + SIGNED), sorted(os.listdir(self.dir)))
         for name in named:
             self.assertIn(name, self.run_.out)
 
@@ -343,7 +344,7 @@ class Evidence(Case):
             self.assertRegex(run.err, r"evidence could not be written: .*No space left")
             left = os.listdir(folder)
             named = [f["evidence"] for f in run.data["findings"] if f["evidence"]]
-            self.assertEqual(sorted(left), sorted(named))
+            self.assertEqual(sorted(left), sorted(named), "and nothing says that it is whole")
             for name in left:
                 read_file(self, os.path.join(folder, name))
         finally:
@@ -358,7 +359,7 @@ class Evidence(Case):
         self.assertEqual(run.code, 130, run.err)
         named = [f["evidence"] for f in run.data["findings"] if f["evidence"]]
         self.assertTrue([n for n in named if n.startswith("leak-")], run.out)
-        self.assertEqual(sorted(named), sorted(os.listdir(folder)))
+        self.assertEqual(sorted(named + SIGNED), sorted(os.listdir(folder)))
         for name in named:
             read_file(self, os.path.join(folder, name))
 

@@ -131,7 +131,7 @@ static void writes(void **state)
     (void)snprintf(dir, sizeof(dir), "%s", in_root("run"));
     assert_int_equal(sp_evidence_dir_make(dir, &diag), SP_OK);
     assert_int_equal(sp_evidence_dir_make(dir, &diag), SP_OK); /* it may be there */
-    assert_int_equal(sp_evidence_dir_write(dir, summary, &diag), SP_OK);
+    assert_int_equal(sp_evidence_dir_write(dir, summary, NULL, &diag), SP_OK);
     assert_true(summary->nfindings > 0);
     assert_int_equal(count_files(dir), summary->nfindings);
     checks(dir, SP_E_INVALID, "holds the evidence of a run already");
@@ -153,7 +153,7 @@ static void names_what_is_there(void **state)
     assert_true(summary->nfindings > 2);
     (void)snprintf(second, sizeof(second), "%s/%s", dir, summary->findings[1].evidence);
     assert_int_equal(mkdir(second, 0700), 0);
-    assert_int_equal(sp_evidence_dir_write(dir, summary, &diag), SP_E_SYSTEM);
+    assert_int_equal(sp_evidence_dir_write(dir, summary, NULL, &diag), SP_E_SYSTEM);
     assert_non_null(strstr(diag.text, "cannot write"));
     assert_non_null(summary->findings[0].evidence);
     for (size_t i = 1; i < summary->nfindings; i++) {
