@@ -15,6 +15,8 @@ struct sp_block {
     uint32_t iface;
     uint8_t src_mac[6], dst_mac[6]; /* link injection */
     uint8_t refused;                /* enum sp_refusal */
+    uint8_t ttl;                    /* of the first attempt, one more with each; 0 = the usual */
+    uint16_t bytes;                 /* the IP packet is padded to so many; 0 = it is not */
 };
 
 struct sp_shot {
@@ -27,6 +29,8 @@ struct sp_shot {
     uint16_t err;
     uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */
     uint8_t is_sent, has_left, answer, code, ttl;
+    struct sp_tuple quoted; /* of an answer EXPIRED */
+    uint32_t mtu;           /* of an answer TOO_BIG */
 };
 
 struct sp_arrival {

@@ -6,17 +6,41 @@
 struct emitter {
     struct sp_engine *engine;
     const struct sp_block *block;
+    uint16_t attempt;
 };
+
+/* What TCP, UDP and ICMP echo packets have without payload, options included. */
+static size_t bare_len(const struct sp_spec *spec)
+{
+    size_t ip = spec->dst.family == SP_FAMILY_IPV4 ? 20 : 40;
+    size_t options = spec->tcp_options ? 20 : spec->tcp_timestamps ? 12 : 0;
+    return ip + (spec->ip_proto == SP_IPPROTO_TCP ? 20 + options : 8) + spec->payload_len;
+}
+
+/* How far it shall go, and how large it shall be. */
+static void shape(const struct sp_block *block, uint16_t attempt, struct sp_spec *spec)
+{
+    if (block->ttl) {
+        unsigned ttl = (unsigned)block->ttl + attempt;
+        spec->ttl = (uint8_t)(ttl < 255 ? ttl : 255);
+    }
+    if (block->bytes > bare_len(spec)) {
+        spec->pad = (uint16_t)(block->bytes - bare_len(spec));
+    }
+}
 
 static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
 {
     struct emitter *emitter = io->arg;
-    return sp_engine_emit(emitter->engine, emitter->block, spec);
+    struct sp_spec shaped = *spec;
+    shape(emitter->block, emitter->attempt, &shaped);
+    return sp_engine_emit(emitter->engine, emitter->block, &shaped);
 }
 
 static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
 {
-    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
+    const struct sp_block *block = &engine->batch.blocks[shot->block_row];
+    struct emitter emitter = {engine, block, (uint16_t)(shot->flow.block - block->first)};
     struct sp_tech_io io = {.keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
     shot->err =
         (uint16_t)(emitter.block->tech->on_packet ? sp_engine_dialog_begin(engine, shot, now)
@@ -76,7 +100,7 @@ static uint64_t fire_again(struct sp_engine *engine, uint64_t now)
         }
         engine->next_again++;
         if (wanted) {
-            struct emitter emitter = {engine, block};
+            struct emitter emitter = {engine, block, 0};
             struct sp_tech_io io = {
                 .keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
             (void)block->tech->start(&shot->flow, &io);

@@ -14,6 +14,9 @@
 #include "topologies/plan_priv.h"
 #include "topologies/plan_tally.h"
 
+/* Hosts beside each end of one flow that its controls may use. */
+#define SP_PARTNERS_MAX 3U
+
 struct planner {
     struct sp_policy *policy;
     const struct sp_model *model;
@@ -27,6 +30,7 @@ struct planner {
     struct sp_load *loads;      /* sweeps by ordered pair of hosts */
     size_t nloads;
     size_t pairs_cap, tests_cap, sweeps_cap, loads_cap;
+    unsigned partners[2]; /* of a plan for one flow: found for its sender, its receiver */
     struct sp_diag *diag;
 };
 
@@ -226,6 +230,36 @@ static enum sp_rc add_pair_tests(struct planner *p, const struct lists *lists,
     return SP_OK;
 }
 
+static bool is_focus(const struct planner *p, uint32_t from, uint32_t to)
+{
+    return from == p->options.focus->from && to == p->options.focus->to;
+}
+
+/* A plan for one flow: that flow, and two that must work per list; of partners one. */
+static enum sp_rc narrow(const struct planner *p, const struct sp_pair *pair,
+                         struct sp_intervals list, struct method *method, struct sp_points *points)
+{
+    const struct sp_plan_focus *focus = p->options.focus;
+    bool is_own = is_focus(p, pair->from, pair->to);
+    bool is_twin = focus->proto == SP_PROTO_ICMP && method->proto == SP_PROTO_ICMP6;
+    bool is_it = is_own && (method->proto == focus->proto || is_twin);
+    if (!is_it) {
+        method->ways.deny = SP_NO_TECHNIQUE;
+    }
+    method->ways.talk = SP_NO_TECHNIQUE;
+    int32_t port = !is_it ? -1 : is_twin ? SP_PORT_ICMP6_ECHO : focus->port;
+    return sp_points_narrow(points, list, port, is_own ? 2 : 1);
+}
+
+/* Of a plan for one flow: is this pair of targets part of it? */
+static bool focus_takes(const struct planner *p, uint32_t from, uint32_t to)
+{
+    const struct sp_plan_focus *focus = p->options.focus;
+    bool is_partner = from == focus->from ? p->partners[0] < SP_PARTNERS_MAX
+                                          : to == focus->to && p->partners[1] < SP_PARTNERS_MAX;
+    return is_focus(p, from, to) || (focus->with_partners && is_partner);
+}
+
 /* Tests one pair of addresses: points per protocol first. */
 static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
                             const struct lists *lists, bool *tested)
@@ -244,6 +278,9 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
             continue;
         }
         enum sp_rc rc = make_points(p, pair, m->proto, lists, &p->points[n]);
+        if (rc == SP_OK && p->options.focus) {
+            rc = narrow(p, pair, list, m, &p->points[n]);
+        }
         if (rc != SP_OK) {
             return rc;
         }
@@ -275,7 +312,9 @@ static enum sp_rc plan_targets(struct planner *p, uint32_t from, uint32_t to, en
         for (size_t j = 0; rc == SP_OK && j < sp_target_naddrs(p->model, to); j++) {
             struct sp_pair pair;
             enum sp_reason why;
-            if (!sp_book_pair(p->book, from, to, i, j, &pair, &why)) {
+            if (!sp_book_pair(p->book, from, to, i, j, &pair, &why) ||
+                (p->options.focus && p->options.focus->family &&
+                 p->options.focus->family != pair.family)) {
                 continue;
             }
             any = true;
@@ -307,9 +346,11 @@ static enum sp_rc walk(struct planner *p)
             continue;
         }
         for (uint32_t to = 0; to < ntargets; to++) {
-            if (from == to || !in_selection(p->options.to, to)) {
+            if (from == to || !in_selection(p->options.to, to) ||
+                (p->options.focus && !focus_takes(p, from, to))) {
                 continue;
             }
+            size_t tests = p->plan->ntests;
             enum sp_reason reason = sp_reason_pair(p->policy, p->model, from, to);
             if (reason == SP_REASON_SUBNET) {
                 sp_tally_skip(p->tally, reason, SP_NONE, 0, SP_PROTO_COUNT, 1);
@@ -318,6 +359,9 @@ static enum sp_rc walk(struct planner *p)
             enum sp_rc rc = plan_targets(p, from, to, reason);
             if (rc != SP_OK) {
                 return rc;
+            }
+            if (p->options.focus && p->plan->ntests > tests) {
+                p->partners[from != p->options.focus->from]++;
             }
         }
     }

@@ -134,6 +134,10 @@ struct sp_point_source {
 
 enum sp_rc sp_points_build(struct sp_points *points,
                            const struct sp_point_source *source) SP_MUST_CHECK;
+/* Leaves what a plan for one flow asks of a list: its port (< 0: it is another list), and at most
+ * `allowed` points that must work. */
+enum sp_rc sp_points_narrow(struct sp_points *points, struct sp_intervals list, int32_t port,
+                            unsigned allowed) SP_MUST_CHECK;
 void sp_points_release(struct sp_points *points);
 /* The edges of every allow (wildcards and permits left out) that selects the target as receiver,
  * and the ports on which balancers reach it. */
