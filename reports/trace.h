@@ -103,6 +103,7 @@ struct sp_trace {
     /* Packets of the flow with the usual TTL, sent beside those that look for hops. */
     uint8_t tries, left, nic, host, answer_left, answered;
     uint16_t send_err, egress_err;
+    uint8_t sender_refused, receiver_refused; /* enum sp_refusal */
     uint8_t answer, answer_code, answer_ttl;
     struct sp_addr answerer;
     uint8_t egress;

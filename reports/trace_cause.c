@@ -161,13 +161,21 @@ static bool is_next_sure(const struct sp_trace *t, size_t next)
     return t->hops[next].reference > 0 || t->hops[next].is_watched;
 }
 
-/* Two hops with the same address, and one between them or not: routers in a circle. */
-static bool is_loop(const struct sp_trace *t)
+/* A router answers with the address of the interface that the packet came in by. */
+static bool is_same_router(const struct sp_trace_hop *a, const struct sp_trace_hop *b)
+{
+    return sp_addr_eq(&a->addr, &b->addr) || (a->host != SP_NONE && a->host == b->host);
+}
+
+/* Two hops that are one router, with others between them: routers in a circle. False: none. */
+static bool find_loop(const struct sp_trace *t, size_t *ret_first, size_t *ret_again)
 {
     for (size_t i = 0; i < t->nhops; i++) {
         for (size_t k = i + 2; k < t->nhops; k++) {
-            if (t->hops[i].addr.family != SP_FAMILY_NONE && t->hops[k].asked > 0 &&
-                sp_addr_eq(&t->hops[i].addr, &t->hops[k].addr)) {
+            if (t->hops[i].addr.family != SP_FAMILY_NONE &&
+                is_same_router(&t->hops[i], &t->hops[k])) {
+                *ret_first = i;
+                *ret_again = k;
                 return true;
             }
         }
@@ -175,15 +183,27 @@ static bool is_loop(const struct sp_trace *t)
     return false;
 }
 
+static bool is_loop(const struct sp_trace *t)
+{
+    size_t first;
+    size_t again;
+    return find_loop(t, &first, &again);
+}
+
 static void explain_loop(struct sp_trace *t)
 {
     char a[SP_TRACE_NAME_MAX];
     char b[SP_TRACE_NAME_MAX];
-    size_t last = reached(t);
-    conclude(t, SP_TRACE_LOOP, SP_TRACE_AT_HOP, last ? last - 1 : 0);
+    size_t first = 0;
+    size_t again = 0;
+    (void)find_loop(t, &first, &again);
+    size_t turn = first > 0 ? first - 1 : first; /* who sends it back */
+    for (size_t i = again - 1; i > first; i--) {
+        turn = t->hops[i].addr.family != SP_FAMILY_NONE ? i : turn;
+    }
+    conclude(t, SP_TRACE_LOOP, SP_TRACE_AT_HOP, turn);
     SENTENCE(t, "routers send it in a circle: %s and %s pass it to each other",
-             sp_trace_hop_str(t, last > 1 ? last - 2 : 0, a),
-             sp_trace_hop_str(t, last ? last - 1 : 0, b));
+             sp_trace_hop_str(t, first, a), sp_trace_hop_str(t, turn, b));
     REMEDY(t, "correct the route to %s on the two", name_of(t, t->pair->to));
 }
 
@@ -207,7 +227,10 @@ static void explain_lost(struct sp_trace *t)
     }
     conclude(t, SP_TRACE_DROPPED, SP_TRACE_BEFORE_HOP, next);
     bool last_lets_go = last && last->is_watched && passed(t, last->host, true, false, NULL);
-    if (is_next_sure(t, next)) {
+    if (t->nhops == 0 && !t->is_distance_known) {
+        SENTENCE(t, "lost between %s and %s, and no router on the way answers%s",
+                 before_str(t, 0, a), sp_trace_hop_str(t, 0, b), declared);
+    } else if (is_next_sure(t, next)) {
         SENTENCE(t, "dropped between %s and %s: a device there drops it%s", before_str(t, next, a),
                  sp_trace_hop_str(t, next, b), declared);
     } else {
@@ -321,6 +344,15 @@ static void explain_reset(struct sp_trace *t)
     size_t hop = (size_t)(set - t->answer_ttl); /* 0 = the first router set it */
     size_t next = reached(t);
     bool placed = hop < t->nhops;
+    if (hop == t->nhops && t->is_distance_known) {
+        conclude(t, SP_TRACE_ELSEWHERE, SP_TRACE_BEFORE_HOP, next);
+        SENTENCE(t,
+                 "a host as far away as %s answers in its name, and %s never got it: address "
+                 "translation or routing behind %s sends it there",
+                 name_of(t, t->pair->to), name_of(t, t->pair->to), before_str(t, next, who));
+        REMEDY(t, "look for a translation or route that matches this destination on %s", who);
+        return;
+    }
     hop = placed ? hop : next > 0 ? next - 1 : 0;
     conclude(t, SP_TRACE_REJECTED, t->nhops > 0 ? SP_TRACE_AT_HOP : SP_TRACE_BEFORE_HOP, hop);
     (void)sp_trace_hop_str(t, hop, who);
@@ -556,17 +588,20 @@ static void explain_unsound(struct sp_trace *t)
         conclude(t, SP_TRACE_UNKNOWN, SP_TRACE_NOWHERE, 0);
         SENTENCE(t, "nothing was shown: %.300s", t->host_reason);
         REMEDY(t, "make the probe work there, then trace again");
-    } else if (reason == SP_UNSOUND_NO_ROUTE) {
+    } else if (is_loop(t)) {
+        explain_loop(t);
+    } else if (t->sender_refused || reason == SP_UNSOUND_NO_ROUTE ||
+               reason == SP_UNSOUND_SENDER_ARM) {
         conclude(t, SP_TRACE_SENDER_ROUTE, SP_TRACE_AT_SENDER, 0);
-        SENTENCE(t, "%s cannot send it: no route to %s, or its link is down", from, to);
-        REMEDY(t, "check the routes and interfaces of %s", from);
-    } else if (reason == SP_UNSOUND_SENDER_ARM) {
-        conclude(t, SP_TRACE_SENDER_ROUTE, SP_TRACE_AT_SENDER, 0);
-        SENTENCE(t, "%s cannot send it: its address is not on an interface that is up", from);
-        REMEDY(t, "check the interfaces and addresses of %s", from);
-    } else if (reason == SP_UNSOUND_RECEIVER_ARM || reason == SP_UNSOUND_INTERFACE) {
+        SENTENCE(t, "%s cannot send it: %s", from,
+                 t->sender_refused ? sp_refusal_str(t->sender_refused) : sp_unsound_str(reason));
+        REMEDY(t, "check the routes, addresses and interfaces of %s", from);
+    } else if (t->receiver_refused || reason == SP_UNSOUND_RECEIVER_ARM ||
+               reason == SP_UNSOUND_INTERFACE) {
         conclude(t, SP_TRACE_RECEIVER_DOWN, SP_TRACE_AT_RECEIVER, 0);
-        SENTENCE(t, "%s cannot get it: its address is not on an interface that is up", to);
+        SENTENCE(t, "%s cannot get it: %s", to,
+                 t->receiver_refused ? sp_refusal_str(t->receiver_refused)
+                                     : sp_unsound_str(reason));
         REMEDY(t, "check the interfaces and addresses of %s", to);
     } else if (reason == SP_UNSOUND_NOT_SENT) {
         conclude(t, SP_TRACE_SENDER_STACK, SP_TRACE_AT_SENDER, 0);
@@ -622,8 +657,9 @@ void sp_trace_explain(struct sp_trace *t)
     }
     bool arrived = t->nic > 0 || t->host > 0;
     bool rewritten = t->captured.src.family != SP_FAMILY_NONE && t->elsewhere == SP_NONE;
+    bool is_end = t->sender_refused || t->receiver_refused;
     if (judged->verdict == SP_VERDICT_INCONCLUSIVE && t->send_err != EPERM && !arrived &&
-        t->answer == SP_ANSWER_NONE) {
+        (is_end || t->answer == SP_ANSWER_NONE)) {
         explain_unsound(t);
     } else if (judged->verdict == SP_VERDICT_PARTIAL || judged->lossy) {
         explain_loss(t);

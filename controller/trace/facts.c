@@ -53,6 +53,25 @@ static void note_hop(struct sp_trace *t, size_t k, const struct sp_shot_seen *sh
     }
 }
 
+/* Who refuses a packet stands no further away than its TTL reaches: it is that hop when the one
+ * before it is known. */
+static bool note_refusal(struct sp_trace *t, size_t k, const struct sp_shot_seen *shot,
+                         const struct sp_model *model)
+{
+    for (size_t i = 0; i < k; i++) {
+        if (t->hops[i].addr.family == SP_FAMILY_NONE ||
+            sp_addr_eq(&t->hops[i].addr, &shot->answerer)) {
+            return false;
+        }
+    }
+    if (shot->answer != SP_ANSWER_UNREACHABLE || t->hops[k].addr.family != SP_FAMILY_NONE ||
+        sp_addr_eq(&shot->answerer, &t->pair->dst)) {
+        return false;
+    }
+    note_hop(t, k, shot, model);
+    return true;
+}
+
 /* Hops that exist are those before the receiver, or up to the last that answers. */
 static void trim(struct sp_trace *t, uint8_t distance)
 {
@@ -80,6 +99,8 @@ void sp_trace_learn(struct sp_traced *traced, const struct sp_batch *batch,
             }
             if (shot->answer == SP_ANSWER_EXPIRED) {
                 note_hop(t, k, shot, model);
+                t->hops[k].reference++;
+            } else if (note_refusal(t, k, shot, model)) {
                 t->hops[k].reference++;
             }
             bool is_there = arrived(shot) || (t->pair->one_sided && is_from_target(t, shot));
@@ -207,6 +228,21 @@ static void take_plain(struct sp_trace *t, const struct sp_shot_seen *shot)
     t->sport = t->sport ? t->sport : shot->sport;
 }
 
+/* Routers say it now and then only: to which of the packets is chance. */
+static void take_refusal(struct sp_trace *t, size_t k, const struct sp_shot_seen *shot,
+                         const struct sp_model *model)
+{
+    if (k < t->nhops && note_refusal(t, k, shot, model)) {
+        t->hops[k].asked++;
+    }
+    if (t->answer == SP_ANSWER_NONE) {
+        t->answer = shot->answer;
+        t->answer_code = shot->answer_code;
+        t->answer_ttl = shot->answer_ttl;
+        t->answerer = shot->answerer;
+    }
+}
+
 static void take_ttls(struct sp_traced *traced, const struct sp_batch *batch,
                       const struct sp_trace_shots *shots, const struct sp_model *model)
 {
@@ -217,7 +253,13 @@ static void take_ttls(struct sp_traced *traced, const struct sp_batch *batch,
     for (uint16_t k = 0; k < traced->limit; k++) {
         for (size_t i = 0; i < SP_ARRAY_LEN(shots->flow); i++) {
             const struct sp_shot_seen *shot = shot_of(batch, shots->flow[i], k);
-            if (!shot || shot->answer != SP_ANSWER_EXPIRED || k >= SP_TRACE_MAX_HOPS) {
+            if (!shot || k >= SP_TRACE_MAX_HOPS) {
+                continue;
+            }
+            if (shot->answer == SP_ANSWER_UNREACHABLE) {
+                take_refusal(t, k, shot, model);
+            }
+            if (shot->answer != SP_ANSWER_EXPIRED) {
                 continue;
             }
             if (k >= t->nhops) {
@@ -253,6 +295,8 @@ void sp_trace_take(struct sp_traced *traced, const struct sp_run_state *run,
             take_plain(t, shot);
         }
     }
+    t->sender_refused = batch->blocks[shots->plain].sender_refused;
+    t->receiver_refused = batch->blocks[shots->plain].receiver_refused;
     take_ttls(traced, batch, shots, run->model);
     take_passes(t, run, batch, shots->plain, watchers);
     place_watchers(t, watchers);

@@ -12,11 +12,16 @@
 #include "probe/techniques/registry.h"
 
 /* TTLs that are tried while nobody knows how far away the receiver is. */
-#define SP_TRACE_TTLS   12U
+#define SP_TRACE_TTLS      12U
 /* Linux sends one ICMP error a second to the same host, after a few at once. */
-#define SP_TRACE_GAP_US 1200000U
-#define SP_WATCHERS_MAX 16U
-#define SP_WATCHER_WAIT 10000U
+#define SP_TRACE_GAP_US    1200000U
+/* A Linux router that has no route counts every packet twice against that (once for the error, once
+ * for its message), so that it says so only after two seconds of silence. */
+#define SP_TRACE_SLOW_US   2400000U
+#define SP_TRACE_BESIDE_US 5000U
+#define SP_WATCHERS_MAX    16U
+#define SP_OTHERS_MAX      16U
+#define SP_WATCHER_WAIT    10000U
 
 /* ---- the tests that are traced ---- */
 
@@ -79,7 +84,8 @@ static bool is_arriving(const struct sp_outcome *outcome)
 
 /* An allowed flow between the same two addresses that was delivered, of the same protocol if there
  * is one; else the flow itself if it arrives; else an echo, which routers let pass most often. */
-static void choose_reference(struct sp_traced *traced, const struct sp_run_state *run)
+static void choose_reference(struct sp_trace_session *session, struct sp_traced *traced,
+                             const struct sp_run_state *run)
 {
     const struct sp_plan *plan = run->plan;
     const struct sp_test *own = traced->trace.test;
@@ -104,6 +110,7 @@ static void choose_reference(struct sp_traced *traced, const struct sp_run_state
     char port[SP_PORTSPEC_STRLEN];
     traced->reference = sp_trace_flow(pair, test);
     traced->trace.has_reference = true;
+    session->is_slow = session->is_slow || (!best && !is_arriving(&run->outcomes[traced->test]));
     traced->trace.reference_is_flow = is_own;
     (void)snprintf(traced->trace.reference, sizeof(traced->trace.reference), "%s/%s",
                    sp_proto_str(test->proto), sp_proto_port_str(test->proto, test->port, port));
@@ -183,8 +190,8 @@ static enum sp_rc learn(struct sp_trace_session *session, struct sp_run_state *r
         shots[i] = (struct sp_trace_shots){.reference = {SP_NONE, SP_NONE}};
         traced->limit = SP_TRACE_TTLS;
         for (unsigned k = 0; can_trace(traced, run) && k < 2 && rc == SP_OK; k++) {
-            shots[i].reference[k] =
-                add_ttls(run, batch, &traced->reference, traced->limit, k * SP_TRACE_GAP_US);
+            uint32_t at = session->is_slow ? (k + 1) * SP_TRACE_SLOW_US : k * SP_TRACE_GAP_US;
+            shots[i].reference[k] = add_ttls(run, batch, &traced->reference, traced->limit, at);
             rc = shots[i].reference[k] == SP_NONE ? SP_E_LIMIT : SP_OK;
         }
     }
@@ -212,6 +219,26 @@ static bool is_router_role(const struct sp_host *host)
     return false;
 }
 
+/* What does not arrive may arrive elsewhere: hosts beside the receiver listen, too. */
+static size_t start_others(const struct sp_trace_session *session, struct sp_run_state *run)
+{
+    size_t n = 0;
+    bool is_lost = false;
+    const struct sp_model *model = run->model;
+    for (size_t i = 0; i < session->n; i++) {
+        is_lost = is_lost || session->traced[i].trace.outcome->seen.nic == 0;
+    }
+    for (uint32_t h = 0; is_lost && h < model->nhosts && n < SP_OTHERS_MAX; h++) {
+        const struct sp_host *host = &model->hosts[h];
+        if (host->via && host->naddrs > 0 && host->network == model->hosts[session->to].network &&
+            run->fleet->sessions[h].state == SP_PROBE_UNUSED) {
+            sp_fleet_start(run->fleet, h, host->addrs, 1);
+            n++;
+        }
+    }
+    return n;
+}
+
 /* Probes on declared hosts that stand on the way, or say that they route. */
 static void start_watchers(struct sp_trace_session *session, struct sp_run_state *run)
 {
@@ -235,6 +262,7 @@ static void start_watchers(struct sp_trace_session *session, struct sp_run_state
         }
         sp_bits_set(&session->watchers, h);
     }
+    n += start_others(session, run);
     if (n > 0) {
         sp_fleet_wait(run->fleet, SP_WATCHER_WAIT);
     }
@@ -249,22 +277,26 @@ static void start_watchers(struct sp_trace_session *session, struct sp_run_state
 }
 
 /* The flow itself: by TTL, and whole, while everybody on the way looks. */
-static enum sp_rc add_flow(struct sp_run_state *run, struct sp_batch *batch,
-                           struct sp_traced *traced, struct sp_trace_shots *shots)
+static enum sp_rc add_flow(const struct sp_trace_session *session, struct sp_run_state *run,
+                           struct sp_batch *batch, struct sp_traced *traced,
+                           struct sp_trace_shots *shots)
 {
+    uint32_t gap = session->is_slow ? SP_TRACE_SLOW_US : SP_TRACE_GAP_US;
+    uint32_t first = session->is_slow ? gap : 0;
+    uint32_t whole = session->is_slow ? gap : gap / 2; /* together: no silence is lost between */
     const struct sp_control_flow flow = sp_trace_flow(traced->trace.pair, traced->trace.test);
     struct sp_block_plan plan = sp_trace_block(&flow, SP_TRACE_PLAIN);
     plan.is_watched = true;
     plan.flags = traced->trace.test->expect == SP_EXPECT_DENY ? 0 : SP_BLOCK_REPLY;
     shots->plain = sp_batch_add_block(batch, &plan);
     for (uint16_t k = 0; shots->plain != SP_NONE && k < SP_TRACE_PLAIN; k++) {
-        if (!sp_trace_add_shot(run, batch, shots->plain, k, flow.port,
-                               k * SP_TRACE_GAP_US + SP_TRACE_GAP_US / 2)) {
+        if (!sp_trace_add_shot(run, batch, shots->plain, k, flow.port, whole + k * gap)) {
             return SP_E_LIMIT;
         }
     }
     for (unsigned k = 0; k < SP_ARRAY_LEN(shots->flow); k++) {
-        shots->flow[k] = add_ttls(run, batch, &flow, traced->limit, k * SP_TRACE_GAP_US);
+        shots->flow[k] =
+            add_ttls(run, batch, &flow, traced->limit, first + k * gap + SP_TRACE_BESIDE_US);
         if (shots->flow[k] == SP_NONE) {
             return SP_E_LIMIT;
         }
@@ -314,7 +346,7 @@ static enum sp_rc ask(struct sp_trace_session *session, struct sp_run_state *run
     for (size_t i = 0; rc == SP_OK && i < session->n; i++) {
         shots[i] = (struct sp_trace_shots){.plain = SP_NONE};
         if (can_trace(&session->traced[i], run)) {
-            rc = add_flow(run, batch, &session->traced[i], &shots[i]);
+            rc = add_flow(session, run, batch, &session->traced[i], &shots[i]);
         }
     }
     if (rc == SP_OK) {
@@ -334,7 +366,8 @@ static enum sp_rc ask(struct sp_trace_session *session, struct sp_run_state *run
     return rc;
 }
 
-static void begin(struct sp_traced *traced, const struct sp_run_state *run)
+static void begin(struct sp_trace_session *session, struct sp_traced *traced,
+                  const struct sp_run_state *run)
 {
     struct sp_trace *t = &traced->trace;
     const uint32_t ends[2] = {t->pair->from, t->pair->to};
@@ -347,7 +380,7 @@ static void begin(struct sp_traced *traced, const struct sp_run_state *run)
                            run->model->hosts[ends[i]].name, probe->reason);
         }
     }
-    choose_reference(traced, run);
+    choose_reference(session, traced, run);
 }
 
 static void tell(const struct sp_run_state *run, const char *stage, uint64_t done)
@@ -362,7 +395,7 @@ enum sp_rc sp_trace_session_run(void *arg, struct sp_run_state *run, struct sp_d
 {
     struct sp_trace_session *session = arg;
     for (size_t i = 0; i < session->n; i++) {
-        begin(&session->traced[i], run);
+        begin(session, &session->traced[i], run);
     }
     tell(run, "looking for hops", 0);
     enum sp_rc rc = learn(session, run, diag);

@@ -24,6 +24,7 @@ struct sp_trace_session {
     uint8_t proto;
     uint16_t port;
     bool no_watchers;               /* start no probe on hosts between the two */
+    bool is_slow;                   /* nothing gets through: routers say why once in a while */
     const struct sp_result *result; /* borrowed */
     struct sp_traced *traced;       /* owned */
     size_t n, cap;
