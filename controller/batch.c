@@ -53,6 +53,7 @@ void sp_batch_free(struct sp_batch *batch)
         sp_free(batch->blocks);
         sp_free(batch->shots);
         sp_free(batch->untagged);
+        sp_free(batch->transits);
         sp_free(batch->hosts);
         sp_free(batch->block_of_id);
         sp_free(batch);

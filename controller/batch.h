@@ -28,7 +28,10 @@ struct sp_block_plan {
     uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
     uint16_t sport; /* that all its shots are sent from; 0 = each has one of its own */
-    bool talks;     /* a conversation: whoever receives must have somebody who takes its data */
+    bool talks;      /* a conversation: whoever receives must have somebody who takes its data */
+    uint8_t ttl;     /* of the first attempt, one more with each; 0 = the usual */
+    uint16_t bytes;  /* packets are padded to so many; 0 = they are not */
+    bool is_watched; /* the batch's watchers tell when these packets pass them */
     /* filled by the batch */
     uint16_t first;
     uint8_t sender_refused, receiver_refused; /* enum sp_refusal */
@@ -56,6 +59,20 @@ struct sp_shot_seen {
     bool opened; /* a conversation whose SYN came through; at_nic and at_host: its data */
     struct sp_tuple captured; /* an arrival's own addresses and ports, where they are not the
                                  declared ones */
+    uint8_t nic_ttl;          /* of its arrival at the interface */
+    uint32_t nic_us;          /* since FIRE */
+    struct sp_tuple quoted;   /* of an answer EXPIRED: the packet as it came to who answered */
+    uint32_t mtu;             /* of an answer TOO_BIG */
+};
+
+/* A packet, or its answer, that passed a host between the two ends. */
+struct sp_transit_seen {
+    uint32_t host, shot;
+    uint32_t iface, count, at_us;
+    struct sp_tuple tuple;
+    uint8_t answer; /* enum sp_answer; NONE = the packet itself */
+    uint8_t ttl;
+    bool is_out;
 };
 
 struct sp_untagged_seen {
@@ -104,8 +121,11 @@ struct sp_batch {
     size_t nshots, cap_shots;
     struct sp_untagged_seen *untagged;
     size_t nuntagged, cap_untagged;
-    struct sp_host_batch *hosts; /* model->nhosts */
-    uint32_t *block_of_id;       /* 65536 */
+    struct sp_transit_seen *transits;
+    size_t ntransits, cap_transits;
+    const struct sp_bits *watchers; /* borrowed: hosts that watch blocks; NULL = none */
+    struct sp_host_batch *hosts;    /* model->nhosts */
+    uint32_t *block_of_id;          /* 65536 */
     struct sp_table by_tag;
     uint32_t
         max_rtt_us; /* in: largest round-trip time known so far; out: raised by what was seen */

@@ -115,20 +115,25 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
             own = own_of(batch, block, host);
         }
         bool receiver = own.family != SP_FAMILY_NONE;
-        if (!sender && !receiver) {
+        bool watches = !sender && !receiver && block->is_watched && batch->watchers &&
+                       sp_bits_get(batch->watchers, host);
+        if (!sender && !receiver && !watches) {
             continue;
         }
         record = (struct sp_record){.type = SP_REC_BLOCK};
         record.u.block.batch = batch->id;
         record.u.block.block = block->first;
         record.u.block.attempts = block->attempts;
-        record.u.block.flags = (uint16_t)(block->flags | (sender ? SP_BLOCK_SENDER : 0U) |
-                                          (receiver ? SP_BLOCK_RECEIVER : 0U));
+        record.u.block.flags =
+            (uint16_t)(block->flags | (sender ? SP_BLOCK_SENDER : 0U) |
+                       (receiver ? SP_BLOCK_RECEIVER : 0U) | (watches ? SP_BLOCK_WATCH : 0U));
+        record.u.block.ttl = sender ? block->ttl : 0;
+        record.u.block.bytes = sender ? block->bytes : 0;
         (void)memcpy(record.u.block.technique, sp_technique_at(block->technique)->name,
                      strlen(sp_technique_at(block->technique)->name) + 1);
         record.u.block.src = block->src;
         record.u.block.other = block->other;
-        record.u.block.dst = sender ? block->dst : own;
+        record.u.block.dst = sender || watches ? block->dst : own;
         sp_fleet_send(session, &record);
     }
     enum sp_rc rc = send_standins(batch, host);

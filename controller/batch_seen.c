@@ -105,6 +105,8 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
         shot->at_nic = true;
         shot->nic_count = seen->count;
         shot->pieces = seen->pieces;
+        shot->nic_ttl = seen->ttl;
+        shot->nic_us = seen->at_us;
     } else {
         shot->at_host = true;
         shot->host_count = seen->count;
@@ -124,6 +126,12 @@ static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen
         shot->answer_ttl = seen->ttl;
         shot->answerer = seen->src;
         shot->rtt_us = seen->at_us;
+        if (seen->answer == SP_ANSWER_EXPIRED) {
+            const struct sp_block_plan *block = &batch->blocks[shot->block];
+            shot->quoted = (struct sp_tuple){
+                .src = block->src, .dst = seen->dst, .sport = seen->sport, .dport = seen->dport};
+        }
+        shot->mtu = seen->answer == SP_ANSWER_TOO_BIG ? seen->count : 0;
         if (seen->answer != SP_ANSWER_CRAFTED && seen->at_us > batch->max_rtt_us &&
             seen->at_us < 2000000) {
             batch->max_rtt_us = seen->at_us;
@@ -149,6 +157,26 @@ static void on_untagged(struct sp_batch *batch, uint32_t host, const struct sp_r
                                                                     .src = seen->src,
                                                                     .dst = seen->dst,
                                                                     .count = seen->count};
+}
+
+static void on_transit(struct sp_batch *batch, uint32_t host, const struct sp_shot_seen *shot,
+                       const struct sp_rec_seen *seen)
+{
+    if (sp_grow((void **)&batch->transits, batch->ntransits, &batch->cap_transits,
+                sizeof(*batch->transits)) != 0) {
+        batch->hosts[host].untagged_overflow = true;
+        return;
+    }
+    batch->transits[batch->ntransits++] = (struct sp_transit_seen){
+        .host = host,
+        .shot = (uint32_t)(shot - batch->shots),
+        .iface = seen->iface,
+        .count = seen->count,
+        .at_us = seen->at_us,
+        .tuple = {.src = seen->src, .dst = seen->dst, .sport = seen->sport, .dport = seen->dport},
+        .answer = seen->answer,
+        .ttl = seen->ttl,
+        .is_out = seen->code != 0};
 }
 
 static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_seen *seen)
@@ -191,6 +219,11 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
         } else if (shot && host != batch->blocks[shot->block].from) {
             shot->elsewhere = host;
             (void)note_shape(batch, host, shot, seen);
+        }
+        break;
+    case SP_SEEN_TRANSIT:
+        if (shot) {
+            on_transit(batch, host, shot, seen);
         }
         break;
     default:

@@ -348,9 +348,6 @@ static enum sp_rc finish(struct sp_run_state *run, struct sp_result *result)
         (void)snprintf(status->reason, sizeof(status->reason), "%s",
                        status->ok ? "" : session->reason);
     }
-    result->packets_sent = run->packets_sent;
-    result->packets_captured = run->packets_captured;
-    result->capture_drops = run->capture_drops;
     return rc;
 }
 
@@ -457,11 +454,17 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
     }
     if (rc == SP_OK) {
         rc = finish(&run, result);
+        if (rc == SP_OK && options->after && !stopped(options)) {
+            rc = options->after(options->after_arg, &run, diag);
+        }
         struct sp_diag ledger;
         if (sp_ledger_save(run.ledger, &ledger) != SP_OK) {
             (void)fprintf(stderr, "segproof: warning: %s: %s\n", ledger.where, ledger.text);
         }
     }
+    result->packets_sent = run.packets_sent;
+    result->packets_captured = run.packets_captured;
+    result->capture_drops = run.capture_drops;
     result->interrupted = stopped(options);
     result->finished_s = sp_wall_s();
     sp_fleet_free(run.fleet);

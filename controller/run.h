@@ -11,6 +11,8 @@
 #include "reports/result.h"
 #include "topologies/plan.h"
 
+struct sp_run_state;
+
 struct sp_run_options {
     struct sp_fleet_options fleet;
     const char *ledger_path; /* NULL = keep none */
@@ -23,6 +25,9 @@ struct sp_run_options {
     unsigned attempts_min;           /* passes that a negative has at least; 0 = by design */
     struct sp_journal *journal;      /* takes finished sweeps down, gives those of the run that is
                                         resumed; NULL = none */
+    /* More to measure when everything is judged, with the same probes; NULL = nothing. */
+    enum sp_rc (*after)(void *arg, struct sp_run_state *run, struct sp_diag *diag);
+    void *after_arg;
     /* Told now and then. May be NULL. */
     void (*progress)(void *arg, const struct sp_progress_info *info);
     void *progress_arg;

@@ -17,6 +17,8 @@ struct sp_block {
     uint8_t refused;                /* enum sp_refusal */
     struct sp_addr other;           /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
     char hazard;                    /* of its technique */
+    uint8_t ttl;                    /* of the first attempt, one more with each; 0 = the usual */
+    uint16_t bytes;                 /* the IP packet is padded to so many; 0 = it is not */
 };
 
 struct sp_shot {
@@ -30,6 +32,8 @@ struct sp_shot {
     uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */
     uint8_t is_sent, has_left, answer, code, ttl;
     uint8_t pieces; /* fragments seen leaving */
+    struct sp_tuple quoted; /* of an answer EXPIRED */
+    uint32_t mtu;           /* of an answer TOO_BIG */
 };
 
 struct sp_arrival {

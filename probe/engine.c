@@ -43,6 +43,7 @@ void sp_engine_free(struct sp_engine *engine)
         sp_sweeps_clear(&engine->sweeps);
         sp_batch_state_release(&engine->batch);
         sp_keep_release(&engine->keep);
+        sp_engine_transits_end(engine);
         sp_netinfo_release(&engine->net);
         sp_free(engine);
     }
@@ -81,6 +82,7 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     sp_batch_state_clear(&engine->batch);
     sp_sweeps_clear(&engine->sweeps);
     sp_keep_start(&engine->keep, order->keep_bytes);
+    sp_engine_transits_end(engine);
     engine->order = *order;
     sp_tag_keys_init(&engine->keys, order->key);
     engine->phase = SP_PHASE_SETUP;
@@ -103,7 +105,9 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
                              .flags = order->flags,
                              .src = order->src,
                              .dst = order->dst,
-                             .other = order->other};
+                             .other = order->other,
+                             .ttl = order->ttl,
+                             .bytes = order->bytes};
     if (info && info->hazard <= engine->bounds.hazard) {
         block.tech = sp_technique_code(sp_technique_index(info));
         block.flags |= block.tech->needs_link ? SP_BLOCK_LINK : 0U;
@@ -389,6 +393,7 @@ static void on_collect(struct sp_engine *engine)
     sp_engine_volleys_end(engine);
     sp_engine_tell_seen(engine);
     sp_engine_tell_swept(engine);
+    sp_engine_tell_transits(engine);
     const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
@@ -406,6 +411,7 @@ static void on_collect(struct sp_engine *engine)
     engine->io.tell(engine->io.arg, &record);
     sp_batch_state_clear(&engine->batch);
     sp_sweeps_clear(&engine->sweeps);
+    sp_engine_transits_end(engine);
     engine->phase = SP_PHASE_IDLE;
 }
 
@@ -533,6 +539,7 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         sp_batch_state_clear(&engine->batch);
         sp_sweeps_clear(&engine->sweeps);
         sp_keep_release(&engine->keep);
+        sp_engine_transits_end(engine);
         engine->phase = SP_PHASE_IDLE;
         sp_engine_complain(engine, SP_ERR_PROTOCOL, "the batch expired");
         return UINT64_MAX;

@@ -6,16 +6,39 @@
 struct emitter {
     struct sp_engine *engine;
     const struct sp_block *block;
+    uint16_t attempt;
     unsigned n; /* packets so far */
 };
+
+/* What TCP, UDP and ICMP echo packets have without payload, options included. */
+static size_t bare_len(const struct sp_spec *spec)
+{
+    size_t ip = spec->dst.family == SP_FAMILY_IPV4 ? 20 : 40;
+    size_t options = spec->tcp_options ? 20 : spec->tcp_timestamps ? 12 : 0;
+    return ip + (spec->ip_proto == SP_IPPROTO_TCP ? 20 + options : 8) + spec->payload_len;
+}
+
+/* How far it shall go, and how large it shall be. */
+static void shape(const struct sp_block *block, uint16_t attempt, struct sp_spec *spec)
+{
+    if (block->ttl) {
+        unsigned ttl = (unsigned)block->ttl + attempt;
+        spec->ttl = (uint8_t)(ttl < 255 ? ttl : 255);
+    }
+    if (block->bytes > bare_len(spec)) {
+        spec->pad = (uint16_t)(block->bytes - bare_len(spec));
+    }
+}
 
 /* The first packet of a shot has its token already; every other one takes its own, which those that
  * come later have to wait for. */
 static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
 {
     struct emitter *emitter = io->arg;
+    struct sp_spec shaped = *spec;
+    shape(emitter->block, emitter->attempt, &shaped);
     emitter->engine->tokens -= emitter->n++ > 0 ? 1 : 0;
-    return sp_engine_emit(emitter->engine, emitter->block, spec);
+    return sp_engine_emit(emitter->engine, emitter->block, &shaped);
 }
 
 static const struct sp_addr *other_of(const struct sp_block *block, unsigned flag)
@@ -41,11 +64,13 @@ static void note_intrusive(struct sp_engine *engine, const struct sp_block *bloc
 static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
 {
     uint32_t before = engine->sent;
-    struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row], 0};
+    const struct sp_block *block = &engine->batch.blocks[shot->block_row];
+    struct emitter emitter = {
+        .engine = engine, .block = block, .attempt = (uint16_t)(shot->flow.block - block->first)};
     struct sp_tech_io io = {.keys = &engine->keys,
                             .now_us = now,
-                            .forged = other_of(emitter.block, SP_BLOCK_FORGED),
-                            .via = other_of(emitter.block, SP_BLOCK_VIA),
+                            .forged = other_of(block, SP_BLOCK_FORGED),
+                            .via = other_of(block, SP_BLOCK_VIA),
                             .emit = emit,
                             .arg = &emitter};
     shot->err =
@@ -107,7 +132,7 @@ static uint64_t fire_again(struct sp_engine *engine, uint64_t now)
         }
         engine->next_again++;
         if (wanted) {
-            struct emitter emitter = {engine, block, 0};
+            struct emitter emitter = {.engine = engine, .block = block};
             struct sp_tech_io io = {.keys = &engine->keys,
                                     .now_us = now,
                                     .forged = other_of(block, SP_BLOCK_FORGED),

@@ -57,6 +57,7 @@ struct sp_engine {
     const struct sp_captured *at_hand; /* while it is looked at; else NULL */
     unsigned neighbour_waits;          /* bounded waiting for link-layer addresses at ARM */
     struct sp_sweeps sweeps;           /* of the batch */
+    struct sp_transits *transits;      /* what passed of blocks to watch; NULL = nothing yet */
 };
 
 /* Tells an ERROR record. */
@@ -110,6 +111,17 @@ uint8_t sp_engine_pieces_of(const struct sp_engine *engine, const struct sp_arri
 void sp_engine_tell_seen(struct sp_engine *engine);
 /* Keeps the packet at hand, as one of this shot's. */
 void sp_engine_keep(struct sp_engine *engine, uint8_t role, uint16_t block, uint16_t port);
+/* path.c: packets on their way. What an ICMP error that is no destination unreachable says of a
+ * packet of ours; false when it is none of them. */
+bool sp_engine_path_error(struct sp_engine *engine, const struct sp_pkt *pkt);
+/* A packet that was captured, of a block that this probe watches? */
+void sp_engine_transit(struct sp_engine *engine, const struct sp_captured *captured,
+                       const struct sp_pkt *pkt);
+void sp_engine_tell_transits(struct sp_engine *engine);
+void sp_engine_transits_end(struct sp_engine *engine);
+/* The technique of whose packets of this batch it is, by tag and block; NULL = nobody's. */
+const struct sp_technique *sp_engine_match(const struct sp_engine *engine, const struct sp_pkt *pkt,
+                                           uint16_t *ret_block, uint16_t *ret_port);
 /* Answers a WANT. */
 void sp_engine_want(struct sp_engine *engine, const struct sp_rec_want *want);
 /* Forgets kept packets whose batch has expired; returns when to come again. */

@@ -27,8 +27,8 @@ static const struct sp_technique *owner(const struct sp_engine *engine, uint16_t
 
 /* A probe packet of this batch? By the outer protocol first, then by the tag. A sweep's packets are
  * many and alike: the technique of the last one is tried first. */
-static const struct sp_technique *match(const struct sp_engine *engine, const struct sp_pkt *pkt,
-                                        uint16_t *block, uint16_t *port)
+const struct sp_technique *sp_engine_match(const struct sp_engine *engine, const struct sp_pkt *pkt,
+                                           uint16_t *block, uint16_t *port)
 {
     struct sp_hearing *hearing = engine->sweeps.hearing;
     const struct sp_technique **likely =
@@ -126,7 +126,7 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
     uint16_t block = 0;
     uint16_t port = 0;
-    const struct sp_technique *tech = match(engine, pkt, &block, &port);
+    const struct sp_technique *tech = sp_engine_match(engine, pkt, &block, &port);
     if (sp_engine_sweep_out(engine, tech, pkt, block, port)) {
         return;
     }
@@ -332,12 +332,16 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
             return;
         }
     }
+    sp_engine_transit(engine, captured, &pkt);
     if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
         on_out(engine, &pkt);
     }
     bool inbound = captured->dir == SP_DIR_IN;
     if (!inbound || !sp_netinfo_find(&engine->net, &pkt.dst)) {
         return; /* transit, or for somebody else */
+    }
+    if (sp_engine_path_error(engine, &pkt)) {
+        return;
     }
     /* First: a service that sends our own bytes back is an answer, though it carries a probe's tag.
      */
@@ -346,7 +350,7 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
     }
     uint16_t block;
     uint16_t port;
-    const struct sp_technique *tech = match(engine, &pkt, &block, &port);
+    const struct sp_technique *tech = sp_engine_match(engine, &pkt, &block, &port);
     if (tech && sp_engine_sweep_arrival(engine, tech, &pkt, block, port, captured->iface, false)) {
         return;
     }
@@ -373,8 +377,9 @@ void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t
     if (!sp_engine_is_armed(engine)) {
         return;
     }
-    const struct sp_technique *tech =
-        engine->only_iface && iface != engine->only_iface ? NULL : match(engine, pkt, &id, &port);
+    const struct sp_technique *tech = engine->only_iface && iface != engine->only_iface
+                                          ? NULL
+                                          : sp_engine_match(engine, pkt, &id, &port);
     if (!tech || sp_engine_sweep_arrival(engine, tech, pkt, id, port, iface, true) ||
         is_reflected(engine, pkt, id, port)) {
         return;
@@ -481,6 +486,12 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
         seen->code = shot->code;
         seen->ttl = shot->ttl;
         seen->src = shot->answerer;
+        if (shot->answer == SP_ANSWER_EXPIRED) {
+            seen->dst = shot->quoted.dst;
+            seen->sport = shot->quoted.sport;
+            seen->dport = shot->quoted.dport;
+        }
+        seen->count = shot->answer == SP_ANSWER_TOO_BIG ? shot->mtu : 1;
         /* how long it took, so that the controller learns the round-trip time */
         bool late = shot->again_us && shot->answer_us >= shot->again_us;
         uint32_t from_us = late ? shot->again_us : shot->sent_us;

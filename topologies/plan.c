@@ -14,6 +14,9 @@
 #include "topologies/plan_priv.h"
 #include "topologies/plan_tally.h"
 
+/* Hosts beside each end of one flow that its controls may use. */
+#define SP_PARTNERS_MAX 3U
+
 struct planner {
     struct sp_policy *policy;
     const struct sp_model *model;
@@ -27,6 +30,7 @@ struct planner {
     struct sp_load *loads;      /* sweeps by ordered pair of hosts */
     size_t nloads;
     size_t pairs_cap, tests_cap, sweeps_cap, loads_cap;
+    unsigned partners[2]; /* of a plan for one flow: found for its sender, its receiver */
     struct sp_diag *diag;
 };
 
@@ -244,14 +248,16 @@ static enum sp_rc add_bypass_tests(struct planner *p, const struct sp_point_sour
     return SP_OK;
 }
 
+static bool asks_bypasses(const struct planner *p)
+{
+    return p->options.depth != SP_DEPTH_QUICK && !p->options.focus;
+}
+
 static enum sp_rc add_bypasses(struct planner *p, const struct lists *lists,
                                const struct method *methods, size_t n)
 {
     enum sp_rc rc = SP_OK;
-    if (p->options.depth == SP_DEPTH_QUICK) {
-        return SP_OK;
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && asks_bypasses(p); i++) {
         const struct sp_pair *pair = &p->plan->pairs[p->plan->npairs - 1];
         const struct sp_point_source source = source_of(p, pair, methods[i].proto, lists);
         for (size_t t = 0; rc == SP_OK && t < sp_technique_count(); t++) {
@@ -297,12 +303,42 @@ static enum sp_rc add_pair_tests(struct planner *p, const struct lists *lists,
 
 static bool has_bypass(const struct planner *p, const struct sp_pair *pair, uint8_t proto)
 {
-    for (size_t t = 0; p->options.depth != SP_DEPTH_QUICK && t < sp_technique_count(); t++) {
+    for (size_t t = 0; asks_bypasses(p) && t < sp_technique_count(); t++) {
         if (sp_bypass_fits(t, pair, proto)) {
             return true;
         }
     }
     return false;
+}
+
+static bool is_focus(const struct planner *p, uint32_t from, uint32_t to)
+{
+    return from == p->options.focus->from && to == p->options.focus->to;
+}
+
+/* A plan for one flow: that flow, and two that must work per list; of partners one. */
+static enum sp_rc narrow(const struct planner *p, const struct sp_pair *pair,
+                         struct sp_intervals list, struct method *method, struct sp_points *points)
+{
+    const struct sp_plan_focus *focus = p->options.focus;
+    bool is_own = is_focus(p, pair->from, pair->to);
+    bool is_twin = focus->proto == SP_PROTO_ICMP && method->proto == SP_PROTO_ICMP6;
+    bool is_it = is_own && (method->proto == focus->proto || is_twin);
+    if (!is_it) {
+        method->ways.deny = SP_NO_TECHNIQUE;
+    }
+    method->ways.talk = SP_NO_TECHNIQUE;
+    int32_t port = !is_it ? -1 : is_twin ? SP_PORT_ICMP6_ECHO : focus->port;
+    return sp_points_narrow(points, list, port, is_own ? 2 : 1);
+}
+
+/* Of a plan for one flow: is this pair of targets part of it? */
+static bool focus_takes(const struct planner *p, uint32_t from, uint32_t to)
+{
+    const struct sp_plan_focus *focus = p->options.focus;
+    bool is_partner = from == focus->from ? p->partners[0] < SP_PARTNERS_MAX
+                                          : to == focus->to && p->partners[1] < SP_PARTNERS_MAX;
+    return is_focus(p, from, to) || (focus->with_partners && is_partner);
 }
 
 /* Tests one pair of addresses: points per protocol first. */
@@ -325,6 +361,9 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
             }
         }
         enum sp_rc rc = make_points(p, pair, m->proto, lists, &p->points[n]);
+        if (rc == SP_OK && p->options.focus) {
+            rc = narrow(p, pair, list, m, &p->points[n]);
+        }
         if (rc != SP_OK) {
             return rc;
         }
@@ -382,7 +421,9 @@ static enum sp_rc plan_targets(struct planner *p, uint32_t from, uint32_t to, en
         for (size_t j = 0; rc == SP_OK && j < sp_target_naddrs(p->model, to); j++) {
             struct sp_pair pair;
             enum sp_reason why;
-            if (!sp_book_pair(p->book, from, to, i, j, &pair, &why)) {
+            if (!sp_book_pair(p->book, from, to, i, j, &pair, &why) ||
+                (p->options.focus && p->options.focus->family &&
+                 p->options.focus->family != pair.family)) {
                 continue;
             }
             any = true;
@@ -415,9 +456,11 @@ static enum sp_rc walk(struct planner *p)
             continue;
         }
         for (uint32_t to = 0; to < ntargets; to++) {
-            if (from == to || !in_selection(p->options.to, to)) {
+            if (from == to || !in_selection(p->options.to, to) ||
+                (p->options.focus && !focus_takes(p, from, to))) {
                 continue;
             }
+            size_t tests = p->plan->ntests;
             enum sp_reason reason = sp_reason_pair(p->policy, p->model, from, to);
             if (reason == SP_REASON_SUBNET) {
                 sp_tally_skip(p->tally, reason, SP_NONE, 0, SP_PROTO_COUNT, 1);
@@ -426,6 +469,9 @@ static enum sp_rc walk(struct planner *p)
             enum sp_rc rc = plan_targets(p, from, to, reason);
             if (rc != SP_OK) {
                 return rc;
+            }
+            if (p->options.focus && p->plan->ntests > tests) {
+                p->partners[from != p->options.focus->from]++;
             }
         }
     }

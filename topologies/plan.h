@@ -71,13 +71,24 @@ struct sp_skip {
     const char *reason; /* borrowed, static */
 };
 
+/* One flow alone, with what can serve as its controls: allowed flows between the same two hosts,
+ * or, with partners, of each of them with somebody else. */
+struct sp_plan_focus {
+    uint32_t from, to; /* targets */
+    uint8_t proto;
+    uint16_t port;  /* icmp/echo: over IPv6 its twin */
+    uint8_t family; /* 0 = all that the two share */
+    bool with_partners;
+};
+
 struct sp_plan_options {
     enum sp_depth depth;
-    uint64_t seed;                   /* random representatives and order */
-    const struct sp_bits *from, *to; /* NULL = all; targets */
-    const bool *techniques;          /* NULL = all; indexed like the registry */
-    struct sp_slice slice;           /* exhaustive depth only */
-    uint64_t max_tests;              /* SP_E_LIMIT above it; 0 = SP_PLAN_MAX_TESTS */
+    uint64_t seed;                     /* random representatives and order */
+    const struct sp_bits *from, *to;   /* NULL = all; targets */
+    const bool *techniques;            /* NULL = all; indexed like the registry */
+    struct sp_slice slice;             /* exhaustive depth only */
+    uint64_t max_tests;                /* SP_E_LIMIT above it; 0 = SP_PLAN_MAX_TESTS */
+    const struct sp_plan_focus *focus; /* NULL = everything */
 };
 
 /* "of" counts what the declaration asks for within the selection: ordered pairs of a host and

@@ -155,6 +155,30 @@ enum sp_rc sp_points_build(struct sp_points *points, const struct sp_point_sourc
     return SP_OK;
 }
 
+enum sp_rc sp_points_narrow(struct sp_points *points, struct sp_intervals list, int32_t port,
+                            unsigned allowed)
+{
+    size_t n = 0;
+    size_t at = 0;
+    if (port >= 0) {
+        sp_points_add(points, (uint16_t)port, SP_WHY_REPRESENTATIVE);
+        sp_points_sort(points);
+    }
+    for (size_t i = 0; i < points->n; i++) {
+        while (at < list.n && list.at[at].hi < points->at[i].port) {
+            at++;
+        }
+        bool is_it = port >= 0 && points->at[i].port == port;
+        bool works = at < list.n && list.at[at].expect == SP_EXPECT_ALLOW;
+        if (is_it || (works && allowed > 0)) {
+            allowed -= !is_it;
+            points->at[n++] = points->at[i];
+        }
+    }
+    points->n = n;
+    return points->no_memory ? SP_E_NOMEM : SP_OK;
+}
+
 bool sp_point_stands(const struct sp_interval *iv, const struct sp_point *point)
 {
     return iv->expect == SP_EXPECT_ALLOW && point->why == SP_WHY_REPRESENTATIVE;

@@ -144,6 +144,10 @@ struct sp_point_source {
 
 enum sp_rc sp_points_build(struct sp_points *points,
                            const struct sp_point_source *source) SP_MUST_CHECK;
+/* Leaves what a plan for one flow asks of a list: its port (< 0: it is another list), and at most
+ * `allowed` points that must work. */
+enum sp_rc sp_points_narrow(struct sp_points *points, struct sp_intervals list, int32_t port,
+                            unsigned allowed) SP_MUST_CHECK;
 void sp_points_release(struct sp_points *points);
 /* For those who choose points: adds one; sorts them, each port once, the first reason wins. */
 void sp_points_add(struct sp_points *points, uint32_t port, enum sp_why why);

@@ -15,6 +15,8 @@ enum sp_answer {
     SP_ANSWER_CRAFTED, /* the receiving probe's own tagged reply: proves the return path only */
     SP_ANSWER_RST,
     SP_ANSWER_UNREACHABLE, /* ICMP destination unreachable; its code stands beside it */
+    SP_ANSWER_EXPIRED,     /* ICMP time exceeded: asked for by packets with a small TTL alone */
+    SP_ANSWER_TOO_BIG,     /* ICMP packet too big: of padded packets alone */
     SP_ANSWER_END
 };
 

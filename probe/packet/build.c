@@ -35,7 +35,13 @@ static uint32_t options_len(const struct sp_spec *spec)
     return spec->tcp_options ? 20 : spec->tcp_timestamps ? 12 : 0;
 }
 
-static int build_tcp(libnet_t *l, const struct sp_spec *spec)
+/* What follows the transport header: the payload and its padding. */
+struct body {
+    const uint8_t *bytes; /* NULL = none */
+    uint32_t len;
+};
+
+static int build_tcp(libnet_t *l, const struct sp_spec *spec, struct body body)
 {
     uint8_t options[20];
     uint32_t noptions = options_len(spec);
@@ -48,10 +54,9 @@ static int build_tcp(libnet_t *l, const struct sp_spec *spec)
     if (noptions && libnet_build_tcp_options(options, noptions, l, 0) < 0) {
         return -1;
     }
-    return libnet_build_tcp(
-        spec->sport, spec->dport, spec->seq, spec->ack, spec->tcp_flags,
-        spec->window ? spec->window : 64240, 0, 0, (uint16_t)(header + spec->payload_len),
-        spec->payload_len ? spec->payload : NULL, (uint32_t)spec->payload_len, l, 0);
+    return libnet_build_tcp(spec->sport, spec->dport, spec->seq, spec->ack, spec->tcp_flags,
+                            spec->window ? spec->window : 64240, 0, 0,
+                            (uint16_t)(header + body.len), body.bytes, body.len, l, 0);
 }
 
 static int build_portless(libnet_t *l, const struct sp_spec *spec)
@@ -61,24 +66,21 @@ static int build_portless(libnet_t *l, const struct sp_spec *spec)
     return libnet_build_data(bytes, (uint32_t)len, l, 0);
 }
 
-static int build_transport(libnet_t *l, const struct sp_spec *spec)
+static int build_transport(libnet_t *l, const struct sp_spec *spec, uint8_t *all)
 {
-    const uint8_t *payload = spec->payload_len ? spec->payload : NULL;
-    uint32_t len = (uint32_t)spec->payload_len;
-    uint8_t copy[sizeof(spec->payload)]; /* this builder of libnet's alone is not const-correct */
-    memcpy(copy, spec->payload, sizeof(copy));
+    const struct body body = {.bytes = all, .len = (uint32_t)spec->payload_len + spec->pad};
     switch (spec->ip_proto) {
     case SP_IPPROTO_TCP:
-        return build_tcp(l, spec);
+        return build_tcp(l, spec, body);
     case SP_IPPROTO_UDP:
-        return libnet_build_udp(spec->sport, spec->dport, (uint16_t)(LIBNET_UDP_H + len), 0,
-                                payload, len, l, 0);
+        return libnet_build_udp(spec->sport, spec->dport, (uint16_t)(LIBNET_UDP_H + body.len), 0,
+                                body.bytes, body.len, l, 0);
     case SP_IPPROTO_ICMP:
         return libnet_build_icmpv4_echo(spec->icmp_type, spec->icmp_code, 0, spec->echo_id,
-                                        spec->echo_seq, payload, len, l, 0);
+                                        spec->echo_seq, body.bytes, body.len, l, 0);
     case SP_IPPROTO_ICMP6:
         return libnet_build_icmpv6_echo(spec->icmp_type, spec->icmp_code, 0, spec->echo_id,
-                                        spec->echo_seq, len ? copy : NULL, len, l, 0);
+                                        spec->echo_seq, all, body.len, l, 0);
     default:
         return sp_pkt_is_portless(spec->ip_proto) ? build_portless(l, spec) : -1;
     }
@@ -90,7 +92,7 @@ static size_t transport_len(const struct sp_spec *spec)
                     : sp_pkt_is_portless(spec->ip_proto)
                         ? sp_ipform_of(spec->dst.family, spec->ip_proto).tag
                         : 8U;
-    return header + spec->payload_len;
+    return header + spec->payload_len + spec->pad;
 }
 
 static int build_ip(libnet_t *l, const struct sp_spec *spec)
@@ -158,8 +160,18 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
 {
     uint8_t *bytes = NULL;
     uint32_t len = 0;
+    uint8_t *body = NULL;
+    if (spec->payload_len + spec->pad > 0) {
+        body = sp_calloc(spec->payload_len + spec->pad, 1);
+        if (!body) {
+            return sp_fail(diag, SP_E_NOMEM, "packet", "out of memory");
+        }
+        memcpy(body, spec->payload, spec->payload_len);
+    }
     libnet_clear_packet(l);
-    if (build_transport(l, spec) < 0 || build_ip(l, spec) < 0) {
+    bool good = build_transport(l, spec, body) >= 0 && build_ip(l, spec) >= 0; /* libnet copies */
+    sp_free(body);
+    if (!good) {
         return sp_fail(diag, SP_E_INVALID, "packet", "libnet cannot build it: %s",
                        libnet_geterror(l));
     }
@@ -175,7 +187,7 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
                        libnet_geterror(l));
     }
     if (spec->ip_proto == SP_IPPROTO_UDP) {
-        size_t udp = len - spec->payload_len - LIBNET_UDP_H;
+        size_t udp = len - spec->payload_len - spec->pad - LIBNET_UDP_H;
         fix_udp_checksum(bytes + udp);
     }
     if (spec->bad_checksum) {

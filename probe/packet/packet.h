@@ -77,6 +77,7 @@ struct sp_spec {
     uint16_t window; /* TCP; 0 = 64240, as Linux sends in a SYN */
     uint8_t payload[192];
     size_t payload_len;
+    uint16_t pad; /* zero bytes behind the payload */
     struct sp_odd odd; /* what is unusual at the IP layer; all zero: nothing */
 };
 
@@ -108,6 +109,7 @@ struct sp_pkt {
         uint16_t sport, dport; /* ICMP echo: id in sport, seq in dport */
         uint32_t seq;          /* TCP */
     } quoted;
+    uint32_t mtu; /* that a packet-too-big names (RFC 1191, RFC 4443 3.2) */
 };
 
 /* Neither ports nor ICMP: a packet of the ip axis (base/proto.h). */
@@ -126,6 +128,10 @@ bool sp_pkt_parse(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
 bool sp_pkt_parse_piece(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
 /* An ICMP or ICMPv6 destination unreachable that quotes a packet? */
 bool sp_pkt_is_unreachable(const struct sp_pkt *pkt);
+/* An ICMP or ICMPv6 time exceeded in transit that quotes a packet (RFC 792, RFC 4443 3.3)? */
+bool sp_pkt_is_expired(const struct sp_pkt *pkt);
+/* Says that the quoted packet was too big for a link, and must not be fragmented? */
+bool sp_pkt_is_too_big(const struct sp_pkt *pkt);
 /* From the transport header on, for sockets that hide the IP header; the caller gives addresses and
  * protocol in *pkt. */
 bool sp_pkt_parse_transport(const void *bytes, size_t len, struct sp_pkt *pkt);

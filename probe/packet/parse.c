@@ -109,7 +109,8 @@ static bool parse_icmp(struct sp_rd *rd, struct sp_pkt *pkt)
         }
         set_payload(rd, pkt);
     } else if (error) {
-        sp_rd_skip(rd, 4);
+        uint32_t rest = sp_rd_u32(rd); /* unused but for the MTU: its lower half over IPv4 */
+        pkt->mtu = v6 ? rest : rest & 0xffff;
         parse_quote(rd, pkt);
         rd->bad = false;
     }
@@ -271,4 +272,17 @@ bool sp_pkt_is_unreachable(const struct sp_pkt *pkt)
     return pkt->is_icmp_error &&
            pkt->icmp_type ==
                (pkt->ip_proto == SP_IPPROTO_ICMP ? SP_ICMP_UNREACHABLE : SP_ICMP6_UNREACHABLE);
+}
+
+bool sp_pkt_is_expired(const struct sp_pkt *pkt)
+{
+    bool v4 = pkt->ip_proto == SP_IPPROTO_ICMP;
+    return pkt->is_icmp_error && pkt->icmp_code == 0 && pkt->icmp_type == (v4 ? 11 : 3);
+}
+
+bool sp_pkt_is_too_big(const struct sp_pkt *pkt)
+{
+    bool v4 = pkt->ip_proto == SP_IPPROTO_ICMP;
+    return pkt->is_icmp_error && (v4 ? pkt->icmp_type == SP_ICMP_UNREACHABLE && pkt->icmp_code == 4
+                                     : pkt->icmp_type == 2);
 }

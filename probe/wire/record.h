@@ -104,9 +104,6 @@ enum sp_kept_role {
 /* SP_REC_GUARD alone: every beat is sent from the same source port, so that one entry of a state
  * table lasts for all of them; else from a port of its own. */
 #define SP_BLOCK_STEADY     512U
-/* SP_REC_SWEEP alone, at the receiver: a declared translation chooses the source port. */
-#define SP_BLOCK_TRANSLATED 1024U
-
 /* SP_REC_SWEEP alone: its source is translated on the way, as declared, so that the source port
  * says nothing at the receiver. */
 #define SP_BLOCK_TRANSLATED 1024U
@@ -117,6 +114,9 @@ enum sp_kept_role {
 /* A source route begins with the router `other`, which must be within what the probe may send to.
  */
 #define SP_BLOCK_VIA    4096U
+/* To a probe between the two ends: it tells these packets and their answers as they pass. Transit
+ * is never an arrival. */
+#define SP_BLOCK_WATCH 8192U
 
 /* Ports go by 512 in a record: bit p of byte p / 8 of chunk c is port c * 512 + p, the least
  * significant bit first. */
@@ -182,6 +182,8 @@ enum sp_seen_kind {
     SP_SEEN_STRAY,    /* any probe: a tagged packet of a block that is not addressed to it */
     SP_SEEN_UNTAGGED, /* receiver: packets without a valid tag at port; family NONE in src = many
                          sources */
+    SP_SEEN_TRANSIT,  /* WATCH: passed here; code 0 = came in, 1 = went out at iface; answer NONE =
+                         the packet itself, else its answer */
     SP_SEEN_END
 };
 
@@ -218,10 +220,12 @@ enum sp_error_code {
     F(u32, batch) F(u32, generation) F(u64, run) F(u16, sport_lo) F(u16, sport_hi) \
     F(u32, max_pps) F(u32, budget) F(u32, lifetime_ms) F(key32, key) F(u32, keep_bytes)
 /* one record names `attempts` block ids: block .. block + attempts - 1; other: only with
- * SP_BLOCK_FORGED or SP_BLOCK_VIA, see there */
+ * SP_BLOCK_FORGED or SP_BLOCK_VIA, see there; ttl: of the first attempt's packets, one more with each
+ * attempt, 0 = the usual one for all; bytes: payload is padded so that the IP packet has so many, 0 =
+ * it is not */
 #define SP_FIELDS_block(F) \
     F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
-    F(addr, src) F(addr, dst) F(addr, other)
+    F(addr, src) F(addr, dst) F(addr, other) F(u8, ttl) F(u16, bytes)
 /* a stand-in listener to open at ARM, for this batch only, on an address and port of this host */
 #define SP_FIELDS_standin(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr)
 #define SP_FIELDS_arm(F) F(u32, batch)
@@ -236,7 +240,9 @@ enum sp_error_code {
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
 /* at_us: since FIRE; count: packets; addresses and ports as captured; code: of NIC, HOST and STRAY
  * whether one of them carried data (of a conversation: not only its SYN), of UNTAGGED the protocol,
- * of an answer see base/answer.h; pieces: of NIC and STRAY, enum sp_pieces */
+ * of an answer see base/answer.h; pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
+ * dst, sport and dport are those of the packet that it quotes, of TOO_BIG count is the MTU that it
+ * names */
 #define SP_FIELDS_seen(F) \
     F(u32, batch) F(u8, kind) F(u16, block) F(u16, port) F(u32, count) F(u32, at_us) \
     F(u8, answer) F(u8, code) F(u8, ttl) F(u16, err) F(u32, iface) F(addr, src) F(addr, dst) \

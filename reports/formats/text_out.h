@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Writing for a terminal: styles, signs, numbers for people and wrapped paragraphs. Only the text
- * format includes it. Signs always stand beside a word, so nothing is said by colour alone. */
+ * format and the picture of a trace include it. Signs always stand beside a word, so nothing is
+ * said by colour alone. */
 #ifndef SP_REPORTS_TEXT_OUT_H
 #define SP_REPORTS_TEXT_OUT_H
 
@@ -11,7 +12,7 @@ enum sp_style { SP_STYLE_BOLD, SP_STYLE_DIM, SP_STYLE_GOOD, SP_STYLE_BAD, SP_STY
 
 /* One report on its way; on the renderer's stack. */
 struct sp_text {
-    const struct sp_summary *summary;
+    const struct sp_summary *summary; /* NULL in a trace */
     struct sp_buf *out;
     struct sp_buf line; /* scratch for one paragraph */
     unsigned width;     /* columns, at least 40 */

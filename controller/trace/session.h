@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tracing one flow: what a run does when the ordinary test of it is judged. Packets with a small
+ * TTL find the hops, those of a flow that is known to pass first, then those of the flow itself;
+ * probes on declared hosts that stand on the way tell what passes them; padded packets look for the
+ * largest that arrives. Everything goes through the batches of an ordinary run. */
+#ifndef SP_CONTROLLER_TRACE_SESSION_H
+#define SP_CONTROLLER_TRACE_SESSION_H
+
+#include "controller/round_priv.h"
+#include "reports/trace.h"
+
+/* One pair of addresses that is traced. */
+struct sp_traced {
+    struct sp_trace trace;
+    uint32_t test; /* of the plan */
+    /* The flow that the hops are learnt with. */
+    struct sp_control_flow reference;
+    uint8_t limit; /* TTLs that are tried */
+};
+
+struct sp_trace_session {
+    uint32_t from, to; /* targets */
+    uint8_t proto;
+    uint16_t port;
+    bool no_watchers;               /* start no probe on hosts between the two */
+    bool is_slow;                   /* nothing gets through: routers say why once in a while */
+    const struct sp_result *result; /* borrowed */
+    struct sp_traced *traced;       /* owned */
+    size_t n, cap;
+    struct sp_bits watchers;     /* hosts with a probe on the way */
+    struct sp_evidence *packets; /* of the traced flows; the test is the index of the trace */
+};
+
+/* The tests of the plan that are traced; n == 0: there is none. */
+enum sp_rc sp_trace_session_init(struct sp_trace_session *session, const struct sp_plan *plan,
+                                 const struct sp_model *model,
+                                 const struct sp_result *result) SP_MUST_CHECK;
+void sp_trace_session_release(struct sp_trace_session *session);
+/* For sp_run_options.after. */
+enum sp_rc sp_trace_session_run(void *arg, struct sp_run_state *run,
+                                struct sp_diag *diag) SP_MUST_CHECK;
+
+/* ---- the parts ---- */
+
+/* The blocks and shots of one traced flow in a batch; SP_NONE where there are none. */
+struct sp_trace_shots {
+    uint32_t reference[2]; /* blocks by try; attempt k has TTL k + 1 */
+    uint32_t flow[3];
+    uint32_t plain; /* the flow with the usual TTL */
+    uint32_t sizes; /* the first block of SP_TRACE_MAX_SIZES */
+};
+#define SP_TRACE_PLAIN 4U
+
+/* facts.c: what a batch showed, into the trace. */
+void sp_trace_learn(struct sp_traced *traced, const struct sp_batch *batch,
+                    const struct sp_trace_shots *shots, const struct sp_model *model);
+void sp_trace_take(struct sp_traced *traced, const struct sp_run_state *run,
+                   const struct sp_batch *batch, const struct sp_trace_shots *shots,
+                   const struct sp_bits *watchers);
+/* line.c: the kept packets of a trace, as lines; the MSS of its SYN. */
+void sp_trace_add_packets(struct sp_trace *trace, const struct sp_evidence *packets,
+                          uint32_t index);
+/* sizes.c: padded packets. */
+enum sp_rc sp_trace_sizes(struct sp_trace_session *session, struct sp_run_state *run,
+                          struct sp_diag *diag) SP_MUST_CHECK;
+/* The block of a flow, for whoever adds shots of his own. */
+struct sp_block_plan sp_trace_block(const struct sp_control_flow *flow, uint16_t attempts);
+struct sp_control_flow sp_trace_flow(const struct sp_pair *pair, const struct sp_test *test);
+/* Adds one shot with a fresh source port; false when there is no room. */
+bool sp_trace_add_shot(struct sp_run_state *run, struct sp_batch *batch, uint32_t block,
+                       uint16_t attempt, uint16_t port, uint32_t at_us);
+
+#endif
