@@ -107,7 +107,7 @@ class Bench:
 
     def run(self, argv, seconds=40):
         """(what it printed, whether one of its packets to something denied arrived)"""
-        watch = self.lab.popen("b", ["tcpdump", "-i", "eth0", "-n", "-p", "-U", "-Z", "root", "-w",
+        watch = self.lab.popen("b", ["tcpdump", "-i", "eth0", "-n", "-p", "-U", "--immediate-mode", "-Z", "root", "-w",
                                      os.path.join(self.lab.dir, "b.pcap"), "src", self.world.v4["a"]],
                                stderr=subprocess.PIPE, text=True)
         watch.stderr.readline()  # "listening on"
