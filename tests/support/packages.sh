@@ -15,7 +15,7 @@ SP_PACKAGES_TEST=(
     busybox libcap2-bin openssh-server sudo tcsh zsh
     groff-base iproute2 netbase iputils-ping nftables procps tcpdump tshark
     haproxy nginx libnginx-mod-stream
-    conntrack nmap masscan valgrind
+    conntrack nmap masscan hping3 valgrind
 )
 
 sp_missing_packages() {
