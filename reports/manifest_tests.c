@@ -27,8 +27,8 @@ struct test_line {
 static void differ(struct sp_check *check, const char *field, const char *said, const char *is,
                    const char *of)
 {
-    sp_check_differ(check, SP_MANIFEST_NAME, check->lines, field, "says %s, but by %s it is %s", said,
-                    of, is);
+    sp_check_differ(check, SP_MANIFEST_NAME, check->lines, field, "says %s, but by %s it is %s",
+                    said, of, is);
 }
 
 /* ---- reading ---- */

@@ -484,7 +484,8 @@ struct sp_sample *sp_sample_shop(void)
                                    sp_seen_silence());
     add_skips(s);
     sp_sample_judge(s);
-    s->result->outcomes[skipped].judged.verdict = SP_VERDICT_NOT_TESTED;
+    s->result->outcomes[skipped].judged =
+        (struct sp_judgement){.verdict = SP_VERDICT_NOT_TESTED}; /* as a run judges it */
     s->result->outcomes[skipped].not_tested = "ambiguous address";
     s->result->hosts[SAMPLE_WEB_2].ok = false;
     (void)snprintf(s->result->hosts[SAMPLE_WEB_2].reason,
