@@ -27,7 +27,6 @@ struct sp_block_plan {
     uint8_t technique;            /* registry index */
     uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
-    uint16_t sport; /* that all its shots are sent from; 0 = each has one of its own */
     bool talks;      /* a conversation: whoever receives must have somebody who takes its data */
     uint8_t ttl;     /* of the first attempt, one more with each; 0 = the usual */
     uint16_t bytes;  /* packets are padded to so many; 0 = they are not */

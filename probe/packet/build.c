@@ -68,7 +68,8 @@ static int build_portless(libnet_t *l, const struct sp_spec *spec)
 
 static int build_transport(libnet_t *l, const struct sp_spec *spec, uint8_t *all)
 {
-    const struct body body = {.bytes = all, .len = (uint32_t)spec->payload_len + spec->pad};
+    const struct body body = {.len = (uint32_t)spec->payload_len + spec->pad,
+                              .bytes = spec->payload_len + spec->pad > 0 ? all : NULL};
     switch (spec->ip_proto) {
     case SP_IPPROTO_TCP:
         return build_tcp(l, spec, body);
@@ -80,7 +81,7 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec, uint8_t *all
                                         spec->echo_seq, body.bytes, body.len, l, 0);
     case SP_IPPROTO_ICMP6:
         return libnet_build_icmpv6_echo(spec->icmp_type, spec->icmp_code, 0, spec->echo_id,
-                                        spec->echo_seq, all, body.len, l, 0);
+                                        spec->echo_seq, body.len ? all : NULL, body.len, l, 0);
     default:
         return sp_pkt_is_portless(spec->ip_proto) ? build_portless(l, spec) : -1;
     }
@@ -160,17 +161,16 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
 {
     uint8_t *bytes = NULL;
     uint32_t len = 0;
-    uint8_t *body = NULL;
-    if (spec->payload_len + spec->pad > 0) {
-        body = sp_calloc(spec->payload_len + spec->pad, 1);
-        if (!body) {
-            return sp_fail(diag, SP_E_NOMEM, "packet", "out of memory");
-        }
-        memcpy(body, spec->payload, spec->payload_len);
+    uint8_t plain[sizeof(spec->payload)];
+    uint8_t *padded = spec->pad > 0 ? sp_calloc(spec->payload_len + spec->pad, 1) : NULL;
+    if (spec->pad > 0 && !padded) {
+        return sp_fail(diag, SP_E_NOMEM, "packet", "out of memory");
     }
+    uint8_t *body = padded ? padded : plain;
+    memcpy(body, spec->payload, spec->payload_len);
     libnet_clear_packet(l);
     bool good = build_transport(l, spec, body) >= 0 && build_ip(l, spec) >= 0; /* libnet copies */
-    sp_free(body);
+    sp_free(padded);
     if (!good) {
         return sp_fail(diag, SP_E_INVALID, "packet", "libnet cannot build it: %s",
                        libnet_geterror(l));
