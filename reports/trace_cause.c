@@ -569,6 +569,15 @@ static void explain_loss(struct sp_trace *t)
 {
     const struct sp_seen *seen = &t->outcome->seen;
     conclude(t, SP_TRACE_LOSS, SP_TRACE_NOWHERE, 0);
+    if (t->outcome->judged.verdict == SP_VERDICT_INCONCLUSIVE && t->nic == t->tries) {
+        SENTENCE(t,
+                 "packets a second apart arrive (%u of %u), packets in a row are lost: a rate "
+                 "limit on the path",
+                 t->nic, t->tries);
+        REMEDY(t, "look for policers, hashlimit and SYN protection on the path, and for what else "
+                  "uses up their budget");
+        return;
+    }
     SENTENCE(t,
              "the path loses packets: %u of %u arrived. Overload, a rate limit, or parallel "
              "paths with different rules",
@@ -661,7 +670,8 @@ void sp_trace_explain(struct sp_trace *t)
     if (judged->verdict == SP_VERDICT_INCONCLUSIVE && t->send_err != EPERM && !arrived &&
         (is_end || t->answer == SP_ANSWER_NONE)) {
         explain_unsound(t);
-    } else if (judged->verdict == SP_VERDICT_PARTIAL || judged->lossy) {
+    } else if (judged->verdict == SP_VERDICT_PARTIAL || judged->lossy ||
+               (judged->verdict == SP_VERDICT_INCONCLUSIVE && t->nic > 0)) {
         explain_loss(t);
     } else if (arrived && rewritten && !is_denied(t)) {
         explain_rewritten(t);

@@ -179,6 +179,10 @@ static void add_trace(const struct sp_trace *t, size_t index, struct sp_buf *out
     sp_json_str(&json, "technique", sp_technique_name(t->test->technique));
     sp_json_str(&json, "verdict",
                 sp_verdict_str(t->is_tested ? t->outcome->judged.verdict : SP_VERDICT_NOT_TESTED));
+    sp_json_str(&json, "reason",
+                t->is_tested && t->outcome->judged.verdict == SP_VERDICT_INCONCLUSIVE
+                    ? sp_unsound_str(t->outcome->judged.reason)
+                    : NULL);
     sp_json_u64(&json, "attempts", t->outcome->seen.attempts);
     sp_json_u64(&json, "delivered", t->outcome->seen.nic);
     sp_json_str(&json, "control", sp_grade_str(t->outcome->grade));

@@ -265,7 +265,13 @@ class Amounts(TraceCase):
         self.fault("r1", forward("tcp dport 5432 limit rate 2/second burst 5 packets accept",
                                  "tcp dport 5432 drop"))
         run = self.trace("a", "b", "tcp/5432", "--family", "ipv4")
-        self.check_cause(run, "ipv4", "loss", ["rate limit"], verdict="partial")
+        self.check_cause(run, "ipv4", "loss", ["a second apart arrive", "a rate limit"], code=3)
+
+    def test_loss(self):
+        """A third of the packets, whenever they come."""
+        self.fault("r2", forward("tcp dport 5432 numgen random mod 3 == 0 drop"))
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4")
+        self.check_cause(run, "ipv4", "loss", ["the path loses packets"], verdict="partial")
 
     def test_black_hole(self):
         """The link between the routers is smaller, and nobody may say so."""
