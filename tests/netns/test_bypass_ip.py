@@ -46,6 +46,49 @@ LATER = ("  ip frag-off & 0x1fff != 0 accept\n  meta nfproto ipv6 frag frag-off 
          "  tcp dport 443 accept\n")
 
 
+# What each mistake passes, and what it would take to find it without these techniques: all of them
+# stop a plain SYN (a plain datagram) to the port.
+MISTAKES = {
+    # family, rules, what arrives of which technique
+    "later fragments pass unseen": (
+        ("ipv4", "ipv6"), through(LATER),
+        {"frag_tail": TAIL, "frag_tiny": TAIL, "frag_overlap": TAIL}),
+    "only SYNs are stopped, by their flags": (
+        ("ipv4", "ipv6"), through("  tcp dport 22 tcp flags & (syn | ack) == syn drop", "accept"),
+        {"frag_tail": TAIL, "frag_tiny": WHOLE, "frag_overlap": WHOLE}),
+    "acknowledgements and later fragments pass": (
+        ("ipv4", "ipv6"), through(LATER + "  tcp flags & ack == ack accept"),
+        {"frag_tail": TAIL, "frag_tiny": TAIL, "frag_overlap": WHOLE}),
+    "RFC 1858, and nothing more": (
+        ("ipv4",), through("  ip frag-off & 0x1fff == 1 drop\n  tcp dport 22 drop", "accept"),
+        {"frag_tail": TAIL, "frag_tiny": TAIL, "frag_overlap": None}),
+    "tiny first fragments pass": (
+        ("ipv4",), through("  ip frag-off & 0x3fff == 0x2000 ip length < 40 accept\n"
+                           "  tcp dport 443 accept"),
+        {"frag_tail": None, "frag_tiny": HEAD, "frag_overlap": None}),
+    "the port is looked for behind the fixed header only": (
+        ("ipv6",), through("  ip6 nexthdr tcp tcp dport 22 drop", "accept"),
+        {name: WHOLE for name in HEADERS}),
+    "one kind of extension header is trusted": (
+        ("ipv6",), through("  exthdr dst exists accept\n  tcp dport 443 accept"),
+        {"eh_dstopts": WHOLE, "eh_hopopts": None, "eh_routing": None, "eh_frag": None}),
+    "routing headers are dropped, but for type 2": (
+        ("ipv6",), through("  exthdr rt exists rt type 2 accept\n  tcp dport 443 accept"),
+        {"eh_dstopts": None, "eh_hopopts": None, "eh_routing": WHOLE, "eh_frag": None}),
+    "the port is looked for where it is without options": (
+        ("ipv4",), through("  @nh,176,16 22 drop", "accept"),
+        {"ip_options": WHOLE, "ip_lsrr": None, "ip_ssrr": None}),
+    "a rule trusts the address of a neighbour": (
+        ("ipv4", "ipv6"), through("  ip saddr {a2} accept\n  ip6 saddr {a2_6} accept\n"
+                                  "  udp dport 443 accept"),
+        {"spoof_own": WHOLE, "spoof_other": None}),
+    "a rule trusts an address, whichever side it comes from": (
+        ("ipv4", "ipv6"), through("  ip saddr {c} accept\n  ip6 saddr {c_6} accept\n"
+                                  "  udp dport 443 accept"),
+        {"spoof_own": None, "spoof_other": WHOLE}),
+}
+
+
 class Packets(Case):
     """a, a2 -- fw -- b, and c beside them. One batch per firewall and family."""
 
@@ -60,14 +103,13 @@ class Packets(Case):
 
     def setUp(self):
         self.lab = self.world.lab
-        self.a = self.enterContext(Probe(self.world, "a", hazard="C"))
-        self.b = self.enterContext(Probe(self.world, "b", hazard="C"))
+        self.a = Probe(self.world, "a", hazard="C")
+        self.b = Probe(self.world, "b", hazard="C")
 
-    if sys.version_info < (3, 11):
-        def enterContext(self, cm):
-            result = cm.__enter__()
-            self.addCleanup(cm.__exit__, None, None, None)
-            return result
+    def tearDown(self):
+        for probe in (self.a, self.b):
+            probe.__exit__()
+        super().tearDown()
 
     def source_routes(self, accepted):
         """For the firewall alone, as routers have it by default."""
@@ -134,6 +176,48 @@ class Packets(Case):
         self.check(STRICT, "ipv4", dict.fromkeys((*FRAGMENTS, *OPTIONS, *SPOOFED, "tcp_syn", "udp")))
         self.check(STRICT, "ipv6", dict.fromkeys((*FRAGMENTS, *HEADERS, *SPOOFED, "tcp_syn", "udp")))
         self.reverse_path(0)
+
+    # ---- one mistake each ----
+    def test_mistakes(self):
+        w = self.world
+        names = {f"{h}{end}": w.address(h, family) for h in ("a2", "c")
+                 for end, family in (("", "ipv4"), ("_6", "ipv6"))}
+        self.reverse_path(0)
+        for what, (families, rules, want) in MISTAKES.items():
+            for name, address in names.items():
+                rules = rules.replace("{" + name + "}", address)
+            for family in families:
+                with self.subTest(what=what, family=family):
+                    plain = {"udp": None} if "spoof_own" in want else {"tcp_syn": None}
+                    self.check(rules, family, {**plain, **want})
+
+    def test_a_filter_sees_the_router_and_not_the_receiver(self):
+        """Linux filters a source-routed packet before it writes the next hop into it."""
+        b = self.world.address("b", "ipv4")
+        rules = through(f"  ip daddr {b} tcp dport 22 drop", "accept")
+        self.source_routes(True)
+        self.check(rules, "ipv4", {"tcp_syn": None, "ip_options": None, "ip_lsrr": WHOLE,
+                                   "ip_ssrr": WHOLE})
+        self.source_routes(False)
+        self.check(rules, "ipv4", {"tcp_syn": None, "ip_lsrr": None, "ip_ssrr": None})
+
+    def test_reverse_path_filters(self):
+        """Strict: only the neighbour's address is as good as the sender's own. Loose: any that the
+        firewall has a route to."""
+        for mode, other in ((0, WHOLE), (1, None), (2, WHOLE)):
+            with self.subTest(rp_filter=mode):
+                self.reverse_path(mode)
+                self.check(EMPTY, "ipv4", {"udp": WHOLE, "spoof_own": WHOLE, "spoof_other": other})
+        self.reverse_path(0)
+
+    def test_connection_tracking_puts_fragments_together(self):
+        """One rule that looks at it is enough, and what it then sees is the whole SYN."""
+        want = {"frag_tail": None, "frag_tiny": None}
+        self.check(through("  ct state invalid drop\n  tcp dport 22 drop", "accept"), "ipv4", want)
+        self.check(through("  ct state invalid drop\n  tcp dport 22 drop", "accept"), "ipv6", want)
+        # the same without: each by itself
+        self.check(through("  tcp dport 22 drop", "accept"), "ipv4",
+                   {"frag_tail": TAIL, "frag_tiny": TAIL})
 
 
 if __name__ == "__main__":
