@@ -107,6 +107,18 @@ static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan,
             }
         }
     }
+    for (size_t i = 0; i < plan->ntests && rc == SP_OK; i++) {
+        const struct sp_test *test = &plan->tests[i];
+        const struct sp_pair *pair = &plan->pairs[test->pair];
+        struct sp_addr other;
+        if (test->why != SP_WHY_BYPASS || pair->from != host) {
+            continue;
+        }
+        enum sp_other is = sp_plan_other(fleet->model, pair, test->technique, &other);
+        rc = is == SP_OTHER_SOURCE   ? sp_fleet_allow_source(fleet, host, &other)
+             : is == SP_OTHER_ROUTER ? add_target(&targets, &n, &cap, &other)
+                                     : SP_OK;
+    }
     if (rc == SP_OK) {
         sp_fleet_start(fleet, host, targets, n);
     }

@@ -12,7 +12,7 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
-from harness import FW, Case, World  # noqa: E402
+from harness import FAMILIES, FW, Case, World  # noqa: E402
 from probes import LEFT, NIC, RECEIVER, SENDER, Probe, run_batch  # noqa: E402
 
 FORGED, VIA = 2048, 4096
@@ -42,6 +42,7 @@ STRICT = through("""  ct state established,related accept
   ct state invalid drop
   tcp dport 443 ct state new accept
   udp dport 443 ct state new accept""")
+BACK = "  iifname right accept\n"
 LATER = ("  ip frag-off & 0x1fff != 0 accept\n  meta nfproto ipv6 frag frag-off != 0 accept\n"
          "  tcp dport 443 accept\n")
 
@@ -103,7 +104,7 @@ class Packets(Case):
 
     def setUp(self):
         self.lab = self.world.lab
-        self.a = Probe(self.world, "a", hazard="C")
+        self.a = Probe(self.world, "a", hazard="C", sources=("10.60.0.0/16", "fd00:60::/32"))
         self.b = Probe(self.world, "b", hazard="C")
 
     def tearDown(self):
@@ -218,6 +219,111 @@ class Packets(Case):
         # the same without: each by itself
         self.check(through("  tcp dport 22 drop", "accept"), "ipv4",
                    {"frag_tail": TAIL, "frag_tiny": TAIL})
+
+
+class Runs(Case):
+    """Whole runs of segproof over the same network: what the report says."""
+
+    POLICIES = ["name: ok, from: [a, a2, c], to: b, allow: [tcp/443, udp/443]"]
+
+    @classmethod
+    def build(cls):
+        return World("bypiprun", {"left": ["a", "a2", "r"], "right": ["b"], "other": ["c"]})
+
+    def verify(self, rules, *techniques, hazard="C", router=False, seed="7", more=()):
+        self.world.lab.nft(FW, rules)
+        text = self.world.topology(self.POLICIES, limits=f"max_rate: 500, hazard: {hazard}")
+        if router:
+            text = text.replace("  r: { ", "  r: { role: router, ")
+        for name in ("r", "a2", "c"):
+            text = text.replace(self.world.probes[name], "none")
+        only = [word for name in techniques for word in ("--only", name)]
+        return self.world.verify(text, "--from", "a", "--to", "b", "--seed", seed, *only, *more,
+                                 depth="standard")
+
+    def found(self, run):
+        """{(technique, family): finding}"""
+        return {(f["technique"], f["family"]): f for f in run.data["findings"]}
+
+    def test_fragments(self):
+        run = self.verify(through(BACK + LATER), "tcp_syn", *FRAGMENTS)
+        found = self.found(run)
+        self.assertEqual(run.code, 1, run.out + run.err)
+        self.assertEqual(sorted(found), sorted((t, f) for t in FRAGMENTS for f in FAMILIES),
+                         run.out)
+        for key, finding in found.items():
+            self.assertEqual((finding["verdict"], finding["severity"]), ("leak", "low"), key)
+            self.assertEqual(finding["observed"]["receiver"], "later_fragments")
+            self.assertIn("without a head", finding["cause"])
+            self.assertEqual(finding["control"], "pair")
+        self.assertIn("later fragments only", run.out)
+        self.assertEqual(run.data["inconclusive"], [], run.out)
+
+    def test_fragments_that_can_be_put_together(self):
+        rules = through("  tcp dport != 443 tcp flags & (syn | ack) == syn drop", "accept")
+        found = self.found(self.verify(rules, "tcp_syn", "frag_tiny", "frag_overlap"))
+        self.assertEqual(sorted(found), [(t, f) for t in ("frag_overlap", "frag_tiny")
+                                         for f in FAMILIES])
+        for key, finding in found.items():
+            self.assertEqual((finding["verdict"], finding["severity"]), ("leak", "high"), key)
+
+    def test_headers_and_options(self):
+        rules = through("  ip6 nexthdr tcp tcp dport != 443 drop\n"
+                        "  ip version 4 @nh,176,16 != 443 @nh,160,16 >= 1024 @nh,160,16 < 65535 "
+                        "ip protocol tcp iifname left drop", "accept")
+        run = self.verify(rules, "tcp_syn", "ip_options", *HEADERS, hazard="B")
+        self.assertEqual(sorted(self.found(run)),
+                         sorted([(name, "ipv6") for name in HEADERS] + [("ip_options", "ipv4")]),
+                         run.out)
+        for finding in run.data["findings"]:
+            self.assertEqual(finding["severity"], "high")
+
+    def test_source_routes(self):
+        names = ("all", "left", "right", "other")
+        lab, b = self.world.lab, self.world.address("b", "ipv4")
+        rules = through(f"  ip daddr {b} tcp dport != 443 drop\n"
+                        "  ip6 nexthdr tcp tcp dport != 443 drop", "accept")
+        lab.sysctl(FW, **{f"net.ipv4.conf.{n}.accept_source_route": 1 for n in names})
+        lab.commit()
+        run = self.verify(rules, "tcp_syn", "ip_lsrr", "ip_ssrr", hazard="B", router=True)
+        self.assertEqual(sorted(self.found(run)), [("ip_lsrr", "ipv4"), ("ip_ssrr", "ipv4")],
+                         run.out)
+        lab.sysctl(FW, **{f"net.ipv4.conf.{n}.accept_source_route": 0 for n in names})
+        lab.commit()
+        run = self.verify(rules, "tcp_syn", "ip_lsrr", "ip_ssrr", hazard="B", router=True)
+        self.assertEqual((run.code, run.data["findings"]), (0, []), run.out)
+        run = self.verify(rules, "tcp_syn", "ip_lsrr", "ip_ssrr", hazard="B")
+        self.assertIn("no host of the sender's network has `role: router` for a source route to "
+                      "begin with", run.untested())
+
+    def test_forged_sources(self):
+        lines = [f"  {ip} saddr {self.world.address(host, family)} accept"
+                 for family, ip in zip(FAMILIES, ("ip", "ip6")) for host in ("a2", "c")]
+        rules = through(BACK + "  udp dport 443 accept\n" + "\n".join(lines))
+        run = self.verify(rules, "udp", *SPOOFED)
+        self.assertEqual(sorted(self.found(run)), sorted((t, f) for t in SPOOFED for f in FAMILIES),
+                         run.out)
+        for finding in run.data["findings"]:
+            self.assertEqual(finding["severity"], "high")
+            self.assertEqual(finding["observed"]["receiver"], "intact")
+
+    # ---- a firewall that is right ----
+    def test_strict(self):
+        run = self.verify(STRICT, "tcp_syn", "udp", *FRAGMENTS, *HEADERS, *SPOOFED, "ip_options",
+                          "ip_lsrr")
+        self.assertEqual((run.code, run.data["findings"], run.data["inconclusive"]), (0, [], []),
+                         run.out + run.err)
+        asked = {row["technique"] for row in run.data["bypass_techniques"] if row["tests"]}
+        self.assertEqual(asked, {*FRAGMENTS, *HEADERS, *SPOOFED, "ip_options", "ip_lsrr"})
+
+    # ---- consent ----
+    def test_without_consent(self):
+        """Class C needs it at both ends, and a forged source of whom it belongs to, too."""
+        run = self.verify(STRICT, "tcp_syn", "udp", *FRAGMENTS, *SPOOFED, hazard="B")
+        self.assertEqual(run.code, 0, run.out)
+        self.assertEqual([row for row in run.data["bypass_techniques"] if row["tests"]], [])
+        self.assertIn("bypass techniques whose hazard class is not allowed in both networks",
+                      run.untested())
 
 
 if __name__ == "__main__":
