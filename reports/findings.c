@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 #include "reports/group.h"
 
 /* All that the id of a finding is made of. */

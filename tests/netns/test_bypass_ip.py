@@ -233,8 +233,10 @@ class Runs(Case):
     def verify(self, rules, *techniques, hazard="C", router=False, seed="7", more=()):
         self.world.lab.nft(FW, rules)
         text = self.world.topology(self.POLICIES, limits=f"max_rate: 500, hazard: {hazard}")
-        if router:
+        if router:  # r stands for the firewall's own address there
             text = text.replace("  r: { ", "  r: { role: router, ")
+            left = self.world.net4["left"], self.world.net6["left"]
+            text = text.replace(self.world.addresses["r"], f'[{left[0]}.1, "{left[1]}::1"]')
         for name in ("r", "a2", "c"):
             text = text.replace(self.world.probes[name], "none")
         only = [word for name in techniques for word in ("--only", name)]
@@ -268,7 +270,7 @@ class Runs(Case):
             self.assertEqual((finding["verdict"], finding["severity"]), ("leak", "high"), key)
 
     def test_headers_and_options(self):
-        rules = through("  ip6 nexthdr tcp tcp dport != 443 drop\n"
+        rules = through(BACK + "  ip6 nexthdr tcp tcp dport != 443 drop\n"
                         "  ip version 4 @nh,176,16 != 443 @nh,160,16 >= 1024 @nh,160,16 < 65535 "
                         "ip protocol tcp iifname left drop", "accept")
         run = self.verify(rules, "tcp_syn", "ip_options", *HEADERS, hazard="B")
@@ -281,7 +283,7 @@ class Runs(Case):
     def test_source_routes(self):
         names = ("all", "left", "right", "other")
         lab, b = self.world.lab, self.world.address("b", "ipv4")
-        rules = through(f"  ip daddr {b} tcp dport != 443 drop\n"
+        rules = through(BACK + f"  ip daddr {b} tcp dport != 443 drop\n"
                         "  ip6 nexthdr tcp tcp dport != 443 drop", "accept")
         lab.sysctl(FW, **{f"net.ipv4.conf.{n}.accept_source_route": 1 for n in names})
         lab.commit()
