@@ -235,10 +235,9 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     size_t own = (size_t)slot->per_pass * t->passes * sp_round_variants(lane);
     size_t ids = own + controls * lane->control.nflows;
     size_t shots = per_pass * t->passes + controls * lane->control.nflows;
-    *ret_fits = slot->ntests == 0 ||
-                (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
-                 round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS && controls < UINT16_MAX &&
-                 own < UINT16_MAX);
+    *ret_fits = slot->ntests == 0 || (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
+                                      round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS &&
+                                      controls < UINT16_MAX && own < UINT16_MAX);
     if (slot->ntests == 0 || !*ret_fits) {
         sp_free(slot->tests);
         return SP_OK;

@@ -260,9 +260,8 @@ uint32_t sp_round_add_attempt(struct sp_round *round, const struct sp_lane *lane
 {
     const struct sp_test *of = &round->run->plan->tests[test];
     unsigned attempt = nth * sp_round_variants(lane) + variant_of(lane, test);
-    return add_shot(round, block,
-                    (struct shot_plan){.attempt = (uint16_t)attempt,
-                                          .port = of->port,
-                                          .sport = of->sport,
-                                          .at_us = at_us});
+    return add_shot(
+        round, block,
+        (struct shot_plan){
+            .attempt = (uint16_t)attempt, .port = of->port, .sport = of->sport, .at_us = at_us});
 }
