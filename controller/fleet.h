@@ -59,6 +59,8 @@ struct sp_session {
     size_t nwords;
     struct sp_addr *targets; /* of a probe that waits for its turn to start */
     size_t ntargets;
+    struct sp_addr *sources; /* that its probe may forge */
+    size_t nsources, cap_sources;
     bool is_queued;
     bool is_up;      /* the way to its host works */
     bool is_through; /* records come */
@@ -104,6 +106,9 @@ enum sp_rc sp_fleet_new(const struct sp_model *model, struct event_base *base,
 /* Stops what still runs (asks, waits a moment, kills the process group) and frees. */
 void sp_fleet_free(struct sp_fleet *fleet);
 
+/* Before the start of a host's probe: it may forge this source (class C only). */
+enum sp_rc sp_fleet_allow_source(struct sp_fleet *fleet, uint32_t host,
+                                 const struct sp_addr *source) SP_MUST_CHECK;
 /* Starts the probe of a host; targets are the only addresses it may send to. A failure makes the
  * session LOST. Of probes that are carried to other machines, SP_REMOTE_AT_ONCE start at a time;
  * the others wait for their turn in sp_fleet_wait. */

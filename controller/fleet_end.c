@@ -269,6 +269,7 @@ void sp_fleet_free(struct sp_fleet *fleet)
         sp_free(fleet->sessions[i].ifaces);
         sp_free(fleet->sessions[i].listeners);
         sp_free(fleet->sessions[i].targets);
+        sp_free(fleet->sessions[i].sources);
     }
     sp_image_free(fleet->image);
     sp_free(fleet->sessions);

@@ -91,7 +91,7 @@ static char **make_argv(const struct sp_session *session, uint32_t rate,
 {
     struct sp_fleet *fleet = session->fleet;
     const struct sp_host *host = &fleet->model->hosts[session->host];
-    char **argv = sp_calloc(ntargets + 12, sizeof(*argv));
+    char **argv = sp_calloc(ntargets + session->nsources + 12, sizeof(*argv));
     size_t n = 0;
     char *p = storage;
     char *end = storage + storage_size;
@@ -123,6 +123,10 @@ static char **make_argv(const struct sp_session *session, uint32_t rate,
     for (size_t i = 0; i < ntargets; i++) {
         char text[SP_ADDR_STRLEN];
         SP_ARG("--allow-target=%s", sp_addr_str(&targets[i], text));
+    }
+    for (size_t i = 0; i < session->nsources; i++) {
+        char text[SP_ADDR_STRLEN];
+        SP_ARG("--allow-source=%s", sp_addr_str(&session->sources[i], text));
     }
 #undef SP_ARG
     return argv;
@@ -194,7 +198,7 @@ static void start_now(struct sp_session *session, const struct sp_addr *targets,
     const struct sp_deployer *deployer = session->deployer;
     struct sp_deployed deployed = {0};
     struct sp_diag diag = {0};
-    size_t size = 512 + ntargets * (SP_ADDR_STRLEN + 16);
+    size_t size = 512 + (ntargets + session->nsources) * (SP_ADDR_STRLEN + 16);
     char *storage = sp_calloc(size, 1);
     char **argv = storage ? make_argv(session, sp_model_host_rate(fleet->model, session->host),
                                       targets, ntargets, storage, size)
@@ -232,6 +236,23 @@ static size_t count_starting_remotes(const struct sp_fleet *fleet)
              !session->is_queued;
     }
     return n;
+}
+
+enum sp_rc sp_fleet_allow_source(struct sp_fleet *fleet, uint32_t host,
+                                 const struct sp_addr *source)
+{
+    struct sp_session *session = &fleet->sessions[host];
+    for (size_t i = 0; i < session->nsources; i++) {
+        if (sp_addr_eq(&session->sources[i], source)) {
+            return SP_OK;
+        }
+    }
+    if (sp_grow((void **)&session->sources, session->nsources, &session->cap_sources,
+                sizeof(*session->sources)) != 0) {
+        return SP_E_NOMEM;
+    }
+    session->sources[session->nsources++] = *source;
+    return SP_OK;
 }
 
 void sp_fleet_start(struct sp_fleet *fleet, uint32_t host_index, const struct sp_addr *targets,

@@ -107,6 +107,18 @@ static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan,
             }
         }
     }
+    for (size_t i = 0; i < plan->ntests && rc == SP_OK; i++) {
+        const struct sp_test *test = &plan->tests[i];
+        const struct sp_pair *pair = &plan->pairs[test->pair];
+        struct sp_addr other;
+        if (test->why != SP_WHY_BYPASS || pair->from != host) {
+            continue;
+        }
+        enum sp_other is = sp_plan_other(fleet->model, pair, test->technique, &other);
+        rc = is == SP_OTHER_SOURCE   ? sp_fleet_allow_source(fleet, host, &other)
+             : is == SP_OTHER_ROUTER ? add_target(&targets, &n, &cap, &other)
+                                     : SP_OK;
+    }
     if (rc == SP_OK) {
         sp_fleet_start(fleet, host, targets, n);
     }
@@ -424,7 +436,7 @@ enum sp_rc sp_run(const struct sp_model *model, struct sp_policy *policy,
                                .slow = 1,
                                .seed = plan->seed,
                                .link_injection = options->inject_link,
-                               .sweep_link = options->fleet.link_injection,
+                               .sweep_link = options->fleet.link_injection && !options->sweep_raw,
                                .stop_flag = options->stop_flag,
                                .pause_flag = options->pause_flag,
                                .attempts_min = options->attempts_min,

@@ -18,7 +18,9 @@ struct sp_run_options {
     const char *ledger_path; /* NULL = keep none */
     uint64_t timeout_ms;     /* for the probes to get ready */
     bool inject_link;        /* everything past the senders' own OUTPUT policy; with
-                                fleet.link_injection alone only the bulk of sweeps */
+                                fleet.link_injection alone only the bulk of sweeps, and techniques
+                                that need it */
+    bool sweep_raw;          /* not even the bulk of sweeps */
     uint64_t run_id;         /* 0 = a random one */
     const volatile bool *stop_flag;
     const volatile bool *pause_flag; /* nothing new is sent while it is set; NULL = never */

@@ -122,14 +122,19 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
     }
 }
 
-bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr)
+static bool any_has(const struct sp_prefix *prefixes, size_t n, const struct sp_addr *addr)
 {
-    for (size_t i = 0; i < engine->bounds.ntargets; i++) {
-        if (sp_prefix_has(&engine->bounds.targets[i], addr)) {
+    for (size_t i = 0; i < n; i++) {
+        if (sp_prefix_has(&prefixes[i], addr)) {
             return true;
         }
     }
     return false;
+}
+
+bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr)
+{
+    return any_has(engine->bounds.targets, engine->bounds.ntargets, addr);
 }
 
 static uint8_t check_own(const struct sp_engine *engine, const struct sp_addr *addr)
@@ -203,20 +208,22 @@ static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
     return SP_REFUSED_LINK;
 }
 
-/* An address beside both ends, only where the order says so, the technique is one for it, and it is
- * one that this probe may send to, which is a declared one: a source that is not this host's own,
- * with class C granted here; or the router that a source route begins with. */
+/* An address beside both ends, only where the order says so, the technique is one for it, and this
+ * probe was started with leave for it: a source that is not this host's own, of class C; or the
+ * router that a source route begins with, which is sent to. */
 static uint8_t check_other(const struct sp_engine *engine, const struct sp_block *block)
 {
     bool forges = (block->flags & SP_BLOCK_FORGED) != 0;
     bool routes = (block->flags & SP_BLOCK_VIA) != 0;
+    const struct sp_bounds *bounds = &engine->bounds;
     if (!forges && !routes && !block->tech->forges) {
         return SP_REFUSED_NONE;
     }
-    bool good = forges == block->tech->forges && (!routes || block->tech->routes) &&
-                (!forges || engine->bounds.hazard >= 'C') && (block->flags & SP_BLOCK_SELF) == 0 &&
-                block->other.family == block->dst.family &&
-                sp_engine_is_target(engine, &block->other);
+    bool may_forge =
+        bounds->hazard >= 'C' && any_has(bounds->sources, bounds->nsources, &block->other);
+    bool may_route = block->tech->routes && sp_engine_is_target(engine, &block->other);
+    bool good = forges == block->tech->forges && (!forges || may_forge) && (!routes || may_route) &&
+                (block->flags & SP_BLOCK_SELF) == 0 && block->other.family == block->dst.family;
     return good ? SP_REFUSED_NONE : SP_REFUSED_OTHER;
 }
 

@@ -29,6 +29,8 @@
 struct sp_bounds {
     const struct sp_prefix *targets; /* borrowed; only these may be sent to */
     size_t ntargets;
+    const struct sp_prefix *sources; /* borrowed; with class C: only these may be forged */
+    size_t nsources;
     uint32_t max_pps;
     char hazard;           /* highest class permitted */
     bool link_injection;   /* may packets go past the host's own OUTPUT policy? */

@@ -18,7 +18,7 @@ struct options {
     unsigned is_stdio, is_version, is_list, link, remove_self;
     const char *role;
     const char *interface;
-    struct sp_args_list targets;
+    struct sp_args_list targets, sources;
     uint64_t max_pps, generation, capture_buffer, silence_ms;
     unsigned hazard;
 };
@@ -33,6 +33,11 @@ static const struct sp_opt opts[] = {
      .metavar = "CIDR",
      .offset = offsetof(struct options, targets),
      .help = "packets may be sent there; may be repeated; without it nothing is ever sent"},
+    {.name = "allow-source",
+     .kind = SP_OPT_LIST,
+     .metavar = "CIDR",
+     .offset = offsetof(struct options, sources),
+     .help = "with --hazard C: this source may be forged; may be repeated; without it none is"},
     {.name = "max-pps",
      .kind = SP_OPT_UINT,
      .metavar = "N",
@@ -114,20 +119,33 @@ static void list_techniques(void)
     }
 }
 
+/* The prefixes of one option, freed by the caller; NULL: told why, and *ret_code is how to end. */
+static struct sp_prefix *parse_prefixes(const struct sp_args_list *list, const char *option,
+                                        int *ret_code)
+{
+    struct sp_prefix *prefixes = sp_calloc(list->count + 1, sizeof(*prefixes));
+    *ret_code = 1;
+    for (size_t i = 0; prefixes && i < list->count; i++) {
+        if (sp_prefix_parse(list->items[i], &prefixes[i]) != SP_OK) {
+            (void)fprintf(stderr, "segproof-probe: --%s: '%s' is not an address or CIDR\n", option,
+                          list->items[i]);
+            sp_free(prefixes);
+            *ret_code = 2;
+            return NULL;
+        }
+    }
+    return prefixes;
+}
+
 static int run(const struct options *options, char **argv)
 {
-    struct sp_prefix *targets = sp_calloc(options->targets.count, sizeof(*targets));
-    if (!targets) {
-        return 1;
-    }
-    for (size_t i = 0; i < options->targets.count; i++) {
-        if (sp_prefix_parse(options->targets.items[i], &targets[i]) != SP_OK) {
-            (void)fprintf(stderr,
-                          "segproof-probe: --allow-target: '%s' is not an address or CIDR\n",
-                          options->targets.items[i]);
-            sp_free(targets);
-            return 2;
-        }
+    int code = 0;
+    struct sp_prefix *targets = parse_prefixes(&options->targets, "allow-target", &code);
+    struct sp_prefix *sources =
+        targets ? parse_prefixes(&options->sources, "allow-source", &code) : NULL;
+    if (!sources) {
+        sp_free(targets);
+        return code;
     }
     const struct sp_probe_options probe = {
         .is_stdio = options->is_stdio > 0,
@@ -138,12 +156,13 @@ static int run(const struct options *options, char **argv)
         .capture_buffer = (size_t)options->capture_buffer,
         .bounds = {.targets = targets,
                    .ntargets = options->targets.count,
+                   .sources = sources,
+                   .nsources = options->sources.count,
                    .max_pps = (uint32_t)options->max_pps,
                    .hazard = hazards[options->hazard][0],
                    .link_injection = options->link > 0,
                    .interface = options->interface},
     };
-    int code;
     if (options->role) {
         (void)prctl(PR_SET_NAME,
                     strcmp(options->role, "sensor") == 0 ? "segproof-sensor" : "segproof-link");
@@ -156,6 +175,7 @@ static int run(const struct options *options, char **argv)
         code = sp_role_link(&probe);
     }
     sp_free(targets);
+    sp_free(sources);
     return code;
 }
 

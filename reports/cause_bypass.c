@@ -10,6 +10,39 @@
 static const struct {
     const char *technique, *cause, *remedy;
 } lines[] = {
+    {"eh_dstopts", "a filter on the path does not look behind IPv6 destination options",
+     "match the protocol behind extension headers, or drop packets that have them"},
+    {"eh_frag", "a filter on the path does not look behind an IPv6 fragment header",
+     "match the protocol behind extension headers, and put fragments together before filtering"},
+    {"eh_hopopts", "a filter on the path does not look behind IPv6 hop-by-hop options",
+     "match the protocol behind extension headers, or drop packets that have them"},
+    {"eh_routing", "a filter on the path does not look behind an IPv6 routing header",
+     "drop routing headers, of type 0 everywhere, and match the protocol behind the others"},
+    {"frag_overlap",
+     "a filter on the path takes fragments one by one, and passes two of which the second undoes "
+     "the first",
+     "put fragments together before filtering (connection tracking does), and drop those that "
+     "overlap"},
+    {"frag_tail", "a filter on the path passes later fragments unseen",
+     "put fragments together before filtering (connection tracking does)"},
+    {"frag_tiny",
+     "a filter on the path takes fragments one by one, and passes a SYN whose flags are not in the "
+     "first",
+     "put fragments together before filtering (connection tracking does)"},
+    {"ip_lsrr", "a router on the path takes source routes: its filter may see its own address only",
+     "drop packets with source routes (Linux: accept_source_route = 0)"},
+    {"ip_options", "a filter on the path looks for the ports where they are without IPv4 options",
+     "drop packets with IPv4 options, or match behind them"},
+    {"ip_ssrr", "a router on the path takes source routes: its filter may see its own address only",
+     "drop packets with source routes (Linux: accept_source_route = 0)"},
+    {"spoof_other",
+     "who forwards it does not look on which side a source address belongs: a rule by source "
+     "address protects from nobody",
+     "filter source addresses where they enter (strict reverse path, BCP 38)"},
+    {"spoof_own",
+     "a rule passes it by its source address, and any host of that subnet can write that address",
+     "bind addresses to ports or machines in the sender's subnet (source guard), or do not trust "
+     "single addresses in it"},
     {"tcp_ack",
      "a filter on the path passes segments of connections that it never saw begin: it keeps no "
      "state, or its rule for answers matches the ACK flag",
@@ -60,6 +93,23 @@ const char *sp_bypass_remedy(uint8_t technique)
     size_t i = line_of(technique);
     return i < SP_ARRAY_LEN(lines) ? lines[i].remedy
                                    : "look for the rule that this packet slips past";
+}
+
+const char *sp_fragment_cause(uint8_t parts)
+{
+    return parts == SP_PIECES_TAIL
+               ? "fragments without a head pass: a filter on the path lets later fragments through "
+                 "unseen, though nobody can put these together"
+               : "a filter on the path decides fragment by fragment, and passes the first of one "
+                 "that it should have stopped";
+}
+
+const char *sp_fragment_remedy(uint8_t parts)
+{
+    return parts == SP_PIECES_TAIL
+               ? "put fragments together before filtering (connection tracking does), or drop those "
+                 "that begin in the middle"
+               : "put fragments together before filtering (connection tracking does)";
 }
 
 enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,

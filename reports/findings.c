@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 #include "reports/group.h"
 
 /* All that the id of a finding is made of. */
@@ -86,6 +87,10 @@ static bool is_external(const struct sp_model *model, uint32_t target)
 
 static enum sp_severity severity_of(const struct sp_model *model, const struct sp_finding *finding)
 {
+    if (finding->verdict == SP_VERDICT_LEAK && finding->parts != SP_PIECES_WHOLE) {
+        /* Nobody can put together what came; but nothing should have come. */
+        return finding->parts == SP_PIECES_TAIL ? SP_SEVERITY_LOW : SP_SEVERITY_MEDIUM;
+    }
     if (finding->verdict == SP_VERDICT_LEAK) {
         return is_external(model, finding->from) ? SP_SEVERITY_CRITICAL : SP_SEVERITY_HIGH;
     }
@@ -116,10 +121,13 @@ static uint16_t delivered_of(const struct sp_result *result, const struct sp_ent
     return seen->elsewhere == 0 && pair->is_balanced ? seen->answered : seen->elsewhere;
 }
 
-static const char *receiver_of(const struct sp_seen *seen, bool one_sided)
+static const char *receiver_of(const struct sp_seen *seen, uint8_t parts, bool one_sided)
 {
     if (one_sided) {
         return "no_probe";
+    }
+    if (parts != SP_PIECES_WHOLE) {
+        return parts == SP_PIECES_TAIL ? "later_fragments" : "first_fragments";
     }
     if (seen->rewritten > 0) {
         return "rewritten";
@@ -147,7 +155,7 @@ static enum sp_rc show_sample(const struct sp_result *result, struct sp_finding 
     finding->delivered = delivered_of(result, sample);
     finding->sender = sp_answer_str(
         seen->answered > 0 || seen->answer_left == 0 ? seen->answer : (uint8_t)SP_ANSWER_NONE);
-    finding->receiver = receiver_of(seen, pair->one_sided);
+    finding->receiver = receiver_of(seen, result->outcomes[sample->test].parts, pair->one_sided);
     finding->egress = sp_answer_str(seen->answer_left > 0 ? seen->answer : (uint8_t)SP_ANSWER_NONE);
 
     char text[SP_ADDR_STRLEN];
@@ -250,6 +258,11 @@ static enum sp_rc tell_cause(const struct sp_result *result, struct sp_finding *
                              const struct sp_entry *sample)
 {
     enum sp_cause cause = (enum sp_cause)finding->cause_kind;
+    if (finding->parts != SP_PIECES_WHOLE && finding->verdict == SP_VERDICT_LEAK) {
+        finding->cause = sp_cause_words(sp_fragment_cause(finding->parts), "");
+        finding->remedy = sp_cause_words(sp_fragment_remedy(finding->parts), "");
+        return finding->cause && finding->remedy ? SP_OK : SP_E_NOMEM;
+    }
     if (cause == SP_CAUSE_BYPASS) {
         const char *sports = finding->sports ? finding->sports : "";
         finding->cause = sp_cause_words(sp_bypass_cause(finding->technique), sports);
@@ -290,8 +303,14 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->policy = sp_rule_name(result->model, run[0].rule, run[0].expect);
     finding->grade = SP_GRADE_PAIR;
     finding->injected = injected_of(result, run, n);
+    finding->parts = SP_PIECES_TAIL;
     for (size_t i = 0; i < n; i++) {
         uint8_t grade = result->outcomes[run[i].test].grade;
+        uint8_t parts = result->outcomes[run[i].test].parts;
+        finding->parts = parts == SP_PIECES_WHOLE || finding->parts == SP_PIECES_WHOLE
+                             ? (uint8_t)SP_PIECES_WHOLE
+                         : parts == SP_PIECES_HEAD ? parts
+                                                   : finding->parts;
         finding->tests += sp_entry_checks(&run[i]);
         grade = grade > SP_GRADE_PAIR ? (uint8_t)SP_GRADE_NONE : grade;
         finding->grade = grade < finding->grade ? grade : finding->grade;

@@ -96,6 +96,9 @@ enum sp_cause {
  * for source ports. */
 const char *sp_bypass_cause(uint8_t technique);
 const char *sp_bypass_remedy(uint8_t technique);
+/* The same where not all fragments of a test came: enum sp_pieces. */
+const char *sp_fragment_cause(uint8_t parts);
+const char *sp_fragment_remedy(uint8_t parts);
 /* The source ports that n entries are about, sorted, "53,123", owned; *ret_sports is NULL when they
  * are about none. */
 enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,

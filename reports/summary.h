@@ -56,13 +56,15 @@ struct sp_finding {
     uint8_t grade;     /* the weakest among the tests */
     char *ports;       /* "22,8000-8100" */
     char *sports;      /* the source ports that it is about, "53,123"; NULL = any */
+    uint8_t parts;     /* enum sp_pieces: the most that came of a test that is sent in fragments */
     uint32_t tests;    /* how many checks */
     uint32_t sample;   /* the test that shows it best; the rest of this struct speaks of it */
     uint16_t attempts; /* that count */
     uint16_t delivered;
     const char *sender;   /* what the sender got back: sp_answer_str, static */
     const char *receiver; /* "none", "nic_only", "intact", "rewritten", "elsewhere", "foreign" (who
-                             is no backend served it), "no_probe" */
+                             is no backend served it), "no_probe", "later_fragments",
+                             "first_fragments" (of a test in fragments no more came) */
     const char *egress;   /* the answer that left the receiver, or "none" */
     char *where;          /* who else got it, who refused it, or which backends never got it; NULL =
                              unknown */

@@ -31,8 +31,14 @@ enum sp_reason sp_bypass_hindrance(const struct sp_model *model, const bool *wan
         return SP_REASON_BYPASS_LEFT_OUT;
     }
     char hazard = sp_technique_at(technique)->hazard;
-    return sp_hazard_allowed(model, pair->from, pair->to, hazard) ? SP_REASON_NONE
-                                                                  : SP_REASON_BYPASS_HAZARD;
+    if (!sp_hazard_allowed(model, pair->from, pair->to, hazard)) {
+        return SP_REASON_BYPASS_HAZARD;
+    }
+    struct sp_addr other;
+    if (sp_plan_other(model, pair, (uint8_t)technique, &other) == SP_OTHER_MISSING) {
+        return sp_technique_forges(technique) ? SP_REASON_BYPASS_SOURCE : SP_REASON_BYPASS_ROUTER;
+    }
+    return SP_REASON_NONE;
 }
 
 /* One denied interval with the port that stands for it. */

@@ -35,6 +35,10 @@ const char *sp_reason_str(enum sp_reason reason)
         [SP_REASON_BYPASS_BLIND] = "bypass techniques need a probe at both ends",
         [SP_REASON_BYPASS_BALANCED] =
             "bypass techniques are not tried on a load balancer's address",
+        [SP_REASON_BYPASS_SOURCE] =
+            "no other declared host, of class C, has an address that could be forged",
+        [SP_REASON_BYPASS_ROUTER] =
+            "no host of the sender's network has `role: router` for a source route to begin with",
     };
     return reason < SP_REASON_COUNT ? texts[reason] : "?";
 }

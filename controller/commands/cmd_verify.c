@@ -13,6 +13,7 @@
 #include "controller/progress.h"
 #include "controller/run.h"
 #include "controller/sign_key.h"
+#include "probe/techniques/registry.h"
 #include "reports/formats/format.h"
 #include "reports/sink.h"
 
@@ -398,6 +399,17 @@ static int report(const struct sp_result *result, const struct options *options,
     return code;
 }
 
+/* May probes inject at the link layer? Everything, sweeps, or techniques that the sender's own
+ * kernel would undo. */
+static bool wants_link(const struct sp_plan *plan, unsigned inject)
+{
+    bool wanted = inject == INJECT_LINK || (inject == INJECT_AUTO && plan->nsweeps > 0);
+    for (size_t i = 0; !wanted && i < plan->ntests; i++) {
+        wanted = sp_technique_needs_link(plan->tests[i].technique);
+    }
+    return wanted;
+}
+
 static int measure(const struct sp_model *model, struct sp_policy *policy,
                    const struct sp_plan *plan, const struct options *options,
                    struct sp_lasting *lasting)
@@ -408,13 +420,13 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     struct sp_diag diag = {0};
     struct sp_run_options run = {
         .fleet = {.probe_path = options->probe,
-                  .link_injection = options->lasting.inject == INJECT_LINK ||
-                                    (options->lasting.inject == INJECT_AUTO && plan->nsweeps > 0),
+                  .link_injection = wants_link(plan, options->lasting.inject),
                   .capture_buffer = options->capture_buffer ? options->capture_buffer
                                     : plan->nsweeps > 0     ? SP_SWEEP_CAPTURE_BYTES
                                                             : 0,
                   .ssh_config = options->ssh_config},
         .inject_link = options->lasting.inject == INJECT_LINK,
+        .sweep_raw = options->lasting.inject == INJECT_RAW,
         .timeout_ms = options->timeout_ms,
         .run_id = lasting->run_id,
         .stop_flag = &stop_requested,

@@ -108,8 +108,8 @@ enum sp_kept_role {
  * says nothing at the receiver. */
 #define SP_BLOCK_TRANSLATED 1024U
 
-/* Its source is `other`, which must be within what the probe may send to: a probe that does not
- * grant class C, and any technique that does not forge, refuses. */
+/* Its source is `other`, which must be one that the probe was started with leave to forge: a probe
+ * that does not grant class C, and any technique that does not forge, refuses. */
 #define SP_BLOCK_FORGED 2048U
 /* A source route begins with the router `other`, which must be within what the probe may send to.
  */

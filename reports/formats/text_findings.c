@@ -183,6 +183,10 @@ static void add_receiver(struct sp_text *text, const struct sp_finding *finding,
     } else if (seen->host > 0) {
         sp_buf_fmt(&text->line, "%u of %u arrived and passed its own firewall",
                    (unsigned)seen->host, of);
+    } else if (seen->nic > 0 && finding->parts != SP_PIECES_WHOLE) {
+        sp_buf_fmt(&text->line, "%u of %u arrived in part: %s", (unsigned)seen->nic, of,
+                   finding->parts == SP_PIECES_TAIL ? "later fragments only"
+                                                    : "first fragments, and not all later ones");
     } else if (seen->nic > 0) {
         sp_buf_fmt(&text->line, "%u of %u reached its interface, none passed its own firewall",
                    (unsigned)seen->nic, of);

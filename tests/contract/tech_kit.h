@@ -65,11 +65,8 @@ static struct emitted start(const struct sp_technique *tech, const struct sp_tag
 {
     struct emitted out = {.n = 0};
     struct sp_addr forged = forged_of(flow);
-    struct sp_tech_io io = {.keys = keys,
-                            .now_us = 123456789,
-                            .forged = &forged,
-                            .emit = emit,
-                            .arg = &out};
+    struct sp_tech_io io = {
+        .keys = keys, .now_us = 123456789, .forged = &forged, .emit = emit, .arg = &out};
     assert_int_equal(tech->start(flow, &io), 0);
     return out;
 }

@@ -90,11 +90,13 @@ def decode(data):
 class Probe:
     """One probe in a namespace of the world. Every record it tells is kept in .told."""
 
-    def __init__(self, world, host, hazard="A", targets=("10.0.0.0/8", "fd00::/8"), wrap=(), max_pps=100000):
+    def __init__(self, world, host, hazard="A", targets=("10.0.0.0/8", "fd00::/8"), wrap=(), max_pps=100000,
+                 sources=()):
         self.lab, self.host, self.told = world.lab, host, []
         key, _, value = world.mark.partition("=")
         argv = [*wrap, PROBE, "--stdio", f"--max-pps={max_pps}", f"--hazard={hazard}",
-                "--link-injection", *(f"--allow-target={t}" for t in targets)]
+                "--link-injection", *(f"--allow-target={t}" for t in targets),
+                *(f"--allow-source={s}" for s in sources)]
         self.lab.commit()
         self.child = subprocess.Popen(["ip", "netns", "exec", self.lab.ns(host), *argv],
                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -205,7 +205,15 @@ static void many_packets_keep_the_rate(void **state)
 
 static uint8_t refusal(char hazard, uint16_t flags, const char *name, const char *forged)
 {
-    struct kit *kit = kit_of(hazard);
+    struct kit *kit = kit_new();
+    struct sp_prefix sources[2];
+    assert_int_equal(sp_prefix_parse("10.0.0.8/30", &sources[0]), SP_OK);
+    assert_int_equal(sp_prefix_parse("fd00::9", &sources[1]), SP_OK);
+    kit->bounds.hazard = hazard;
+    kit->bounds.sources = sources;
+    kit->bounds.nsources = 2;
+    kit_restart(kit, 0);
+    kit_batch(kit, 1000, 100, 60000);
     struct sp_record r = {.type = SP_REC_BLOCK};
     r.u.block = (struct sp_rec_block){.batch = kit->batch,
                                       .block = 7,
@@ -245,7 +253,8 @@ static void a_forged_source_has_to_be_granted_and_declared(void **state)
     assert_int_equal(refusal('C', send, "spoof_own", "10.0.0.9"), SP_REFUSED_OTHER);
     assert_int_equal(refusal('C', forge, "udp", "10.0.0.9"), SP_REFUSED_OTHER);
     assert_int_equal(refusal('C', send, "udp", "10.0.0.9"), SP_REFUSED_NONE);
-    /* nobody's that is declared, none, another family */
+    /* one that it may not forge, though it may send there; nobody's, none, another family */
+    assert_int_equal(refusal('C', forge, "spoof_own", "10.0.0.77"), SP_REFUSED_OTHER);
     assert_int_equal(refusal('C', forge, "spoof_own", "192.0.2.1"), SP_REFUSED_OTHER);
     assert_int_equal(refusal('C', forge, "spoof_own", NULL), SP_REFUSED_OTHER);
     assert_int_equal(refusal('C', forge, "spoof_own", "fd00::9"), SP_REFUSED_OTHER);
