@@ -26,8 +26,7 @@ struct sp_block_plan {
     uint8_t technique;            /* registry index */
     uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
-    uint16_t sport; /* that all its shots are sent from; 0 = each has one of its own */
-    bool talks;     /* a conversation: whoever receives must have somebody who takes its data */
+    bool talks; /* a conversation: whoever receives must have somebody who takes its data */
     /* filled by the batch */
     uint16_t first;
     uint8_t sender_refused, receiver_refused; /* enum sp_refusal */

@@ -22,7 +22,7 @@ static struct sp_lane *lane_for(struct sp_lanes *lanes, size_t first_of_pair,
 {
     for (size_t i = first_of_pair; i < lanes->n; i++) {
         if (lanes->at[i].proto == test->proto && lanes->at[i].technique == test->technique &&
-            lanes->at[i].is_http == is_http && lanes->at[i].sport == test->sport) {
+            lanes->at[i].is_http == is_http) {
             return &lanes->at[i];
         }
     }
@@ -34,7 +34,7 @@ static struct sp_lane *lane_for(struct sp_lanes *lanes, size_t first_of_pair,
                              .proto = test->proto,
                              .technique = test->technique,
                              .is_http = is_http,
-                             .sport = test->sport};
+                             .has_sports = test->sport > 0};
     return lane;
 }
 

@@ -182,7 +182,6 @@ static struct sp_block_plan block_of(const struct sp_round *round, const struct 
 uint32_t sp_round_add_tests(struct sp_round *round, const struct sp_lane *lane, uint16_t attempts)
 {
     struct sp_block_plan block = block_of(round, lane, attempts);
-    block.sport = lane->sport;
     block.flags |= (lane->is_http ? SP_BLOCK_HTTP : 0U) |
                    (round->kind == SP_ROUND_ALLOW ? SP_BLOCK_REPLY : 0U);
     block.talks = sp_technique_talks(lane->technique);
@@ -202,20 +201,60 @@ uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane 
     return sp_batch_add_block(round->batch, &block);
 }
 
-uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
-                           double at_us)
+struct shot_plan {
+    uint16_t attempt, port;
+    uint16_t sport; /* 0 = one of its own */
+    double at_us;
+};
+
+static uint32_t add_shot(struct sp_round *round, uint32_t block, struct shot_plan shot)
 {
     const struct sp_block_plan *plan = &round->batch->blocks[block];
     bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
     uint8_t proto = sp_technique_at(plan->technique)->proto;
     struct sp_ledger *ledger = round->run->ledger;
     uint16_t sport =
-        plan->sport ? sp_ledger_note(ledger, &plan->src, &plan->dst, proto, plan->sport, port)
-                    : sp_ledger_take(ledger, &plan->src, &plan->dst, proto, port, must_be_fresh);
+        shot.sport
+            ? sp_ledger_note(ledger, &plan->src, &plan->dst, proto, shot.sport, shot.port)
+            : sp_ledger_take(ledger, &plan->src, &plan->dst, proto, shot.port, must_be_fresh);
     if (sport && proto == SP_PROTO_IP &&
-        !sp_ledger_note_portless(ledger, &plan->src, &plan->own, port)) {
+        !sp_ledger_note_portless(ledger, &plan->src, &plan->own, shot.port)) {
         return SP_NONE;
     }
-    return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
+    return sport ? sp_batch_add_shot(round->batch, block, shot.attempt, shot.port, sport,
+                                     (uint32_t)shot.at_us)
                  : SP_NONE;
+}
+
+uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
+                           double at_us)
+{
+    return add_shot(round, block,
+                    (struct shot_plan){.attempt = attempt, .port = port, .at_us = at_us});
+}
+
+unsigned sp_round_variants(const struct sp_lane *lane)
+{
+    return lane->has_sports ? (unsigned)lane->ntests : 1;
+}
+
+/* Which of the lane's tests it is. */
+static unsigned variant_of(const struct sp_lane *lane, uint32_t test)
+{
+    unsigned i = 0;
+    while (lane->has_sports && i + 1 < lane->ntests && lane->tests[i] != test) {
+        i++;
+    }
+    return i;
+}
+
+uint32_t sp_round_add_attempt(struct sp_round *round, const struct sp_lane *lane, uint32_t block,
+                              unsigned nth, uint32_t test, double at_us)
+{
+    const struct sp_test *of = &round->run->plan->tests[test];
+    unsigned attempt = nth * sp_round_variants(lane) + variant_of(lane, test);
+    return add_shot(
+        round, block,
+        (struct shot_plan){
+            .attempt = (uint16_t)attempt, .port = of->port, .sport = of->sport, .at_us = at_us});
 }

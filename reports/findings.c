@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
-#include "probe/techniques/registry.h"
 #include "reports/group.h"
 
 /* All that the id of a finding is made of. */
@@ -206,16 +205,6 @@ static enum sp_depth repeat_depth(const struct sp_result *result, const struct s
                                                                   : SP_DEPTH_STANDARD;
 }
 
-/* What a bypass technique's controls are sent with: without its protocol's own technique in the
- * plan there would be none of its pair. */
-static uint8_t control_technique(const struct sp_finding *finding)
-{
-    const struct sp_technique_info *plain = sp_technique_is_bypass(finding->technique)
-                                                ? sp_technique_for(finding->proto, finding->family)
-                                                : NULL;
-    return plain ? (uint8_t)sp_technique_index(plain) : finding->technique;
-}
-
 /* Everything that decides which ports are tested and how, so that the same test runs again: the
  * ports of an interval are chosen by the seed and the depth. A sweep chooses its injection itself.
  */
@@ -238,11 +227,6 @@ static char *repeat_of(const struct sp_result *result, const struct sp_finding *
     sp_shell_word(&buf, sp_model_target_name(model, finding->from));
     sp_buf_str(&buf, " --to ");
     sp_shell_word(&buf, sp_model_target_name(model, finding->to));
-    uint8_t plain = control_technique(finding);
-    if (plain != finding->technique) {
-        sp_buf_str(&buf, " --only ");
-        sp_shell_word(&buf, sp_technique_name(plain));
-    }
     sp_buf_str(&buf, " --only ");
     sp_shell_word(&buf, sp_technique_name(finding->technique));
     if (depth != SP_DEPTH_STANDARD) {

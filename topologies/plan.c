@@ -247,7 +247,7 @@ static enum sp_rc add_bypass_tests(struct planner *p, const struct sp_point_sour
             p->plan->tests[p->plan->ntests - 1].sport = sports ? sports[k] : 0;
         }
     }
-    sp_tally_bypass(p->tally, pair, (uint8_t)technique, (uint64_t)n * variants, variants);
+    sp_tally_bypass(p->tally, pair, (uint8_t)technique, (uint64_t)n * variants);
     return SP_OK;
 }
 

@@ -177,11 +177,10 @@ static struct effort allow_effort(const struct sp_model *model, const struct sp_
 }
 
 void sp_tally_bypass(struct sp_tally *tally, const struct sp_pair *pair, uint8_t technique,
-                     uint64_t tests, uint64_t lanes)
+                     uint64_t tests)
 {
     const struct sp_technique_info *info = sp_technique_at(technique);
-    struct effort effort = deny_effort(tally, pair, SP_PROTO_COUNT);
-    effort.passes *= lanes;
+    const struct effort effort = deny_effort(tally, pair, SP_PROTO_COUNT);
     add_cost(tally, pair, tests, effort, technique);
     tally->any_deny = tally->any_deny || tests > 0;
     if (info && info->hazard >= 'C') {
