@@ -101,7 +101,8 @@ static void count_attempt(struct sp_round *round, const struct sp_attempt *a,
     bool deny = run->plan->tests[a->test].expect == SP_EXPECT_DENY;
     bool arrived =
         shot->at_nic || shot->at_host; /* who is past the firewall came by the interface */
-    bool back = came_back(round->batch, shot);
+    bool one_way = sp_technique_is_one_way(round->batch->blocks[shot->block].technique);
+    bool back = one_way ? shot->at_host : came_back(round->batch, shot);
     bool whole = shot->at_host && back;
     enum sp_unsound why = sp_round_doubt(round, a, untagged);
     /* What arrived is proof in itself, only absence needs a sound attempt. */

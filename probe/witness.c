@@ -282,6 +282,18 @@ static bool is_reflected(const struct sp_engine *engine, const struct sp_pkt *pk
            sp_addr_eq(&pkt->src, &shot->flow.dst) && sp_addr_eq(&pkt->dst, &shot->flow.src);
 }
 
+/* ICMP that somebody asks on purpose. Errors and what belongs to one link come all the time, and
+ * nobody rewrites the quote of one. */
+static bool is_question(const struct sp_pkt *pkt)
+{
+    uint8_t type = pkt->icmp_type;
+    if (pkt->ip_proto == SP_IPPROTO_ICMP) {
+        return (type >= 13 && type <= 18) || type == 0 || type == 42 || type == 43;
+    }
+    return pkt->ip_proto == SP_IPPROTO_ICMP6 &&
+           (type == 129 || (type >= 138 && type <= 140) || type == 160 || type == 161);
+}
+
 /* A packet that could be the tested one with its tag rewritten: it makes an absence doubtful. */
 /* A segment of no connection whose timestamps were stripped or rewritten on the way: its sequence
  * number still names a block that this probe receives, and its port. Not sure enough to be an
@@ -308,6 +320,9 @@ static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt)
     } else if (pkt->ip_proto == SP_IPPROTO_ICMP6 && pkt->icmp_type == SP_ICMP6_ECHO) {
         seen.proto = SP_PROTO_ICMP6;
         seen.port = SP_PORT_ICMP6_ECHO;
+    } else if (is_question(pkt)) {
+        seen.proto = pkt->ip_proto == SP_IPPROTO_ICMP ? SP_PROTO_ICMP : SP_PROTO_ICMP6;
+        seen.port = (uint16_t)(pkt->icmp_type << 8 | pkt->icmp_code);
     } else if (sp_pkt_is_portless(pkt->ip_proto)) {
         seen.proto = SP_PROTO_IP;
         seen.port = pkt->ip_proto;

@@ -160,9 +160,12 @@ static void judge_tested(const struct sp_model *model, const struct sp_explain_a
             continue;
         }
         uint16_t echo = piece->proto == SP_PROTO_ICMP ? SP_PORT_ICMP_ECHO : SP_PORT_ICMP6_ECHO;
+        struct sp_ways ways;
         bool icmp = piece->proto == SP_PROTO_ICMP || piece->proto == SP_PROTO_ICMP6;
         if (reason == SP_REASON_NONE && icmp && (echo < piece->lo || echo > piece->hi)) {
-            reason = SP_REASON_ICMP_TYPE;
+            (void)sp_reason_ways(model, NULL, &answer->paths[i].pair, piece->proto, &ways);
+            reason = sp_icmp_is_askable(piece->proto, piece->lo) ? (enum sp_reason)ways.types_reason
+                                                                 : SP_REASON_ICMP_TYPE;
         }
         if (reason == SP_REASON_NONE && piece->proto == SP_PROTO_IP) {
             const struct sp_interval asked = {

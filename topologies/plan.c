@@ -98,6 +98,14 @@ static enum sp_rc add_test(struct planner *p, const struct sp_interval *iv, stru
     return SP_OK;
 }
 
+/* How one pair of addresses is tested in one protocol. */
+struct method {
+    struct sp_ways ways;
+    struct sp_plan_sweep sweep; /* is_swept: in the place of the denied points */
+    uint8_t proto;
+    bool is_swept;
+};
+
 /* Which points of a list are added: those of its denied intervals, of the others, or what stands
  * for an allowed interval in a conversation. */
 enum pick { PICK_DENIES, PICK_ALLOWS, PICK_TALKS, PICK_COUNT };
@@ -111,16 +119,22 @@ static bool is_picked(enum pick pick, const struct sp_interval *iv, const struct
 }
 
 static enum sp_rc add_tests(struct planner *p, const struct sp_points *points,
-                            struct sp_intervals list, enum pick pick, uint8_t proto,
-                            uint8_t technique)
+                            struct sp_intervals list, enum pick pick, const struct method *method)
 {
+    uint8_t proto = method->proto;
     size_t at = 0;
     for (size_t i = 0; i < points->n; i++) {
         while (at < list.n && list.at[at].hi < points->at[i].port) {
             at++;
         }
         if (at < list.n && is_picked(pick, &list.at[at], &points->at[i])) {
-            enum sp_rc rc = add_test(p, &list.at[at], points->at[i], proto, technique);
+            uint8_t technique =
+                pick == PICK_TALKS
+                    ? method->ways.talk
+                    : sp_way_of(&method->ways, proto, list.at[at].expect, points->at[i].port);
+            enum sp_rc rc = technique == SP_NO_TECHNIQUE
+                                ? SP_OK
+                                : add_test(p, &list.at[at], points->at[i], proto, technique);
             if (rc != SP_OK) {
                 return rc;
             }
@@ -151,19 +165,12 @@ static struct sp_point_source source_of(const struct planner *p, const struct sp
 }
 
 static enum sp_rc make_points(struct planner *p, const struct sp_pair *pair, uint8_t proto,
-                              const struct lists *lists, struct sp_points *points)
+                              const struct lists *lists, bool other_types, struct sp_points *points)
 {
-    const struct sp_point_source source = source_of(p, pair, proto, lists);
+    struct sp_point_source source = source_of(p, pair, proto, lists);
+    source.other_types = other_types;
     return sp_points_build(points, &source);
 }
-
-/* How one pair of addresses is tested in one protocol. */
-struct method {
-    struct sp_ways ways;
-    struct sp_plan_sweep sweep; /* is_swept: in the place of the denied points */
-    uint8_t proto;
-    bool is_swept;
-};
 
 /* Decides whether a lane is swept; its points are ready. Ports that stay out are told. */
 static void choose_sweep(struct planner *p, const struct sp_pair *pair, struct sp_intervals list,
@@ -277,12 +284,10 @@ static enum sp_rc add_pair_tests(struct planner *p, const struct lists *lists,
     for (int pick = 0; pick < PICK_COUNT; pick++) {
         for (size_t i = 0; i < n; i++) {
             const struct method *m = &methods[i];
-            const uint8_t techniques[PICK_COUNT] = {m->is_swept ? SP_NO_TECHNIQUE : m->ways.deny,
-                                                    m->ways.allow, m->ways.talk};
-            enum sp_rc rc = techniques[pick] == SP_NO_TECHNIQUE
-                                ? SP_OK
-                                : add_tests(p, &p->points[i], lists->there[m->proto],
-                                            (enum pick)pick, m->proto, techniques[pick]);
+            enum sp_rc rc =
+                pick == PICK_DENIES && m->is_swept
+                    ? SP_OK
+                    : add_tests(p, &p->points[i], lists->there[m->proto], (enum pick)pick, m);
             if (rc != SP_OK) {
                 return rc;
             }
@@ -360,7 +365,8 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
                 continue;
             }
         }
-        enum sp_rc rc = make_points(p, pair, m->proto, lists, &p->points[n]);
+        enum sp_rc rc =
+            make_points(p, pair, m->proto, lists, m->ways.types != SP_NO_TECHNIQUE, &p->points[n]);
         if (rc == SP_OK && p->options.focus) {
             rc = narrow(p, pair, list, m, &p->points[n]);
         }

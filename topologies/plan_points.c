@@ -132,10 +132,7 @@ enum sp_rc sp_points_build(struct sp_points *points, const struct sp_point_sourc
         return sp_portless_points(points, source);
     }
     if (source->proto == SP_PROTO_ICMP || source->proto == SP_PROTO_ICMP6) {
-        sp_points_add(points,
-                      source->proto == SP_PROTO_ICMP ? SP_PORT_ICMP_ECHO : SP_PORT_ICMP6_ECHO,
-                      SP_WHY_REPRESENTATIVE);
-        return points->no_memory ? SP_E_NOMEM : SP_OK;
+        return sp_icmp_points(points, source);
     }
     add_intervals(points, source);
     if (source->depth != SP_DEPTH_QUICK) {

@@ -48,9 +48,13 @@ enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted,
 /* The techniques that test one pair of addresses in one protocol, as registry indexes. */
 #define SP_NO_TECHNIQUE UINT8_MAX
 struct sp_ways {
-    uint8_t deny, allow; /* the flow itself, by expectation */
-    uint8_t talk;        /* besides: one whole conversation per allowed interval */
+    uint8_t deny, allow;  /* the flow itself, by expectation */
+    uint8_t talk;         /* besides: one whole conversation per allowed interval */
+    uint8_t types;        /* of ICMP, whatever is no echo request, by any expectation */
+    uint8_t types_reason; /* enum sp_reason: why there is none */
 };
+/* The technique of one point, SP_NO_TECHNIQUE: it is not tested. */
+uint8_t sp_way_of(const struct sp_ways *ways, uint8_t proto, uint8_t expect, uint16_t port);
 /* Fills *ret_ways; what is left out or not consented to is SP_NO_TECHNIQUE. SP_REASON_NONE when
  * anything is tested at all. An allowed flow to a balancer is a conversation: only its data shows
  * which backend answered. */
@@ -140,6 +144,7 @@ struct sp_point_source {
     struct sp_intervals list;    /* of this pair and protocol */
     struct sp_intervals twin;    /* of this pair and the other of tcp and udp; may be empty */
     struct sp_intervals reverse; /* of the reversed pair and this protocol; may be empty */
+    bool other_types;            /* ICMP: not only the echo request */
     const struct sp_pair *back; /* SP_PROTO_IP: the reversed pair where it is tested too, or NULL */
     const struct sp_ports *open; /* ports that somebody may use at the target; may be NULL */
 };
@@ -154,6 +159,11 @@ void sp_points_release(struct sp_points *points);
 /* For those who choose points: adds one; sorts them, each port once, the first reason wins. */
 void sp_points_add(struct sp_points *points, uint32_t port, enum sp_why why);
 void sp_points_sort(struct sp_points *points);
+/* Types and codes of ICMP (plan_icmp.c): the echo request, and with others where they are asked. */
+enum sp_rc sp_icmp_points(struct sp_points *points,
+                          const struct sp_point_source *source) SP_MUST_CHECK;
+/* Is this type and code asked at all, besides the echo request? */
+bool sp_icmp_is_askable(uint8_t proto, uint32_t port);
 /* IP protocols without ports (plan_portless.c). */
 enum sp_rc sp_portless_points(struct sp_points *points,
                               const struct sp_point_source *source) SP_MUST_CHECK;

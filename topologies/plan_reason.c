@@ -15,7 +15,7 @@ const char *sp_reason_str(enum sp_reason reason)
         [SP_REASON_UNTRANSLATED] =
             "another address of the host has a declared translation where the sender stands",
         [SP_REASON_NO_TECHNIQUE] = "no technique for this protocol in this version",
-        [SP_REASON_ICMP_TYPE] = "no technique for this ICMP type in this version",
+        [SP_REASON_ICMP_TYPE] = "redirects and neighbour discovery are not asked in this version",
         [SP_REASON_LEFT_OUT] = "its technique is left out by --only or --skip",
         [SP_REASON_HAZARD] = "the hazard class of its technique is not allowed in both networks",
         [SP_REASON_SWEEP_BALANCED] =
@@ -82,6 +82,37 @@ enum sp_reason sp_reason_proto(const struct sp_model *model, const bool *wanted,
     return SP_REASON_NONE;
 }
 
+/* ICMP of other types than echo: SP_REASON_NONE when its technique may run. */
+static enum sp_reason other_types(const struct sp_model *model, const bool *wanted,
+                                  const struct sp_pair *pair, uint8_t *ret_technique)
+{
+    const struct sp_technique_info *info = sp_technique_find("icmp_type");
+    *ret_technique = SP_NO_TECHNIQUE;
+    if (!info) {
+        return SP_REASON_NO_TECHNIQUE;
+    }
+    if (wanted && !wanted[sp_technique_index(info)]) {
+        return SP_REASON_LEFT_OUT;
+    }
+    if (pair->one_sided || pair->is_balanced) {
+        return SP_REASON_PORTLESS_END;
+    }
+    if (!sp_hazard_allowed(model, pair->from, pair->to, info->hazard)) {
+        return SP_REASON_HAZARD;
+    }
+    *ret_technique = (uint8_t)sp_technique_index(info);
+    return SP_REASON_NONE;
+}
+
+uint8_t sp_way_of(const struct sp_ways *ways, uint8_t proto, uint8_t expect, uint16_t port)
+{
+    uint16_t echo = proto == SP_PROTO_ICMP6 ? SP_PORT_ICMP6_ECHO : SP_PORT_ICMP_ECHO;
+    if ((proto == SP_PROTO_ICMP || proto == SP_PROTO_ICMP6) && port != echo) {
+        return ways->types;
+    }
+    return expect == SP_EXPECT_DENY ? ways->deny : ways->allow;
+}
+
 /* The technique that carries data both ways, if it may run between these two. */
 static uint8_t conversation(const struct sp_model *model, const bool *wanted,
                             const struct sp_pair *pair, uint8_t proto)
@@ -110,12 +141,16 @@ enum sp_reason sp_reason_ways(const struct sp_model *model, const bool *wanted,
     bool whole = pair->is_balanced && proto == SP_PROTO_TCP && !pair->one_sided;
     *ret_ways =
         (struct sp_ways){.deny = plain, .allow = whole ? talk : plain, .talk = SP_NO_TECHNIQUE};
+    ret_ways->types = SP_NO_TECHNIQUE;
+    if (proto == SP_PROTO_ICMP || proto == SP_PROTO_ICMP6) {
+        ret_ways->types_reason = (uint8_t)other_types(model, wanted, pair, &ret_ways->types);
+    }
     /* Who takes the data of a conversation with a host is a stand-in listener: class B. */
     if (!whole && sp_hazard_allowed(model, pair->from, pair->to, 'B')) {
         ret_ways->talk = talk;
     }
     bool any = ret_ways->deny != SP_NO_TECHNIQUE || ret_ways->allow != SP_NO_TECHNIQUE ||
-               ret_ways->talk != SP_NO_TECHNIQUE;
+               ret_ways->talk != SP_NO_TECHNIQUE || ret_ways->types != SP_NO_TECHNIQUE;
     return any ? SP_REASON_NONE : reason;
 }
 

@@ -210,11 +210,14 @@ static void add_sweep(struct sp_tally *tally, const struct sp_pair *pair,
 
 /* An interval without a test. Protocols that yield to the other direction are counted besides. */
 static void skip_interval(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
-                          const struct sp_interval *iv, bool left_out)
+                          const struct sp_interval *iv, const struct sp_ways *ways)
 {
-    enum sp_reason reason = left_out               ? SP_REASON_LEFT_OUT
-                            : proto == SP_PROTO_IP ? sp_portless_hindrance(pair, iv)
-                                                   : SP_REASON_ICMP_TYPE;
+    bool icmp = proto == SP_PROTO_ICMP || proto == SP_PROTO_ICMP6;
+    bool is_echo = icmp && sp_way_of(ways, proto, iv->expect, iv->lo) != ways->types;
+    enum sp_reason reason = proto == SP_PROTO_IP             ? sp_portless_hindrance(pair, iv)
+                            : !icmp || is_echo               ? SP_REASON_LEFT_OUT
+                            : ways->types == SP_NO_TECHNIQUE ? (enum sp_reason)ways->types_reason
+                                                             : SP_REASON_ICMP_TYPE;
     if (reason != SP_REASON_NONE) {
         sp_tally_skip(tally, reason, SP_NONE, pair->family, proto, 1);
     }
@@ -230,16 +233,15 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
     for (size_t i = 0; i < list.n; i++) {
         const struct sp_interval *iv = &list.at[i];
         bool deny = iv->expect == SP_EXPECT_DENY;
-        bool left_out = (deny ? ways->deny : ways->allow) == SP_NO_TECHNIQUE;
-        size_t first = at;
-        uint64_t talked = 0;
+        uint64_t tests = 0, talked = 0;
         for (; at < points->n && points->at[at].port <= iv->hi; at++) {
             uint16_t port = points->at[at].port;
+            bool asked = sp_way_of(ways, proto, iv->expect, port) != SP_NO_TECHNIQUE;
+            tests += asked;
             tally->coverage.edges_tested +=
-                !left_out && iv->expect != SP_EXPECT_PERMIT && (port == iv->lo || port == iv->hi);
+                asked && iv->expect != SP_EXPECT_PERMIT && (port == iv->lo || port == iv->hi);
             talked += ways->talk != SP_NO_TECHNIQUE && sp_point_stands(iv, &points->at[at]);
         }
-        uint64_t tests = left_out ? 0 : at - first;
         denies += deny ? tests : 0;
         allows += deny ? 0 : tests;
         talks += talked;
@@ -253,7 +255,7 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
                 tally->rule_tested[iv->rule] = true;
             }
         } else {
-            skip_interval(tally, pair, proto, iv, left_out);
+            skip_interval(tally, pair, proto, iv, ways);
         }
     }
     if (points->yielded > 0) {
@@ -263,8 +265,11 @@ void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
     if (sweep) {
         add_sweep(tally, pair, sweep);
     }
-    add_cost(tally, pair, sweep ? 0 : denies, deny_effort(tally, pair, proto), ways->deny);
-    add_cost(tally, pair, allows, allow_effort(tally->model, pair, proto), ways->allow);
+    /* Of ICMP the two techniques cost the same. */
+    uint8_t denying = ways->deny != SP_NO_TECHNIQUE ? ways->deny : ways->types;
+    uint8_t allowing = ways->allow != SP_NO_TECHNIQUE ? ways->allow : ways->types;
+    add_cost(tally, pair, sweep ? 0 : denies, deny_effort(tally, pair, proto), denying);
+    add_cost(tally, pair, allows, allow_effort(tally->model, pair, proto), allowing);
     add_cost(tally, pair, talks, talk, ways->talk);
     tally->any_deny = tally->any_deny || (denies > 0 && !sweep);
     tally->any_allow = tally->any_allow || allows + talks > 0;

@@ -4,6 +4,7 @@
 #include <libnet.h>
 
 #include "probe/base/mem.h"
+#include "probe/packet/icmpform.h"
 #include "probe/packet/ipform.h"
 #include "probe/packet/packet.h"
 
@@ -66,10 +67,33 @@ static int build_portless(libnet_t *l, const struct sp_spec *spec)
     return libnet_build_data(bytes, (uint32_t)len, l, 0);
 }
 
+static bool is_echo(const struct sp_spec *spec)
+{
+    return spec->ip_proto == SP_IPPROTO_ICMP6
+               ? spec->icmp_type == SP_ICMP6_ECHO || spec->icmp_type == SP_ICMP6_ECHO_REPLY
+               : spec->icmp_type == SP_ICMP_ECHO || spec->icmp_type == SP_ICMP_ECHO_REPLY;
+}
+
+static bool has_icmp_form(const struct sp_spec *spec)
+{
+    return (spec->ip_proto == SP_IPPROTO_ICMP || spec->ip_proto == SP_IPPROTO_ICMP6) &&
+           !is_echo(spec);
+}
+
+static int build_icmp_form(libnet_t *l, const struct sp_spec *spec)
+{
+    uint8_t bytes[SP_ICMPFORM_MAX];
+    size_t len = sp_icmpform_write(spec, bytes);
+    return libnet_build_data(bytes, (uint32_t)len, l, 0);
+}
+
 static int build_transport(libnet_t *l, const struct sp_spec *spec, uint8_t *all)
 {
     const struct body body = {.len = (uint32_t)spec->payload_len + spec->pad,
                               .bytes = spec->payload_len + spec->pad > 0 ? all : NULL};
+    if (has_icmp_form(spec)) {
+        return build_icmp_form(l, spec);
+    }
     switch (spec->ip_proto) {
     case SP_IPPROTO_TCP:
         return build_tcp(l, spec, body);
@@ -89,6 +113,10 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec, uint8_t *all
 
 static size_t transport_len(const struct sp_spec *spec)
 {
+    if (has_icmp_form(spec)) {
+        uint8_t bytes[SP_ICMPFORM_MAX];
+        return sp_icmpform_write(spec, bytes);
+    }
     size_t header = spec->ip_proto == SP_IPPROTO_TCP ? (size_t)LIBNET_TCP_H + options_len(spec)
                     : sp_pkt_is_portless(spec->ip_proto)
                         ? sp_ipform_of(spec->dst.family, spec->ip_proto).tag

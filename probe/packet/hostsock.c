@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "probe/base/ipproto.h"
+#include "probe/packet/icmpform.h"
 #include "probe/packet/ipform.h"
 #include "probe/packet/tag.h"
 
@@ -159,6 +160,19 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
     struct sock_filter tag6[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 8),
                                  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 0, 1),
                                  BPF_STMT(BPF_RET | BPF_K, 256), BPF_STMT(BPF_RET | BPF_K, 0)};
+    /* Wherever a tag may stand (packet/icmpform.h), the nearest first: a load past the end rejects.
+     */
+    struct sock_filter icmp[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+                                 BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 6, 0),
+                                 BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 4, 0),
+                                 BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 2, 0),
+                                 BPF_STMT(BPF_LD | BPF_W | BPF_IND, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, 256),
+                                 BPF_STMT(BPF_RET | BPF_K, 0)};
     const struct sock_fprog off = {SP_ARRAY_LEN(drop), drop};
     const struct sock_fprog programs[2][2] = {
         {{SP_ARRAY_LEN(tag4), tag4}, {SP_ARRAY_LEN(tcp4), tcp4}},
@@ -170,6 +184,18 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
         bool portless = sp_pkt_is_portless(socks[i].ip_proto);
         uint8_t at = portless ? sp_ipform_of(socks[i].family, socks[i].ip_proto).tag : 8;
         tag4[1].k = tag6[0].k = at;
+        struct sock_fprog by_icmp = {SP_ARRAY_LEN(icmp), icmp};
+        bool v6 = socks[i].family == SP_FAMILY_IPV6;
+        for (size_t k = 0; k < SP_ICMPFORM_TAGS; k++) {
+            icmp[1 + 2 * k].k = sp_icmpform_tags[v6][k];
+            icmp[1 + 2 * k].code = BPF_LD | BPF_W | (v6 ? BPF_ABS : BPF_IND);
+        }
+        if (on && (socks[i].ip_proto == SP_IPPROTO_ICMP || socks[i].ip_proto == SP_IPPROTO_ICMP6)) {
+            /* An IPv6 socket begins at the message: there is no header whose length is X. */
+            by_icmp.filter += v6 ? 1 : 0;
+            by_icmp.len = (unsigned short)(SP_ARRAY_LEN(icmp) - (v6 ? 1 : 0));
+            program = &by_icmp;
+        }
         if (socks[i].fd >= 0 &&
             setsockopt(socks[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, program, sizeof(*program)) != 0) {
             return sp_fail_errno(diag, "host witness", "cannot set the filter");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "probe/base/attr.h"
+#include "probe/packet/build_priv.h"
 #include "probe/packet/ipform.h"
 
 #define SP_IPPROTO_IGMP 2U
@@ -36,44 +37,14 @@ struct sp_ipform sp_ipform_of(uint8_t family, uint8_t ip_proto)
     return (struct sp_ipform){0, 4};
 }
 
-static void put16(uint8_t *at, size_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-/* The sum of RFC 1071, not yet folded. */
-static uint32_t add_up(uint32_t sum, const uint8_t *at, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        sum += i % 2 ? at[i] : (uint32_t)at[i] << 8;
-    }
-    return sum;
-}
-
-static uint16_t fold(uint32_t sum)
-{
-    while (sum >> 16) {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    return (uint16_t)~sum;
-}
-
-/* Addresses, length and protocol, which some protocols sum up too (RFC 8200 8.1). */
-static uint32_t pseudo(const struct sp_spec *spec, size_t len)
-{
-    size_t n = spec->dst.family == SP_FAMILY_IPV4 ? 4 : 16;
-    return add_up(add_up((uint32_t)len + spec->ip_proto, spec->src.bytes, n), spec->dst.bytes, n);
-}
-
 /* From the documentation ranges (RFC 5737, 3849), with one hop left: nobody passes it on. */
 static void inner_ipv4(uint8_t *out, size_t len)
 {
     static const uint8_t head[] = {0x45, 0, 0,   0, 0, 1, 0x40, 0, 1, SP_INNER_PROTO,
                                    0,    0, 192, 0, 2, 1, 192,  0, 2, 2};
     memcpy(out, head, sizeof(head));
-    put16(out + 2, len);
-    put16(out + 10, fold(add_up(0, out, sizeof(head))));
+    sp_put16(out + 2, len);
+    sp_put16(out + 10, sp_sum_fold(sp_sum_add(0, out, sizeof(head))));
 }
 
 static void inner_ipv6(uint8_t *out, size_t len)
@@ -82,7 +53,7 @@ static void inner_ipv6(uint8_t *out, size_t len)
     static const uint8_t net[] = {0x20, 0x01, 0x0d, 0xb8};
     memset(out, 0, 40);
     memcpy(out, head, sizeof(head));
-    put16(out + 4, len - 40);
+    sp_put16(out + 4, len - 40);
     memcpy(out + 8, net, sizeof(net));
     memcpy(out + 24, net, sizeof(net));
     out[23] = 1;
@@ -95,13 +66,15 @@ static void ospf(const struct sp_spec *spec, uint8_t *out, size_t len)
     bool v6 = spec->dst.family == SP_FAMILY_IPV6;
     out[0] = v6 ? 3 : 2;
     out[1] = 1;
-    put16(out + 2, len);
+    sp_put16(out + 2, len);
     memset(out + 8, 0xff, 4);
     if (v6) {
         out[14] = 255; /* instance */
-        put16(out + 12, fold(add_up(pseudo(spec, len), out, len)));
+        sp_put16(out + 12,
+                 sp_sum_fold(sp_sum_add(sp_sum_pseudo(&spec->src, &spec->dst, spec->ip_proto, len),
+                                        out, len)));
     } else {
-        put16(out + 12, fold(add_up(0, out, len)));
+        sp_put16(out + 12, sp_sum_fold(sp_sum_add(0, out, len)));
     }
 }
 
@@ -111,7 +84,7 @@ static void write_header(const struct sp_spec *spec, uint8_t *out, size_t len)
     switch (spec->ip_proto) {
     case SP_IPPROTO_IGMP:
         out[0] = 0xf0; /* for experiments (RFC 3228) */
-        put16(out + 2, fold(add_up(0, out, len)));
+        sp_put16(out + 2, sp_sum_fold(sp_sum_add(0, out, len)));
         break;
     case SP_IPPROTO_IPIP:
         inner_ipv4(out, len);
@@ -120,31 +93,36 @@ static void write_header(const struct sp_spec *spec, uint8_t *out, size_t len)
         inner_ipv6(out, len);
         break;
     case SP_IPPROTO_GRE:
-        put16(out + 2, 0x88b5); /* for local experiments (IEEE 802) */
+        sp_put16(out + 2, 0x88b5); /* for local experiments (IEEE 802) */
         break;
     case SP_IPPROTO_ESP:
-        put16(out, 0x5347);
-        put16(out + 2, 0x7066);
+        sp_put16(out, 0x5347);
+        sp_put16(out + 2, 0x7066);
         break;
     case SP_IPPROTO_AH:
         out[0] = SP_IPPROTO_NONE;
         out[1] = 24 / 4 - 2;
-        put16(out + 10, 1); /* sequence number; then 12 bytes of integrity check value */
+        sp_put16(out + 10, 1); /* sequence number; then 12 bytes of integrity check value */
         break;
     case SP_IPPROTO_OSPF:
         ospf(spec, out, len);
         break;
     case SP_IPPROTO_PIM:
         out[0] = 0x20; /* version 2, hello */
-        put16(out + 2,
-              fold(add_up(spec->dst.family == SP_FAMILY_IPV6 ? pseudo(spec, len) : 0, out, len)));
+        sp_put16(out + 2, sp_sum_fold(sp_sum_add(
+                              spec->dst.family == SP_FAMILY_IPV6
+                                  ? sp_sum_pseudo(&spec->src, &spec->dst, spec->ip_proto, len)
+                                  : 0,
+                              out, len)));
         break;
     case SP_IPPROTO_VRRP:
         out[0] = 0x31; /* version 3, advertisement: router 255, the lowest priority */
         out[1] = 255;
         out[2] = 1;
-        put16(out + 4, 100);
-        put16(out + 6, fold(add_up(pseudo(spec, len), out, len)));
+        sp_put16(out + 4, 100);
+        sp_put16(out + 6,
+                 sp_sum_fold(sp_sum_add(sp_sum_pseudo(&spec->src, &spec->dst, spec->ip_proto, len),
+                                        out, len)));
         break;
     default:
         break;
@@ -157,8 +135,8 @@ size_t sp_ipform_write(const struct sp_spec *spec,
     struct sp_ipform form = sp_ipform_of(spec->dst.family, spec->ip_proto);
     size_t len = form.tag + spec->payload_len;
     memset(out, 0, form.tag);
-    put16(out + form.numbers, spec->sport);
-    put16(out + form.numbers + 2, spec->dport);
+    sp_put16(out + form.numbers, spec->sport);
+    sp_put16(out + form.numbers + 2, spec->dport);
     memcpy(out + form.tag, spec->payload, spec->payload_len);
     write_header(spec, out, len);
     return len;

@@ -100,7 +100,7 @@ struct sp_pkt {
     uint32_t tsval, tsecr;
     uint8_t icmp_type, icmp_code;
     uint16_t echo_id, echo_seq;
-    const uint8_t *payload; /* of all but other ICMP; may be cut by the snap length */
+    const uint8_t *payload; /* may be cut by the snap length */
     size_t payload_len;
     bool is_icmp_error; /* quoted says of which packet (only what the quote holds) */
     struct {

@@ -89,6 +89,7 @@ static void parse_quote(struct sp_rd *rd, struct sp_pkt *pkt)
 
 static bool parse_icmp(struct sp_rd *rd, struct sp_pkt *pkt)
 {
+    size_t start = rd->pos;
     pkt->icmp_type = sp_rd_u8(rd);
     pkt->icmp_code = sp_rd_u8(rd);
     sp_rd_skip(rd, 2);
@@ -108,11 +109,14 @@ static bool parse_icmp(struct sp_rd *rd, struct sp_pkt *pkt)
             return false;
         }
         set_payload(rd, pkt);
-    } else if (error) {
-        uint32_t rest = sp_rd_u32(rd); /* unused but for the MTU: its lower half over IPv4 */
-        pkt->mtu = v6 ? rest : rest & 0xffff;
-        parse_quote(rd, pkt);
-        rd->bad = false;
+    } else {
+        sp_parse_icmp_form(rd, start, pkt);
+        if (error) {
+            uint32_t rest = sp_rd_u32(rd); /* unused but for the MTU: its lower half over IPv4 */
+            pkt->mtu = v6 ? rest : rest & 0xffff;
+            parse_quote(rd, pkt);
+            rd->bad = false;
+        }
     }
     return true;
 }

@@ -11,5 +11,8 @@
 /* A protocol without ports: the two numbers and the payload of packet/ipform.h, as far as they are
  * there. Of a foreign packet they mean nothing. */
 void sp_parse_portless(struct sp_rd *rd, struct sp_pkt *pkt);
+/* An ICMP message other than echo, from its first byte at start on: its payload and the two numbers
+ * of packet/icmpform.h, as far as they are there. */
+void sp_parse_icmp_form(const struct sp_rd *rd, size_t start, struct sp_pkt *pkt);
 
 #endif

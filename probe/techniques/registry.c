@@ -51,6 +51,19 @@ const struct sp_technique_info *sp_technique_for(uint8_t proto, uint8_t family)
     return NULL;
 }
 
+const struct sp_technique_info *sp_technique_at_point(uint8_t proto, uint8_t family, uint16_t port)
+{
+    const struct sp_technique_info *info = sp_technique_for(proto, family);
+    uint16_t echo = proto == SP_PROTO_ICMP6 ? SP_PORT_ICMP6_ECHO : SP_PORT_ICMP_ECHO;
+    bool icmp = proto == SP_PROTO_ICMP || proto == SP_PROTO_ICMP6;
+    return info && icmp && port != echo ? sp_technique_find("icmp_type") : info;
+}
+
+bool sp_technique_is_one_way(size_t index)
+{
+    return index < SP_ARRAY_LEN(table) && strcmp(table[index].name, "icmp_type") == 0;
+}
+
 size_t sp_technique_index(const struct sp_technique_info *info)
 {
     return (size_t)(info - table);

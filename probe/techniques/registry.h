@@ -40,6 +40,11 @@ const struct sp_technique_info *sp_technique_find(const char *name);
 /* The default technique that tests flows of this protocol and family, or NULL when there is none
  * (yet). */
 const struct sp_technique_info *sp_technique_for(uint8_t proto, uint8_t family);
+/* The technique of one point on the protocol's axis: of ICMP the echo request has one of its own.
+ */
+const struct sp_technique_info *sp_technique_at_point(uint8_t proto, uint8_t family, uint16_t port);
+/* Do its packets ask nothing, so that their arrival is all there is? */
+bool sp_technique_is_one_way(size_t index);
 /* Does it hold a whole conversation, whose data somebody has to take? */
 bool sp_technique_talks(size_t index);
 /* Does it ask a denied flow in another way than its protocol's default technique? */

@@ -5,6 +5,8 @@
 #ifndef SP_TEST_TECH_KIT_H
 #define SP_TEST_TECH_KIT_H
 
+#include <string.h>
+
 #include "probe/techniques/technique.h"
 #include "tests/support/sp_cmocka.h"
 #include "tests/unit/packet/packet_kit.h"
@@ -49,7 +51,8 @@ static struct sp_flow flow_of(bool v6, uint16_t block, uint16_t port)
 static inline uint16_t port_of(const struct sp_technique *tech, uint16_t port)
 {
     static const uint16_t numbers[] = {47, 50, 89, 253};
-    return tech->proto_by_port ? numbers[port % 4] : port;
+    bool is_type = strcmp(tech->name, "icmp_type") == 0;
+    return tech->proto_by_port ? numbers[port % 4] : is_type ? 13U << 8 : port;
 }
 
 /* An address in the sender's subnet that is not its own. */

@@ -326,7 +326,7 @@ static void answers(const struct sp_technique_info *info, const struct sp_techni
         segment_answers(tech, &keys, &flow, &spec);
     } else if (info->proto == SP_PROTO_TCP) {
         tcp_answers(tech, &keys, &flow, &spec);
-    } else if (tech->proto_by_port) {
+    } else if (tech->proto_by_port || sp_technique_is_one_way(sp_technique_index(info))) {
         struct sp_spec back = reversed(&spec); /* nobody echoes it: only the crafted reply counts */
         assert_int_equal(answer_of(tech, &keys, &flow, &back), SP_ANSWER_NONE);
     } else {
@@ -399,6 +399,9 @@ static void quotes(const struct sp_technique_info *info, const struct sp_techniq
     struct sp_pkt pkt;
     kit_build(&spec, &quote);
     memcpy(body + 8, quote.at, quote.len);
+    if (v6 && sp_technique_is_one_way(sp_technique_index(info))) {
+        return; /* of a type without an identifier; and no error quotes an error (RFC 4443 2.4) */
+    }
     /* A router quotes at least the header and 8 bytes (RFC 792): that must be enough. */
     size_t len = 8 + (v6 ? 40 : 20) + 8;
     if (sp_odd_is_any(&spec.odd)) {

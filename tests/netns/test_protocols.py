@@ -149,5 +149,75 @@ class Directions(Base):
                 self.check(run, ("b", "a", family, "ip", number), verdict)
 
 
+class Types(Base):
+    """ICMP and ICMPv6 of other types than echo. Errors quote a datagram that was never sent, so a
+    firewall that passes them passes whatever somebody makes up."""
+
+    TYPES = {"ipv4": ("icmp", ("echo-reply", "3.4", "4.0", "9.0", "10.0", "time-exceeded", "12.0",
+                               "timestamp", "15.0", "17.0", "42.0")),
+             "ipv6": ("icmp6", ("unreachable", "too-big", "time-exceeded", "4.1", "echo-reply",
+                                "138.0", "139.0", "160.0"))}
+
+    def run_types(self, rules, policies=(), policy="drop"):
+        self.world.lab.nft(FW, "flush ruleset\ntable inet fw {\n chain through {\n  type filter hook "
+                           f"forward priority 0; policy {policy};\n  ct state established accept\n"
+                           "  icmp type echo-request accept\n  icmpv6 type echo-request accept\n"
+                           f"{rules}\n }}\n}}\n")
+        sweeping.empty_state(self.world.lab, FW)
+        topology = self.world.topology(
+            ["name: ping, from: a, to: b, allow: [icmp/echo, icmp6/echo]", *policies],
+            limits="max_rate: 2000, hazard: B")
+        return self.world.verify(topology, "--from", "a", "--to", "b", "--only", "icmp_type",
+                                 "--only", "icmp_echo", depth="standard")
+
+    def all_types(self, run, verdict, row, but=(), **how):
+        for family, (proto, types) in self.TYPES.items():
+            for name in types:
+                if (proto, name) not in but:
+                    with self.subTest(proto=proto, type=name):
+                        self.check(run, ("a", "b", family, proto, name), verdict, row, **how)
+
+    def some(self, run, pairs, verdict, row, **how):
+        for proto, name in pairs:
+            family = "ipv4" if proto == "icmp" else "ipv6"
+            with self.subTest(proto=proto, type=name):
+                self.check(run, ("a", "b", family, proto, name), verdict, row, **how)
+
+    def test_a_firewall_that_passes_all_icmp_leaks_every_type(self):
+        run = self.run_types("  meta l4proto { icmp, ipv6-icmp } accept")
+        self.assertEqual(run.code, 1, run.err + run.out)
+        self.all_types(run, "leak", 1)
+        self.some(run, [("icmp", "echo"), ("icmp6", "echo")], "holds", 14)
+
+    def test_a_strict_firewall_holds(self):
+        run = self.run_types("")
+        self.assertEqual(run.code, 0, run.err + run.out)
+        self.all_types(run, "holds", 7, control="pair")
+
+    def test_errors_by_type_instead_of_by_relation_leak(self):
+        run = self.run_types("  icmp type { destination-unreachable, time-exceeded } accept\n"
+                             "  icmpv6 type { destination-unreachable, packet-too-big, "
+                             "time-exceeded } accept")
+        self.assertEqual(run.code, 1, run.err + run.out)
+        leaks = [("icmp", "3.4"), ("icmp", "time-exceeded"), ("icmp6", "unreachable"),
+                 ("icmp6", "too-big"), ("icmp6", "time-exceeded")]
+        self.some(run, leaks, "leak", 1)
+        self.all_types(run, "holds", 7, but=leaks)
+
+    def test_errors_by_relation_hold(self):
+        run = self.run_types("  ct state related accept")
+        self.assertEqual(run.code, 0, run.err + run.out)
+        self.all_types(run, "holds", 7)
+
+    def test_allowed_types_are_judged_by_their_arrival(self):
+        allow = "name: clock, from: a, to: b, allow: [icmp/timestamp, icmp/17, icmp6/139, icmp6/160]"
+        run = self.run_types("  icmp type timestamp-request accept\n  icmpv6 type 139 accept", [allow])
+        self.assertEqual(run.code, 1, run.err + run.out)
+        good, bad = [("icmp", "timestamp"), ("icmp6", "139.0")], [("icmp", "17.0"), ("icmp6", "160.0")]
+        self.some(run, good, "holds", 14)
+        self.some(run, bad, "blocked", 10, by="path")
+        self.all_types(run, "holds", 7, but=good + bad)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

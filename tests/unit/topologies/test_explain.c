@@ -121,7 +121,7 @@ static void a_range_has_an_answer_per_interval(void **state)
     check(m, "dev-1", "db-1", "icmp/3.4",
           "dev-1 -> db-1 icmp/3.4: denied\n"
           "  by default: no rule says anything about it\n"
-          "  not tested: no technique for this ICMP type in this version\n"
+          "  not tested: the hazard class of its technique is not allowed in both networks\n"
           "  ipv4: 10.20.0.11 -> 10.10.2.11\n"
           "  enforced by fw (built.yaml:9); a denied packet is looked for behind the receiver's "
           "own firewall\n");

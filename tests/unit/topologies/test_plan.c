@@ -40,7 +40,7 @@ static void quick_has_one_point_per_interval(void **state)
     /* v4: tcp 3, udp 1, icmp 3, sctp 1, ip 1; v6: tcp 3, udp 1, icmp6 1, sctp 1, ip 1. */
     assert_int_equal(plan->coverage.intervals_of, 16);
     assert_int_equal(plan->coverage.intervals_tested, 10);
-    assert_int_equal(sp_ts_skipped(plan, SP_REASON_ICMP_TYPE, SP_PROTO_ICMP), 2);
+    assert_int_equal(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_ICMP), 2);
     assert_int_equal(sp_ts_skipped(plan, SP_REASON_NO_TECHNIQUE, SP_PROTO_SCTP), 2);
     assert_int_equal(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_IP), 2);
     /* 7 denied twice, the 4 of tcp once more, and 3 allowed 21 times; controls: (tcp 23, udp 2,

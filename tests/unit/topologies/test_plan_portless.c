@@ -148,6 +148,71 @@ static void without_consent_or_a_probe_there_is_none(void **state)
     sp_mb_free(m);
 }
 
+/* ---- ICMP ---- */
+
+static size_t types_of(const struct sp_plan *plan, uint8_t proto)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < plan->ntests; i++) {
+        const struct sp_test *t = &plan->tests[i];
+        if (t->proto == proto && plan->pairs[t->pair].from == 0) {
+            bool echo =
+                t->port == (proto == SP_PROTO_ICMP ? SP_PORT_ICMP_ECHO : SP_PORT_ICMP6_ECHO);
+            assert_string_equal(sp_technique_at(t->technique)->name,
+                                echo ? "icmp_echo" : "icmp_type");
+            assert_true(echo || sp_icmp_is_askable(proto, t->port));
+            n += !echo;
+        }
+    }
+    return n;
+}
+
+static void icmp_types_beside_the_echo(void **state)
+{
+    (void)state;
+    struct sp_model *m = two();
+    (void)sp_mb_rule(m, SP_RULE_ALLOW, "ping", "a", "b", "icmp/echo,icmp6/echo,icmp/13,icmp6/2.0");
+    struct sp_plan *plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
+    /* The 11 and 8 of the risk list, of which one each is allowed, and still asked. */
+    assert_int_equal(types_of(plan, SP_PROTO_ICMP), 11);
+    assert_int_equal(types_of(plan, SP_PROTO_ICMP6), 8);
+    assert_int_equal(sp_ts_test(plan, 0, 1, SP_FAMILY_IPV4, SP_PROTO_ICMP, 13 << 8)->expect,
+                     SP_EXPECT_ALLOW);
+    assert_int_equal(sp_ts_test(plan, 0, 1, SP_FAMILY_IPV6, SP_PROTO_ICMP6, 2 << 8)->expect,
+                     SP_EXPECT_ALLOW);
+    sp_plan_free(plan);
+    plan = sp_ts_plan(m, SP_DEPTH_QUICK); /* one per interval */
+    assert_true(types_of(plan, SP_PROTO_ICMP) <= 4);
+    assert_true(types_of(plan, SP_PROTO_ICMP) >= 3);
+    sp_plan_free(plan);
+    plan = sp_ts_plan(m, SP_DEPTH_EXHAUSTIVE); /* every type but redirects; those of one link */
+    assert_true(types_of(plan, SP_PROTO_ICMP) >= 254);
+    assert_true(types_of(plan, SP_PROTO_ICMP6) >= 246);
+    sp_plan_free(plan);
+    m->limits.hazard = 'A';
+    plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
+    assert_int_equal(types_of(plan, SP_PROTO_ICMP), 0);
+    (void)sp_ts_test(plan, 0, 1, SP_FAMILY_IPV4, SP_PROTO_ICMP, SP_PORT_ICMP_ECHO);
+    assert_true(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_ICMP) > 0);
+    sp_plan_free(plan);
+    sp_mb_free(m);
+}
+
+static void redirects_and_neighbour_discovery_are_never_asked(void **state)
+{
+    (void)state;
+    assert_false(sp_icmp_is_askable(SP_PROTO_ICMP, 5 << 8 | 1));
+    for (uint32_t type = 133; type <= 137; type++) {
+        assert_false(sp_icmp_is_askable(SP_PROTO_ICMP6, type << 8));
+    }
+    struct sp_model *m = two();
+    (void)sp_mb_rule(m, SP_RULE_ALLOW, "odd", "a", "b", "icmp/5");
+    struct sp_plan *plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
+    assert_int_equal(sp_ts_skipped(plan, SP_REASON_ICMP_TYPE, SP_PROTO_ICMP), 1);
+    sp_plan_free(plan);
+    sp_mb_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +221,8 @@ int main(void)
         cmocka_unit_test(one_direction_alone_is_whole),
         cmocka_unit_test(what_no_probe_sees_is_left_out_with_its_reason),
         cmocka_unit_test(without_consent_or_a_probe_there_is_none),
+        cmocka_unit_test(icmp_types_beside_the_echo),
+        cmocka_unit_test(redirects_and_neighbour_discovery_are_never_asked),
     };
     return cmocka_run_group_tests_name("plan_portless", tests, NULL, NULL);
 }
