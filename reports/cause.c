@@ -373,6 +373,7 @@ bool sp_cause_is_opening(enum sp_cause cause)
     case SP_CAUSE_ANY_SOURCE:
     case SP_CAUSE_HOST_OPEN:
     case SP_CAUSE_LET_THROUGH:
+    case SP_CAUSE_AROUND:
         return true;
     default:
         return false;

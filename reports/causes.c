@@ -195,7 +195,7 @@ static struct ref ref_of(const struct sp_summary *summary, const struct working 
         ref.kind = SP_CAUSE_LET_THROUGH;
         ref.opening = finding->opening;
         ref.proto = finding->proto;
-    } else if (kind >= SP_CAUSE_AROUND) {
+    } else if (kind > SP_CAUSE_AROUND) {
         ref.remedy = finding->remedy;
         ref.opening = kind == SP_CAUSE_BALANCER_PORT ? finding->opening : SP_NONE;
     } else if (kind == SP_CAUSE_SOURCE_PORT) {
@@ -223,10 +223,12 @@ void sp_cause_release(struct sp_cause_group *cause)
 /* What all its findings say, else what is true of each. */
 static uint8_t common_kind(const struct sp_summary *summary, const struct ref *refs, size_t n)
 {
-    uint8_t kind = summary->findings[refs[0].finding].cause_kind;
+    const struct sp_finding *first = &summary->findings[refs[0].finding];
+    uint8_t kind = first->cause_kind;
     for (size_t i = 1; i < n; i++) {
-        if (summary->findings[refs[i].finding].cause_kind == kind) {
-            continue;
+        const struct sp_finding *other = &summary->findings[refs[i].finding];
+        if (other->cause_kind == kind && strcmp(other->remedy, first->remedy) == 0) {
+            continue; /* also about the same load balancer */
         }
         if (refs[0].kind == SP_CAUSE_LET_THROUGH && refs[0].place.kind == SP_PLACE_HOST) {
             return SP_CAUSE_HOST_OPEN;
@@ -307,7 +309,7 @@ static enum sp_rc tell_findings(struct sp_summary *summary, const struct sp_caus
 {
     for (size_t i = 0; i < cause->nfindings; i++) {
         struct sp_finding *finding = &summary->findings[cause->findings[i]];
-        if (finding->cause_kind != cause->kind) {
+        if (finding->cause_kind != cause->kind) { /* which then names nobody */
             finding->cause_kind = cause->kind;
             enum sp_rc rc = sp_finding_words(summary->result, finding);
             if (rc != SP_OK) {
