@@ -37,7 +37,8 @@ static size_t lower_bound(const struct sp_lookup *lookup, const struct sp_entry 
 /* How the checks of a whole flow turned out. */
 struct tally {
     uint64_t denied_holds, denied_leaks, allowed_holds, allowed_fails;
-    uint64_t rule_holds; /* of denied_holds, those that the test's own rule decides */
+    uint64_t rule_holds;        /* of denied_holds, those that the test's own rule decides */
+    bool low_leaks, high_leaks; /* the lowest and the highest denied port */
 };
 
 /* What bypass techniques found is left out. */
@@ -57,6 +58,9 @@ static struct tally whole_flow(const struct sp_lookup *lookup, const struct sp_e
             continue;
         }
         if (e->expect == SP_EXPECT_DENY) {
+            bool is_first = tally.denied_holds + tally.denied_leaks == 0;
+            tally.high_leaks = e->verdict == SP_VERDICT_LEAK;
+            tally.low_leaks = is_first ? tally.high_leaks : tally.low_leaks;
             tally.rule_holds += e->verdict == SP_VERDICT_HOLDS && e->rule == test->rule ? n : 0;
             tally.denied_holds += e->verdict == SP_VERDICT_HOLDS ? n : 0;
             tally.denied_leaks += e->verdict == SP_VERDICT_LEAK ? n : 0;
@@ -221,12 +225,17 @@ static bool others_may(const struct sp_lookup *lookup, const struct sp_entry *te
 
 /* ------------------------------------------------------------------ no filter at all */
 
-/* Ports that a rule of the declaration denies by name say little: a firewall may drop them and let
- * the rest through. */
+/* Of so many denied ports that leak one may hold. */
+#define SP_OPEN_LEAKS_PER_HOLD 4U
+
+/* A firewall may drop some ports by name and let the rest through: what the declaration denies by
+ * name says little, and where both ends of the ports are open, single ones that hold do neither. */
 static bool is_open(const struct tally *flow, const struct sp_entry *test)
 {
     bool by_default = test->rule == SP_NONE && flow->rule_holds == 0;
-    return flow->denied_leaks > 1 && (flow->denied_holds == 0 || by_default);
+    bool but_few = flow->low_leaks && flow->high_leaks &&
+                   flow->denied_leaks / SP_OPEN_LEAKS_PER_HOLD >= flow->denied_holds;
+    return flow->denied_leaks > 1 && (flow->denied_holds == 0 || by_default || but_few);
 }
 
 bool sp_cause_unfiltered(const struct sp_lookup *lookup, const struct sp_entry *test)

@@ -186,6 +186,15 @@ static void test_no_filter(void **state)
     assert_int_equal(summary->causes[0].kind, SP_CAUSE_NO_FILTER);
     assert_int_equal(summary->causes[0].nflows, 12);
     next(summary);
+    /* Ports that the firewall drops by name, though nothing declares them apart. */
+    for (size_t i = 0; i < SP_ARRAY_LEN(ports); i++) {
+        deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, ports[i], ports[i] != 443);
+        deny(SAMPLE_WEB_2, SAMPLE_DB_1, V4, TCP, ports[i], ports[i] != 40000); /* a wide range */
+    }
+    summary = judged();
+    assert_int_equal(summary->ncauses, 2);
+    assert_int_not_equal(summary->causes[0].kind, summary->causes[1].kind);
+    next(summary);
     /* IPv4 is filtered: the IPv6 rules are missing. */
     for (size_t i = 0; i < SP_ARRAY_LEN(ports); i++) {
         deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, ports[i], false);

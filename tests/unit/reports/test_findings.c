@@ -39,8 +39,9 @@ static void test_grouping(void **state)
         deny(s, SAMPLE_DEV_1, ports[i], SAMPLE_RULE_ISOLATION, sp_seen_leak());
     }
     deny(s, SAMPLE_DEV_1, 23, SAMPLE_RULE_ISOLATION, sp_seen_silence()); /* holds */
-    deny(s, SAMPLE_DEV_1, 24, SP_NONE, sp_seen_leak());                  /* another rule */
-    deny(s, SAMPLE_WEB_1, 25, SAMPLE_RULE_ISOLATION, sp_seen_leak());    /* another sender */
+    deny(s, SAMPLE_DEV_1, 65000, SAMPLE_RULE_ISOLATION, sp_seen_silence());
+    deny(s, SAMPLE_DEV_1, 24, SP_NONE, sp_seen_leak());               /* another rule */
+    deny(s, SAMPLE_WEB_1, 25, SAMPLE_RULE_ISOLATION, sp_seen_leak()); /* another sender */
     sp_sample_add(s, SAMPLE_DEV_1, SAMPLE_DB_1, V4, SP_PROTO_UDP, 53, SP_EXPECT_DENY,
                   SAMPLE_RULE_ISOLATION, sp_seen_leak()); /* another protocol */
     sp_sample_add(s, SAMPLE_DEV_1, SAMPLE_DB_1, SP_FAMILY_IPV6, TCP, 22, SP_EXPECT_DENY,
