@@ -37,8 +37,10 @@ static const struct {
                              "name the sources in the rule"},
     [SP_CAUSE_HOST_OPEN] = {"the receiver's own firewall lets it in",
                             "close it in the host's firewall"},
-    [SP_CAUSE_LET_THROUGH] = {"a rule on the path lets it through, or none stops it",
-                              "look for the rule that matches this flow, and narrow it"},
+    [SP_CAUSE_LET_THROUGH] =
+        {"a rule on the path lets it through, or none stops it",
+         "find the rule that matches this flow (nftables: `meta nftrace set 1`, `nft monitor "
+         "trace`), and narrow it"},
     [SP_CAUSE_SENDER_POLICY] = {"the sender's own firewall refuses to send it",
                                 "open it in the sender's outbound rules"},
     [SP_CAUSE_TOO_NARROW] = {"the range that a rule opens is too short at its end",

@@ -116,11 +116,22 @@ static void headline(struct sp_text *text, const struct sp_cause_group *cause, s
     sp_text_wrap(text, 1 + (size_t)len + strlen(sp_severity_str(cause->severity)), 4);
 }
 
+/* The device gave its address away. */
+static void add_answerer(struct sp_text *text, const struct sp_cause_group *cause)
+{
+    const struct sp_finding *first = finding_of(text, cause, 0);
+    if ((cause->kind == SP_CAUSE_REJECTED || cause->kind == SP_CAUSE_PROXY) && first->where) {
+        sp_text_add(text, ", answered by ");
+        sp_text_add_outside(text, first->where);
+    }
+}
+
 static void show(struct sp_text *text, const struct sp_cause_group *cause, size_t number)
 {
     headline(text, cause, number);
     sp_text_add(text, sp_place_words(&cause->place));
     sp_text_add_outside(text, cause->where);
+    add_answerer(text, cause);
     sp_text_field(text, "where");
     if (cause->policy) { /* else different rules say so, each to its findings */
         sp_text_add_expected(text, finding_of(text, cause, 0));
