@@ -30,8 +30,11 @@ static struct sp_lane *lane_for(struct sp_lanes *lanes, size_t first_of_pair,
         return NULL;
     }
     struct sp_lane *lane = &lanes->at[lanes->n++];
-    *lane = (struct sp_lane){
-        .pair = test->pair, .proto = test->proto, .technique = test->technique, .is_http = is_http};
+    *lane = (struct sp_lane){.pair = test->pair,
+                             .proto = test->proto,
+                             .technique = test->technique,
+                             .is_http = is_http,
+                             .has_sports = test->sport > 0};
     return lane;
 }
 

@@ -64,6 +64,7 @@ struct sp_lane {
     uint8_t proto;     /* enum sp_proto */
     uint8_t technique; /* registry index */
     bool is_http;      /* to a balancer that reads what it passes on (mode l7) */
+    bool has_sports;   /* its tests are about a source port each, and may share their port */
     uint32_t *tests;   /* plan test indexes: denies first */
     size_t ntests, cap_tests;
     struct sp_control control;

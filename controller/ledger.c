@@ -202,6 +202,25 @@ uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
     return used;
 }
 
+uint16_t sp_ledger_note(struct sp_ledger *ledger, const struct sp_addr *src,
+                        const struct sp_addr *dst, uint8_t proto, uint16_t sport, uint16_t dport)
+{
+    uint64_t there = conversation(src, dst, proto, sport, dport);
+    uint32_t row = sp_table_get(&ledger->known, there);
+    if (row != SP_NO_ROW) {
+        ledger->entries[row].at_s = (uint32_t)sp_wall_s();
+        return sport;
+    }
+    return note(ledger, there, (uint32_t)sp_wall_s()) == SP_OK ? sport : 0;
+}
+
+bool sp_ledger_opens(const struct sp_ledger *ledger, const struct sp_addr *src,
+                     const struct sp_addr *dst, uint8_t proto, uint16_t sport, uint16_t dport)
+{
+    return sp_table_get(&ledger->known, conversation(dst, src, proto, dport, sport)) != SP_NO_ROW ||
+           sp_table_get(&ledger->known, swept(dst, src, proto, dport)) != SP_NO_ROW;
+}
+
 /* ---- sweeps ---- */
 
 /* Who a sweep goes between. */

@@ -36,6 +36,14 @@ enum sp_rc sp_ledger_check(const char *path, struct sp_diag *diag) SP_MUST_CHECK
 uint16_t sp_ledger_take(struct sp_ledger *ledger, const struct sp_addr *src,
                         const struct sp_addr *dst, uint8_t proto, uint16_t dport,
                         bool must_be_fresh);
+/* Notes a flow whose source port is given; returns that port, 0 when memory is out. Who sends it
+ * has asked sp_ledger_opens() before. */
+uint16_t sp_ledger_note(struct sp_ledger *ledger, const struct sp_addr *src,
+                        const struct sp_addr *dst, uint8_t proto, uint16_t sport,
+                        uint16_t dport) SP_MUST_CHECK;
+/* Was the reverse of this flow sent, so that a firewall may let it pass as an answer? */
+bool sp_ledger_opens(const struct sp_ledger *ledger, const struct sp_addr *src,
+                     const struct sp_addr *dst, uint8_t proto, uint16_t sport, uint16_t dport);
 /* Wanted: n neighbouring ports of lo .. hi. */
 struct sp_sports {
     uint16_t lo, hi, n;

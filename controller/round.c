@@ -120,13 +120,13 @@ static double run_lane(struct timetable *t, struct slot *slot, unsigned pass, do
         shuffle(&t->rng, slot->tests, slot->ntests);
         for (size_t i = 0; i < slot->ntests; i++) {
             uint32_t test = slot->tests[i];
-            uint16_t nth = (uint16_t)(pass * slot->per_pass + turn);
+            unsigned nth = (unsigned)pass * slot->per_pass + turn;
             struct sp_attempt a = {.test = test,
                                    .lane = slot->lane,
                                    .before = before,
                                    .after = SP_NONE,
                                    .pass = (uint64_t)run->next_batch << 16 | (pass + 1)};
-            a.shot = sp_round_add_shot(round, slot->block, nth, run->plan->tests[test].port, at_us);
+            a.shot = sp_round_add_attempt(round, lane, slot->block, nth, test, at_us);
             at_us += step;
             if (before == SP_NONE || !add_attempt(round, &a)) {
                 return -1;
@@ -232,16 +232,17 @@ static enum sp_rc take_lane(struct timetable *t, uint32_t lane_index, bool *ret_
     size_t per_pass = slot->ntests * slot->per_pass;
     size_t checkpoints = ((per_pass + slot->chunk - 1) / slot->chunk + 1) * t->passes;
     size_t controls = checkpoints * slot->tries;
-    size_t ids = (size_t)slot->per_pass * t->passes + controls * lane->control.nflows;
+    size_t own = (size_t)slot->per_pass * t->passes * sp_round_variants(lane);
+    size_t ids = own + controls * lane->control.nflows;
     size_t shots = per_pass * t->passes + controls * lane->control.nflows;
-    *ret_fits = slot->ntests == 0 ||
-                (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
-                 round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS && controls < UINT16_MAX);
+    *ret_fits = slot->ntests == 0 || (round->batch->next_id + ids <= SP_BATCH_MAX_BLOCKS &&
+                                      round->batch->nshots + shots <= SP_BATCH_MAX_SHOTS &&
+                                      controls < UINT16_MAX && own < UINT16_MAX);
     if (slot->ntests == 0 || !*ret_fits) {
         sp_free(slot->tests);
         return SP_OK;
     }
-    slot->block = sp_round_add_tests(round, lane, (uint16_t)(slot->per_pass * t->passes));
+    slot->block = sp_round_add_tests(round, lane, (uint16_t)own);
     for (unsigned k = 0; k < lane->control.nflows; k++) {
         slot->control[k] = sp_round_add_control(round, &lane->control.flows[k], (uint16_t)controls);
     }

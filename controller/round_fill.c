@@ -104,15 +104,20 @@ double sp_round_spacing_us(const struct sp_run_state *run, uint32_t host)
 static bool goes_again(const struct sp_round *round, const struct sp_lane *lane)
 {
     return round->kind == SP_ROUND_DENY && lane->proto == SP_PROTO_TCP &&
-           !sp_technique_talks(lane->technique);
+           !sp_technique_talks(lane->technique) && !sp_technique_is_bypass(lane->technique);
 }
 
 double sp_round_step_us(const struct sp_round *round, const struct sp_lane *lane)
 {
     const struct sp_run_state *run = round->run;
     uint32_t from = run->plan->pairs[lane->pair].from;
-    double step = sp_round_spacing_us(run, from) * sp_technique_at(lane->technique)->packets;
+    const struct sp_technique_info *info = sp_technique_at(lane->technique);
+    double step = sp_round_spacing_us(run, from) * info->packets;
     double enforced = enforced_rate(run);
+    double slow = 1e6 / SP_PLAN_INTRUSIVE_PPS * info->packets;
+    if (info->hazard >= 'C' && step < slow) {
+        return slow;
+    }
     /* A host's own rate is kept by its probe; an enforcement point's only by the timetable. */
     bool tight = enforced > 0 && enforced < sp_model_host_rate(run->model, from);
     return goes_again(round, lane) && tight ? 2 * step : step;
@@ -196,13 +201,56 @@ uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane 
     return sp_batch_add_block(round->batch, &block);
 }
 
-uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
-                           double at_us)
+struct shot_plan {
+    uint16_t attempt, port;
+    uint16_t sport; /* 0 = one of its own */
+    double at_us;
+};
+
+static uint32_t add_shot(struct sp_round *round, uint32_t block, struct shot_plan shot)
 {
     const struct sp_block_plan *plan = &round->batch->blocks[block];
     bool must_be_fresh = round->kind == SP_ROUND_DENY && (plan->flags & SP_BLOCK_CONTROL) == 0;
-    uint16_t sport = sp_ledger_take(round->run->ledger, &plan->src, &plan->dst, plan->technique,
-                                    port, must_be_fresh);
-    return sport ? sp_batch_add_shot(round->batch, block, attempt, port, sport, (uint32_t)at_us)
+    uint8_t proto = sp_technique_at(plan->technique)->proto;
+    struct sp_ledger *ledger = round->run->ledger;
+    uint16_t sport =
+        shot.sport
+            ? sp_ledger_note(ledger, &plan->src, &plan->dst, proto, shot.sport, shot.port)
+            : sp_ledger_take(ledger, &plan->src, &plan->dst, proto, shot.port, must_be_fresh);
+    return sport ? sp_batch_add_shot(round->batch, block, shot.attempt, shot.port, sport,
+                                     (uint32_t)shot.at_us)
                  : SP_NONE;
+}
+
+uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
+                           double at_us)
+{
+    return add_shot(round, block,
+                    (struct shot_plan){.attempt = attempt, .port = port, .at_us = at_us});
+}
+
+unsigned sp_round_variants(const struct sp_lane *lane)
+{
+    return lane->has_sports ? (unsigned)lane->ntests : 1;
+}
+
+/* Which of the lane's tests it is. */
+static unsigned variant_of(const struct sp_lane *lane, uint32_t test)
+{
+    unsigned i = 0;
+    while (lane->has_sports && i + 1 < lane->ntests && lane->tests[i] != test) {
+        i++;
+    }
+    return i;
+}
+
+uint32_t sp_round_add_attempt(struct sp_round *round, const struct sp_lane *lane, uint32_t block,
+                              unsigned nth, uint32_t test, double at_us)
+{
+    const struct sp_test *of = &round->run->plan->tests[test];
+    unsigned attempt = nth * sp_round_variants(lane) + variant_of(lane, test);
+    return add_shot(
+        round, block,
+        (struct shot_plan){
+            .attempt = (uint16_t)attempt, .port = of->port, .sport = of->sport, .at_us = at_us});
 }

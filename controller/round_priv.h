@@ -43,6 +43,8 @@ unsigned sp_round_flows(const struct sp_run_state *run, const struct sp_lane *la
                         unsigned attempts);
 /* Control packets at one checkpoint of this lane. */
 uint16_t sp_round_tries(const struct sp_lane *lane);
+/* How many shots of one pass may share a port: tests of a lane that differ in their source port. */
+unsigned sp_round_variants(const struct sp_lane *lane);
 
 enum sp_rc sp_round_new_batch(struct sp_run_state *run, struct sp_batch **ret_batch) SP_MUST_CHECK;
 /* Rows of new blocks, SP_NONE when the batch is full. */
@@ -56,6 +58,10 @@ uint32_t sp_round_add_conversation(struct sp_round *round, const struct sp_lane 
 /* The shot with a source port of its own; SP_NONE when there is none left. */
 uint32_t sp_round_add_shot(struct sp_round *round, uint32_t block, uint16_t attempt, uint16_t port,
                            double at_us);
+
+/* The same for the nth try of a test, in the block of its lane's tests. */
+uint32_t sp_round_add_attempt(struct sp_round *round, const struct sp_lane *lane, uint32_t block,
+                              unsigned nth, uint32_t test, double at_us);
 
 /* Somebody took the data and answered it; a proxy that has nobody to pass it on to may say so. */
 bool sp_round_is_served(const struct sp_shot_seen *shot);

@@ -351,6 +351,9 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
     }
     enum sp_rc rc =
         sp_scouts_build(run->model, run->plan, &run->lanes, run->outcomes, &run->scouts);
+    if (rc == SP_OK) {
+        rc = sp_scouts_add_unplanned(run, &run->scouts);
+    }
     if (rc != SP_OK) {
         return sp_fail(diag, rc, "run", "out of memory");
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From the tally of a test to what the judge is asked, and his verdict. */
+#include <string.h>
+
 #include "controller/run_priv.h"
+#include "probe/techniques/registry.h"
 
 uint8_t sp_run_place_answerer(const struct sp_run_state *run, const struct sp_pair *pair,
                               uint8_t answer, uint8_t ttl, const struct sp_addr *answerer)
@@ -84,6 +87,22 @@ static void count_backends(struct sp_run_state *run, uint32_t index)
     }
 }
 
+/* No host answers a segment with a wrong checksum: who does stands before the destination. What the
+ * sender's own kernel refuses is an error of the test: that no such packet can leave here says
+ * nothing of one that another host sends. */
+static void judge_bypass(const struct sp_test *test, struct sp_seen *seen)
+{
+    const char *name = sp_technique_at(test->technique)->name;
+    bool is_spoiled = strcmp(name, "tcp_badsum") == 0 || strcmp(name, "udp_badsum") == 0;
+    if (is_spoiled && seen->answer != SP_ANSWER_NONE) {
+        seen->answerer = SP_ANSWERER_BEFORE;
+    }
+    if (seen->sender_policy) {
+        seen->sender_policy = false;
+        seen->unsound = SP_UNSOUND_SENDER_POLICY;
+    }
+}
+
 void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t index)
 {
     const struct sp_test *test = &run->plan->tests[index];
@@ -123,6 +142,9 @@ void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t
             sp_run_place_answerer(run, pair, tally->answer, tally->answer_ttl, &tally->answerer),
         .foreign = tally->foreign,
         .loss_confirmed = tally->lossy_rounds >= 2};
+    if (test->why == SP_WHY_BYPASS) {
+        judge_bypass(test, &outcome->seen);
+    }
     count_backends(run, index);
     sp_run_apply_unmasked(tally, &what, &outcome->seen);
     if (outcome->seen.sender_policy) {

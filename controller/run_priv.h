@@ -27,4 +27,8 @@ uint8_t sp_run_place_answerer(const struct sp_run_state *run, const struct sp_pa
 /* Judges one test of a lane into its outcome. */
 void sp_run_judge(struct sp_run_state *run, const struct sp_lane *lane, uint32_t index);
 
+/* Controls of bypass techniques that the plan holds no test of: scout_bypass.c. */
+enum sp_rc sp_scouts_add_unplanned(const struct sp_run_state *run,
+                                   struct sp_scouts *scouts) SP_MUST_CHECK;
+
 #endif

@@ -36,6 +36,16 @@ bool sp_run_is_service(const struct sp_run_state *run, const struct sp_pair *pai
 static const char *why_not(const struct sp_run_state *run, const struct sp_test *test)
 {
     const struct sp_pair *pair = &run->plan->pairs[test->pair];
+    if (test->sport > 0) {
+        if (sp_session_listens(&run->fleet->sessions[pair->from], test->proto, test->sport,
+                               &pair->src)) {
+            return "a service of the sender uses the source port that would be tried";
+        }
+        if (sp_ledger_opens(run->ledger, &pair->src, &pair->dst, test->proto, test->sport,
+                            test->port)) {
+            return "an earlier test was its reverse, and a firewall may still remember it";
+        }
+    }
     bool talks = sp_technique_talks(test->technique);
     if (pair->one_sided || (!talks && test->proto != SP_PROTO_UDP)) {
         return NULL;

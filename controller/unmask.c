@@ -22,9 +22,9 @@ static bool is_masked(const struct sp_run_state *run, uint32_t index)
     const struct sp_tally *tally = &run->tallies[index];
     const struct sp_pair *pair = &run->plan->pairs[test->pair];
     bool arrived = tally->nic > 0 || tally->host > 0 || tally->elsewhere > 0;
-    return test->proto == SP_PROTO_TCP && !sp_technique_talks(test->technique) && !arrived &&
-           !pair->is_balanced && tally->answer == SP_ANSWER_SYN_ACK &&
-           !run->outcomes[index].not_tested &&
+    return test->proto == SP_PROTO_TCP && !sp_technique_talks(test->technique) &&
+           !sp_technique_is_bypass(test->technique) && !arrived && !pair->is_balanced &&
+           tally->answer == SP_ANSWER_SYN_ACK && !run->outcomes[index].not_tested &&
            !(!pair->one_sided && sp_run_is_service(run, pair, test->proto, test->port));
 }
 

@@ -15,6 +15,7 @@ struct sp_block {
     uint32_t iface;
     uint8_t src_mac[6], dst_mac[6]; /* link injection */
     uint8_t refused;                /* enum sp_refusal */
+    char hazard;                    /* of its technique */
 };
 
 struct sp_shot {

@@ -104,6 +104,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
                              .dst = order->dst};
     if (info && info->hazard <= engine->bounds.hazard) {
         block.tech = sp_technique_code(sp_technique_index(info));
+        block.hazard = info->hazard;
     } else {
         block.refused = SP_REFUSED_TECHNIQUE;
     }
@@ -300,13 +301,27 @@ static void on_arm(struct sp_engine *engine)
     engine->io.tell(engine->io.arg, &record);
 }
 
+/* A source port of the run's own, or one that the technique is about. */
+static bool is_sport(const struct sp_engine *engine, const struct sp_block *block, uint16_t sport)
+{
+    size_t n = 0;
+    const struct sp_technique_info *info =
+        block->tech ? sp_technique_find(block->tech->name) : NULL;
+    const uint16_t *sports = info ? sp_technique_sports(sp_technique_index(info), &n) : NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (sports[i] == sport) {
+            return true;
+        }
+    }
+    return sport >= engine->order.sport_lo && sport <= engine->order.sport_hi;
+}
+
 static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
 {
     uint32_t row = sp_batch_find_block(&engine->batch, order->block);
     const struct sp_block *block = row == SP_NO_ROW ? NULL : &engine->batch.blocks[row];
     size_t n = engine->batch.nshots;
-    if (!block || (block->flags & SP_BLOCK_SENDER) == 0 || order->sport < engine->order.sport_lo ||
-        order->sport > engine->order.sport_hi ||
+    if (!block || (block->flags & SP_BLOCK_SENDER) == 0 || !is_sport(engine, block, order->sport) ||
         (n && order->at_us < engine->batch.shots[n - 1].at_us) || n >= engine->order.budget) {
         sp_engine_complain(engine, SP_ERR_PROTOCOL,
                            "a shot is out of order, of no block, or over the budget");

@@ -14,8 +14,24 @@ static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
     return sp_engine_emit(emitter->engine, emitter->block, spec);
 }
 
+/* What is intrusive goes out slowly, whatever it was ordered to do. Returns when it may, 0: now. */
+static uint64_t intrusive_at(const struct sp_engine *engine, const struct sp_block *block,
+                             uint64_t now)
+{
+    return block->hazard >= 'C' && engine->intrusive_us > now ? engine->intrusive_us : 0;
+}
+
+static void note_intrusive(struct sp_engine *engine, const struct sp_block *block, uint32_t packets,
+                           uint64_t now)
+{
+    if (block->hazard >= 'C') {
+        engine->intrusive_us = now + (uint64_t)SP_INTRUSIVE_US * (packets > 0 ? packets : 1);
+    }
+}
+
 static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t now)
 {
+    uint32_t before = engine->sent;
     struct emitter emitter = {engine, &engine->batch.blocks[shot->block_row]};
     struct sp_tech_io io = {.keys = &engine->keys, .now_us = now, .emit = emit, .arg = &emitter};
     shot->err =
@@ -23,6 +39,7 @@ static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t n
                                                   : emitter.block->tech->start(&shot->flow, &io));
     shot->sent_us = sp_engine_since(engine, now);
     shot->is_sent = 1;
+    note_intrusive(engine, emitter.block, engine->sent - before, now);
 }
 
 uint32_t sp_engine_allowed_pps(const struct sp_engine *engine)
@@ -95,6 +112,10 @@ uint64_t sp_engine_fire_due(struct sp_engine *engine, uint64_t now)
         if (due > now) {
             uint64_t again = fire_again(engine, now);
             return again < due ? again : due;
+        }
+        uint64_t slow = intrusive_at(engine, &engine->batch.blocks[shot->block_row], now);
+        if (slow) {
+            return slow;
         }
         if (!sp_engine_may_send(engine)) {
             return sp_engine_token_at(engine, now);

@@ -13,6 +13,8 @@
 /* How long the receiver waits for the host's own answer before it crafts one: longer than the
  * capture takes to show it, short enough for the reply to be back before the drain ends. */
 #define SP_REPLY_AFTER_US 60000U
+/* Between shots of hazard class C (design section 10: 10 packets a second). */
+#define SP_INTRUSIVE_US   100000U
 /* When a packet that nobody answered is sent once more: TCP's first retransmission (RFC 6298). */
 #define SP_AGAIN_US       1000000U
 
@@ -47,7 +49,8 @@ struct sp_engine {
     struct sp_rec_standin *standins; /* ordered for this batch */
     size_t nstandins, cap_standins;
     uint32_t sent, failed;
-    double tokens; /* token bucket, packets; goes on from batch to batch */
+    uint64_t intrusive_us; /* no packet of hazard class C before; goes on from batch to batch */
+    double tokens;         /* token bucket, packets; goes on from batch to batch */
     uint64_t tokens_us;
     bool is_done_told;
     struct sp_keep keep;               /* packets of the batch that may be asked for */

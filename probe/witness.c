@@ -187,9 +187,9 @@ static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
 }
 
 /* A later segment of a conversation: no new arrival, and it is told apart from a second copy. */
-static bool is_later_segment(const struct sp_pkt *pkt)
+static bool is_later_segment(const struct sp_technique *tech, const struct sp_pkt *pkt)
 {
-    return pkt->ip_proto == SP_IPPROTO_TCP && (pkt->tcp_flags & SP_TCP_SYN) == 0;
+    return tech->on_packet && pkt->ip_proto == SP_IPPROTO_TCP && (pkt->tcp_flags & SP_TCP_SYN) == 0;
 }
 
 static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech,
@@ -201,7 +201,7 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
         engine->batch.untagged_overflow = true; /* out of memory: absence proves nothing any more */
         return;
     }
-    bool later = is_later_segment(pkt);
+    bool later = is_later_segment(tech, pkt);
     bool is_first = a->nic_count == 0;
     if (later && is_first) {
         /* The SYN of a full proxy's own connection carried no tag, and is this very arrival. */
@@ -287,11 +287,22 @@ static bool is_reflected(const struct sp_engine *engine, const struct sp_pkt *pk
 }
 
 /* A packet that could be the tested one with its tag rewritten: it makes an absence doubtful. */
+/* A segment of no connection whose timestamps were stripped or rewritten on the way: its sequence
+ * number still names a block that this probe receives, and its port. Not sure enough to be an
+ * arrival (a stranger's number does so once in some million), and too likely to be ignored. */
+static bool is_stripped(const struct sp_engine *engine, const struct sp_pkt *pkt)
+{
+    uint16_t id, port;
+    sp_tag_unseal(&engine->keys, pkt->seq, &id, &port);
+    uint32_t row = port == pkt->dport ? sp_batch_find_block(&engine->batch, id) : SP_NO_ROW;
+    return row != SP_NO_ROW && (engine->batch.blocks[row].flags & SP_BLOCK_RECEIVER) != 0;
+}
+
 static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
     struct sp_untagged seen = {.src = pkt->src, .dst = pkt->dst, .port = pkt->dport};
     bool syn = (pkt->tcp_flags & (SP_TCP_SYN | SP_TCP_ACK | SP_TCP_RST)) == SP_TCP_SYN;
-    if (pkt->ip_proto == SP_IPPROTO_TCP && syn) {
+    if (pkt->ip_proto == SP_IPPROTO_TCP && (syn || is_stripped(engine, pkt))) {
         seen.proto = SP_PROTO_TCP;
     } else if (pkt->ip_proto == SP_IPPROTO_UDP) {
         seen.proto = SP_PROTO_UDP;
@@ -371,7 +382,7 @@ void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t
     }
     uint32_t now_us = sp_engine_since(engine, sp_mono_us());
     a->host_data = a->host_data || pkt->payload_len > 0;
-    if (is_later_segment(pkt) && a->host_count > 0) {
+    if (is_later_segment(tech, pkt) && a->host_count > 0) {
         return;
     }
     if (a->host_count++ == 0) {

@@ -54,7 +54,7 @@ static struct tally whole_flow(const struct sp_lookup *lookup, const struct sp_e
         if (cmp_flow(e, &key) != 0) {
             break;
         }
-        if (lookup->bypass[e->technique]) {
+        if (e->is_bypass) {
             continue;
         }
         if (e->expect == SP_EXPECT_DENY) {
@@ -290,13 +290,13 @@ static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_
                                 const struct sp_entry *tests, size_t n)
 {
     const struct sp_pair *pair = &result->plan->pairs[result->tests[tests[0].test].pair];
-    enum sp_cause shown = sp_cause_technique(tests[0].technique);
+    enum sp_cause shown = sp_cause_technique(tests[0].technique, tests[0].is_bypass);
     bool unfiltered = sp_cause_unfiltered(lookup, tests);
     if (unfiltered && ipv4_is_filtered(lookup, tests)) {
         return SP_CAUSE_NO_IPV6;
     }
     if (shown != SP_CAUSE_COUNT && !unfiltered &&
-        !(lookup->bypass[tests[0].technique] && all_give(lookup, tests, n, plain_leaks))) {
+        !(tests[0].is_bypass && all_give(lookup, tests, n, plain_leaks))) {
         return shown;
     }
     if (!unfiltered && all_give(lookup, tests, n, twin_holds)) {

@@ -11,33 +11,32 @@ struct known {
     const char *name; /* a whole name, or its beginning where is_family */
     enum sp_cause cause;
     bool is_family;
-    bool is_plain; /* asks a flow of its own protocol as anybody would */
 };
 
 static const struct known known[] = {
-    {"tcp_ack", SP_CAUSE_STATELESS, false, false},
-    {"tcp_fin", SP_CAUSE_STATELESS, false, false},
-    {"tcp_null", SP_CAUSE_STATELESS, false, false},
-    {"tcp_xmas", SP_CAUSE_STATELESS, false, false},
-    {"tcp_synack", SP_CAUSE_STATELESS, false, false},
-    {"tcp_rst", SP_CAUSE_STATELESS, false, false},
-    {"tcp_badsum", SP_CAUSE_BAD_CHECKSUM, false, false},
-    {"udp_badsum", SP_CAUSE_BAD_CHECKSUM, false, false},
-    {"tcp_sport", SP_CAUSE_SOURCE_PORT, false, false},
-    {"udp_sport", SP_CAUSE_SOURCE_PORT, false, false},
-    {"frag_", SP_CAUSE_FRAGMENTS, true, false},
-    {"ip_options", SP_CAUSE_IP_OPTIONS, false, false},
-    {"ip_lsrr", SP_CAUSE_SOURCE_ROUTE, false, false},
-    {"ip_ssrr", SP_CAUSE_SOURCE_ROUTE, false, false},
-    {"eh_", SP_CAUSE_EXT_HEADERS, true, false},
-    {"spoof_", SP_CAUSE_SPOOFED, true, false},
-    {"sctp_init", SP_CAUSE_OTHER_PROTOCOLS, false, true},
-    {"sctp_cookie", SP_CAUSE_OTHER_PROTOCOLS, false, false},
-    {"ip_proto", SP_CAUSE_OTHER_PROTOCOLS, false, true},
-    {"encap_", SP_CAUSE_ENCAPSULATED, true, false},
-    {"icmp_type", SP_CAUSE_ICMP_TYPES, false, true},
-    {"icmp_forged", SP_CAUSE_ICMP_FORGED, false, false},
-    {"icmp_related", SP_CAUSE_ICMP_FORGED, false, false},
+    {"tcp_ack", SP_CAUSE_STATELESS, false},
+    {"tcp_fin", SP_CAUSE_STATELESS, false},
+    {"tcp_null", SP_CAUSE_STATELESS, false},
+    {"tcp_xmas", SP_CAUSE_STATELESS, false},
+    {"tcp_synack", SP_CAUSE_STATELESS, false},
+    {"tcp_rst", SP_CAUSE_STATELESS, false},
+    {"tcp_badsum", SP_CAUSE_BAD_CHECKSUM, false},
+    {"udp_badsum", SP_CAUSE_BAD_CHECKSUM, false},
+    {"tcp_sport", SP_CAUSE_SOURCE_PORT, false},
+    {"udp_sport", SP_CAUSE_SOURCE_PORT, false},
+    {"frag_", SP_CAUSE_FRAGMENTS, true},
+    {"ip_options", SP_CAUSE_IP_OPTIONS, false},
+    {"ip_lsrr", SP_CAUSE_SOURCE_ROUTE, false},
+    {"ip_ssrr", SP_CAUSE_SOURCE_ROUTE, false},
+    {"eh_", SP_CAUSE_EXT_HEADERS, true},
+    {"spoof_", SP_CAUSE_SPOOFED, true},
+    {"sctp_init", SP_CAUSE_OTHER_PROTOCOLS, false},
+    {"sctp_cookie", SP_CAUSE_OTHER_PROTOCOLS, false},
+    {"ip_proto", SP_CAUSE_OTHER_PROTOCOLS, false},
+    {"encap_", SP_CAUSE_ENCAPSULATED, true},
+    {"icmp_type", SP_CAUSE_ICMP_TYPES, false},
+    {"icmp_forged", SP_CAUSE_ICMP_FORGED, false},
+    {"icmp_related", SP_CAUSE_ICMP_FORGED, false},
 };
 
 static const struct known *find(const char *name)
@@ -52,22 +51,37 @@ static const struct known *find(const char *name)
     return NULL;
 }
 
-enum sp_cause sp_cause_of_name(const char *name, bool *ret_bypass)
+enum sp_cause sp_cause_of_name(const char *name)
 {
     const struct known *found = find(name);
-    *ret_bypass = found && !found->is_plain;
     return found ? found->cause : SP_CAUSE_COUNT;
 }
 
-enum sp_cause sp_cause_technique(uint8_t technique)
+enum sp_cause sp_cause_technique(uint8_t technique, bool is_bypass)
 {
-    bool bypass;
-    return sp_cause_of_name(sp_technique_name(technique), &bypass);
+    enum sp_cause cause = sp_cause_of_name(sp_technique_name(technique));
+    return cause == SP_CAUSE_COUNT && is_bypass ? SP_CAUSE_BYPASS : cause;
 }
 
-bool sp_technique_is_bypass(uint8_t technique)
+enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,
+                            size_t n, char **ret_sports)
 {
-    bool bypass;
-    (void)sp_cause_of_name(sp_technique_name(technique), &bypass);
-    return bypass;
+    uint64_t used[65536 / 64] = {0};
+    struct sp_buf buf;
+    bool any = false;
+    sp_buf_init(&buf, SP_PORTS_MAX_BYTES);
+    for (size_t i = 0; i < n; i++) {
+        uint16_t sport = result->tests[entries[i].test].sport;
+        used[sport / 64] |= sport > 0 ? UINT64_C(1) << (sport % 64) : 0;
+    }
+    for (uint32_t port = 1; port <= UINT16_MAX; port++) {
+        if ((used[port / 64] >> (port % 64) & 1) != 0) {
+            sp_buf_fmt(&buf, "%s%u", any ? "," : "", (unsigned)port);
+            any = true;
+        }
+    }
+    enum sp_rc rc = buf.rc;
+    *ret_sports = any ? sp_buf_take(&buf) : NULL;
+    sp_buf_release(&buf);
+    return rc == SP_OK && any && !*ret_sports ? SP_E_NOMEM : rc;
 }

@@ -86,8 +86,8 @@ static const struct {
                                "would accept",
                                "let the filter verify checksums (nf_conntrack_checksum=1) and drop "
                                "what is wrong (nftables: `ct state invalid drop`)"},
-    [SP_CAUSE_SOURCE_PORT] = {"a rule trusts a source port, such as 53, which every sender can "
-                              "choose",
+    [SP_CAUSE_SOURCE_PORT] = {"a rule trusts the source port @, which every sender can choose",
+
                               "let answers back by state, not by source port (nftables: `ct state "
                               "established accept` in place of `sport`)"},
     [SP_CAUSE_FRAGMENTS] =
@@ -119,6 +119,10 @@ static const struct {
     [SP_CAUSE_ICMP_FORGED] = {"the filter lets through ICMP errors that belong to no flow",
                               "accept ICMP errors by state alone (nftables: `ct state related "
                               "accept`)"},
+    [SP_CAUSE_BYPASS] = {"a filter on the path stops ordinary packets, and passes those of this "
+                         "technique",
+                         "find the rule that this packet slips past, and match every packet of the "
+                         "flow there"},
     [SP_CAUSE_AROUND] =
         {"it goes around the load balancer @: its backend's port is open to clients",
          "let only @ reach the backend's port"},

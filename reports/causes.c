@@ -27,7 +27,7 @@ struct ref {
     uint32_t finding;
     uint8_t kind; /* LET_THROUGH stands for all that a rule for ports explains */
     uint8_t verdict;
-    const char *remedy; /* names the host or balancer that one repair is about; borrowed, or "" */
+    const char *remedy; /* words that name whom one repair is about; borrowed, or "" */
 };
 
 static int cmp_same(const struct ref *a, const struct ref *b)
@@ -200,6 +200,9 @@ static struct ref ref_of(const struct sp_summary *summary, const struct working 
         ref.opening = kind == SP_CAUSE_BALANCER_PORT ? finding->opening : SP_NONE;
     } else if (kind == SP_CAUSE_SOURCE_PORT) {
         ref.proto = finding->proto;
+        ref.remedy = finding->cause; /* names the source ports */
+    } else if (kind == SP_CAUSE_BYPASS) {
+        ref.host = finding->technique;
     } else if (kind == SP_CAUSE_ELSEWHERE || kind == SP_CAUSE_REWRITTEN) {
         ref.rule = finding->rule;
         ref.host = kind == SP_CAUSE_ELSEWHERE

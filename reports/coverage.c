@@ -40,17 +40,27 @@ static bool same_interval(const struct sp_entry *a, const struct sp_entry *b)
            a->rule == b->rule && a->expect == b->expect;
 }
 
+/* Bypass techniques conclude something of how a filter looks at packets, and cover no port. */
+static bool concludes(const struct sp_entry *entry)
+{
+    return sp_verdict_is_conclusive(entry->verdict) && !entry->is_bypass;
+}
+
 static struct share count_runs(const struct sp_summary *summary,
                                bool (*same)(const struct sp_entry *a, const struct sp_entry *b))
 {
     struct share share = {0};
     for (size_t i = 0, end; i < summary->nentries; i = end) {
         bool concluded = false;
+        bool any = false;
         for (end = i; end < summary->nentries && same(&summary->entries[i], &summary->entries[end]);
              end++) {
-            concluded = concluded || sp_verdict_is_conclusive(summary->entries[end].verdict);
+            any = any || !summary->entries[end].is_bypass;
+            concluded = concluded || concludes(&summary->entries[end]);
         }
-        add_unit(&share, concluded);
+        if (any) {
+            add_unit(&share, concluded);
+        }
     }
     return share;
 }
@@ -76,8 +86,8 @@ static enum sp_rc count_rules(const struct sp_summary *summary, struct share *re
     }
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
-        if (e->rule < nrules) {
-            marks[e->rule] |= sp_verdict_is_conclusive(e->verdict) ? 3 : 1;
+        if (e->rule < nrules && !e->is_bypass) {
+            marks[e->rule] |= concludes(e) ? 3 : 1;
         }
     }
     *ret_share = count_marks(marks, nrules);
@@ -97,9 +107,10 @@ static enum sp_rc count_enforcements(const struct sp_summary *summary, struct sh
         const struct sp_enforcement *point =
             sp_model_enforcement(model, sp_model_target_network(model, first->from),
                                  sp_model_target_network(model, first->to));
-        uint8_t mark = 1;
+        uint8_t mark = 0;
         for (end = i; end < summary->nentries && same_pair(first, &summary->entries[end]); end++) {
-            mark |= sp_verdict_is_conclusive(summary->entries[end].verdict) ? 3 : 1;
+            const struct sp_entry *e = &summary->entries[end];
+            mark |= e->is_bypass ? 0 : concludes(e) ? 3 : 1;
         }
         if (point) {
             marks[point - model->enforcements] |= mark;
@@ -141,7 +152,7 @@ enum sp_rc sp_group_coverage(struct sp_summary *summary)
     struct share enforcements = {0};
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
-        bool concluded = sp_verdict_is_conclusive(e->verdict);
+        bool concluded = concludes(e);
         if (summary->result->tests[e->test].why == SP_WHY_EDGE) {
             add_unit(&edges, concluded);
         }

@@ -65,6 +65,7 @@ void sp_finding_release(struct sp_finding *finding)
 {
     sp_free(finding->ports);
     sp_free(finding->spans);
+    sp_free(finding->sports);
     sp_free(finding->where);
     sp_free(finding->line);
     sp_free(finding->cause);
@@ -177,7 +178,9 @@ enum sp_rc sp_finding_words(const struct sp_result *result, struct sp_finding *f
         .port = result->tests[finding->sample].port,
         .proto = finding->proto,
     };
-    char *subject = sp_cause_subject(cause, result, &sample);
+    char *subject = cause == SP_CAUSE_SOURCE_PORT
+                        ? sp_strdup(finding->sports ? finding->sports : "of the sender")
+                        : sp_cause_subject(cause, result, &sample);
     char *words = subject ? sp_cause_words(sp_cause_str(cause), subject) : NULL;
     char *remedy = subject ? sp_cause_words(sp_cause_remedy(cause), subject) : NULL;
     sp_free(subject);
@@ -236,7 +239,7 @@ static enum sp_severity severity_of(const struct sp_lookup *lookup, const struct
                                     size_t n)
 {
     struct sp_risk risk = sp_risk_of(result, finding, run, n);
-    risk.is_bypass = lookup->bypass[finding->technique];
+    risk.is_bypass = run[0].is_bypass;
     risk.plain_holds = true;
     for (size_t i = 0; i < n && risk.is_bypass && risk.plain_holds; i++) {
         risk.plain_holds = sp_spans_all(&lookup->flows, &run[i], SP_FACT_DENIED_HOLDS) &&
@@ -284,6 +287,9 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     finding->by_link =
         result->outcomes[run[0].test].injected_link && finding->depth != SP_DEPTH_EXHAUSTIVE;
     enum sp_rc rc = list_ports(run, n, finding);
+    if (rc == SP_OK) {
+        rc = sp_bypass_sports(result, run, n, &finding->sports);
+    }
     if (rc != SP_OK) {
         return rc;
     }

@@ -95,7 +95,7 @@ enum sp_cause {
     SP_CAUSE_PROXY_ENDS,
     SP_CAUSE_PROXY_BLIND, /* the target has no probe */
     SP_CAUSE_RELAY,
-    SP_CAUSE_STATELESS, /* these, up to forged errors, come from what a technique shows */
+    SP_CAUSE_STATELESS, /* these, up to BYPASS, come from what a technique shows */
     SP_CAUSE_BAD_CHECKSUM,
     SP_CAUSE_SOURCE_PORT,
     SP_CAUSE_FRAGMENTS,
@@ -107,6 +107,7 @@ enum sp_cause {
     SP_CAUSE_ENCAPSULATED,
     SP_CAUSE_ICMP_TYPES,
     SP_CAUSE_ICMP_FORGED,
+    SP_CAUSE_BYPASS, /* of a technique without a line of its own */
     SP_CAUSE_AROUND, /* the rest is of load balancers: cause_balancer.c */
     SP_CAUSE_BALANCER_PORT,
     SP_CAUSE_BALANCER_CLIENT,
@@ -120,7 +121,11 @@ enum sp_cause {
     SP_CAUSE_COUNT
 };
 
-/* lookup.c: how ports turned out. Opened: allowed or permitted, whatever came of it. */
+/* techniques.c: what bypass techniques came to */
+enum sp_rc sp_group_bypasses(struct sp_summary *summary) SP_MUST_CHECK;
+
+/* lookup.c: how ports turned out, by ordinary tests. Opened: allowed or permitted, whatever came of
+ * it. */
 #define SP_FACT_DENIED_HOLDS  1U
 #define SP_FACT_DENIED_LEAKS  2U
 #define SP_FACT_OPENED        4U
@@ -144,9 +149,8 @@ struct sp_spans {
 struct sp_lookup {
     const struct sp_entry *entries; /* by flow; borrowed */
     size_t n;
-    struct sp_spans flows;      /* owned */
-    struct sp_spans targets;    /* what is opened for anybody: from is SP_NONE; owned */
-    bool bypass[UINT8_MAX + 1]; /* by technique: sp_technique_is_bypass() */
+    struct sp_spans flows;   /* owned */
+    struct sp_spans targets; /* what is opened for anybody: from is SP_NONE; owned */
 };
 
 /* openings.c: leaking ports that one rule would explain, numbered over the whole report. */
@@ -185,11 +189,14 @@ const char *sp_cause_str(enum sp_cause cause);
 const char *sp_cause_remedy(enum sp_cause cause);
 
 /* cause_bypass.c: by the technique's name, so that a technique that this program lacks is no
- * matter. What an arrival by it shows; SP_CAUSE_COUNT for a plain technique. */
-enum sp_cause sp_cause_technique(uint8_t technique);
-/* The same by name, and whether it asks a denied flow in another way than its own plain packet. */
-enum sp_cause sp_cause_of_name(const char *name, bool *ret_bypass);
-bool sp_technique_is_bypass(uint8_t technique);
+ * matter. What an arrival shows; SP_CAUSE_COUNT for a technique that shows no more than its port.
+ */
+enum sp_cause sp_cause_technique(uint8_t technique, bool is_bypass);
+enum sp_cause sp_cause_of_name(const char *name);
+/* The source ports that n entries are about, sorted, "53,123", owned; *ret_sports is NULL when they
+ * are about none. */
+enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,
+                            size_t n, char **ret_sports) SP_MUST_CHECK;
 
 /* cause_balancer.c: the causes that only a load balancer's address, or its backend's, can have;
  * SP_CAUSE_COUNT when none of them fits and the general ones are to be tried. */

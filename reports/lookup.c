@@ -121,8 +121,8 @@ static enum sp_rc cut(struct event *events, size_t n, struct sp_spans *spans)
 }
 
 /* by_target: whoever sends, and only what somebody may. */
-static enum sp_rc make_spans(const struct sp_lookup *lookup, const struct sp_summary *summary,
-                             bool by_target, struct sp_spans *spans)
+static enum sp_rc make_spans(const struct sp_summary *summary, bool by_target,
+                             struct sp_spans *spans)
 {
     struct event *events = sp_calloc(summary->nentries, 2 * sizeof(*events));
     size_t n = 0;
@@ -131,7 +131,7 @@ static enum sp_rc make_spans(const struct sp_lookup *lookup, const struct sp_sum
     }
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
-        uint8_t facts = lookup->bypass[e->technique] ? 0 : facts_of(e);
+        uint8_t facts = e->is_bypass ? 0 : facts_of(e);
         if (facts == 0 || (by_target && !(facts & SP_FACT_OPENED))) {
             continue;
         }
@@ -155,12 +155,9 @@ static enum sp_rc make_spans(const struct sp_lookup *lookup, const struct sp_sum
 enum sp_rc sp_lookup_init(struct sp_lookup *lookup, const struct sp_summary *summary)
 {
     *lookup = (struct sp_lookup){.entries = summary->entries, .n = summary->nentries};
-    for (size_t i = 0; i < SP_ARRAY_LEN(lookup->bypass); i++) {
-        lookup->bypass[i] = sp_technique_is_bypass((uint8_t)i);
-    }
-    enum sp_rc rc = make_spans(lookup, summary, false, &lookup->flows);
+    enum sp_rc rc = make_spans(summary, false, &lookup->flows);
     if (rc == SP_OK) {
-        rc = make_spans(lookup, summary, true, &lookup->targets);
+        rc = make_spans(summary, true, &lookup->targets);
     }
     if (rc != SP_OK) {
         sp_lookup_release(lookup);

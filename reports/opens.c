@@ -284,6 +284,8 @@ enum sp_rc sp_group_untested(struct sp_summary *summary)
         }
         if (skip->is_ports) {
             line->ports += skip->points;
+        } else if (skip->is_tests) {
+            line->tests += skip->points;
         } else if (skip->proto >= SP_PROTO_COUNT) {
             line->pairs += skip->points;
         } else {

@@ -29,7 +29,7 @@ bool sp_verdict_is_conclusive(uint8_t verdict)
 static bool keep_tested(const struct sp_entry *entry, const void *ctx)
 {
     (void)ctx;
-    return sp_verdict_is_conclusive(entry->verdict);
+    return sp_verdict_is_conclusive(entry->verdict) && !entry->is_bypass;
 }
 
 static bool keep_leak(const struct sp_entry *entry, const void *ctx)
@@ -49,7 +49,7 @@ static bool keep_delivered(const struct sp_entry *entry, const void *ctx)
     const struct sp_result *result = ctx;
     const struct sp_seen *seen = &result->outcomes[entry->test].seen;
     const struct sp_pair *pair = &result->plan->pairs[result->tests[entry->test].pair];
-    return entry->verdict != SP_VERDICT_NOT_TESTED &&
+    return entry->verdict != SP_VERDICT_NOT_TESTED && !entry->is_bypass &&
            (seen->host > 0 || seen->nic > 0 || (pair->one_sided && seen->answered > 0));
 }
 

@@ -52,6 +52,7 @@ static enum sp_rc list_entries(struct sp_summary *summary)
                                                           : (uint8_t)SP_VERDICT_INCONCLUSIVE,
             .is_note = judged->is_note && judged->verdict == SP_VERDICT_HOLDS &&
                        sp_verdict_is_finding(judged->noted),
+            .is_bypass = test->why == SP_WHY_BYPASS,
         };
     }
     summary->nentries = result->ntests;
@@ -117,7 +118,7 @@ enum sp_rc sp_summary_new(const struct sp_result *result, struct sp_summary **re
 {
     static enum sp_rc (*const parts[])(struct sp_summary *) = {
         sp_group_findings, sp_name_evidence, sp_group_causes,   sp_group_open,   sp_group_untested,
-        sp_group_pairs,    sp_group_matrix,  sp_group_coverage, sp_group_served,
+        sp_group_pairs,    sp_group_matrix,  sp_group_coverage, sp_group_served, sp_group_bypasses,
     };
     struct sp_summary *summary = sp_calloc(1, sizeof(*summary));
     if (!summary) {
@@ -183,6 +184,7 @@ void sp_summary_free(struct sp_summary *summary)
     sp_free(summary->cells);
     sp_free(summary->causes);
     sp_free(summary->served);
+    sp_free(summary->bypasses);
     sp_free(summary);
 }
 

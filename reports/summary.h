@@ -25,6 +25,7 @@ struct sp_entry {
     uint8_t family, proto, technique, expect;
     uint8_t verdict; /* enum sp_verdict, always in range */
     bool is_note;
+    bool is_bypass;   /* asks in another way than the ordinary test of its port, and besides it */
     uint32_t opening; /* what sp_opening_of() says, while findings are grouped; else 0 */
 };
 
@@ -37,6 +38,7 @@ struct sp_place {
 /* Ports lo .. hi. */
 struct sp_port_span {
     uint16_t lo, hi;
+    bool is_bypass; /* asks in another way than the ordinary test of its port, and besides it */
 };
 
 /* In checks: a range of ports is as many. */
@@ -69,6 +71,7 @@ struct sp_finding {
     char *ports;                /* "22,8000-8100" */
     struct sp_port_span *spans; /* the same, rising, in pieces that may touch */
     size_t nspans;
+    char *sports;      /* the source ports that it is about, "53,123"; NULL = any */
     uint32_t tests;    /* how many checks */
     uint32_t sample;   /* the test that shows it best; the rest of this struct speaks of it */
     uint16_t attempts; /* that count */
@@ -127,10 +130,10 @@ struct sp_pair_row {
     uint8_t grade;   /* the weakest control behind its denied flows that hold */
     bool lossy;
     char *allowed, *permitted, *denied; /* declared intervals (tested points without a policy) */
-    char *tested;                       /* ports with a conclusion */
+    char *tested;                       /* ports with a conclusion, by ordinary tests */
     char *leaks;                        /* of these, what leaks */
     char *failing;                      /* and what is any other finding */
-    char *delivered;                    /* ports of which something arrived */
+    char *delivered;                    /* ports of which something arrived, of these tests */
     char *syn_proxy;                    /* ports before which a SYN proxy answers */
     uint32_t tests, holds, failed, inconclusive;
     uint32_t held_by[SP_BY_ANSWERER + 1]; /* who stopped the denied flows that hold */
@@ -173,6 +176,12 @@ struct sp_served {
     uint32_t test;
 };
 
+/* What the tests of one bypass technique came to, in one family. */
+struct sp_technique_row {
+    uint8_t technique, family;
+    uint64_t tests, holds, failed, inconclusive, not_tested;
+};
+
 struct sp_summary {
     const struct sp_result *result; /* borrowed */
     struct sp_counts counts;
@@ -200,6 +209,8 @@ struct sp_summary {
     size_t ncauses;
     struct sp_served *served; /* by balancer, listener, address, client */
     size_t nserved;
+    struct sp_technique_row *bypasses; /* by technique and family; only those with tests */
+    size_t nbypasses;
 };
 
 /* How many checks an entry stands for. */

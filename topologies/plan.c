@@ -121,8 +121,8 @@ static enum sp_rc add_tests(struct planner *p, const struct sp_points *points,
     return SP_OK;
 }
 
-static enum sp_rc make_points(struct planner *p, const struct sp_pair *pair, uint8_t proto,
-                              const struct lists *lists, struct sp_points *points)
+static struct sp_point_source source_of(const struct planner *p, const struct sp_pair *pair,
+                                        uint8_t proto, const struct lists *lists)
 {
     struct sp_point_source source = {.pair = pair,
                                      .proto = proto,
@@ -136,6 +136,13 @@ static enum sp_rc make_points(struct planner *p, const struct sp_pair *pair, uin
         source.reverse = lists->back[proto == SP_PROTO_TCP ? 0 : 1];
         source.open = &p->open[pair->to][proto == SP_PROTO_TCP ? 0 : 1];
     }
+    return source;
+}
+
+static enum sp_rc make_points(struct planner *p, const struct sp_pair *pair, uint8_t proto,
+                              const struct lists *lists, struct sp_points *points)
+{
+    const struct sp_point_source source = source_of(p, pair, proto, lists);
     return sp_points_build(points, &source);
 }
 
@@ -198,6 +205,57 @@ static enum sp_rc add_sweep(struct planner *p, const struct sp_plan_sweep *sweep
     return SP_OK;
 }
 
+/* The tests of one bypass technique; of one that sends from ports of its own, one each. */
+static enum sp_rc add_bypass_tests(struct planner *p, const struct sp_point_source *source,
+                                   const struct sp_points *points, size_t technique)
+{
+    const struct sp_pair *pair = &p->plan->pairs[p->plan->npairs - 1];
+    uint16_t ports[SP_PLAN_BYPASS_PORTS];
+    size_t nsports = 0;
+    const uint16_t *sports = sp_technique_sports(technique, &nsports);
+    size_t variants = nsports > 0 ? nsports : 1;
+    size_t n = sp_bypass_ports(source, points, technique, ports);
+    enum sp_reason reason =
+        n == 0 ? SP_REASON_NONE
+               : sp_bypass_hindrance(p->model, p->options.techniques, pair, technique);
+    if (reason != SP_REASON_NONE) {
+        sp_tally_skip(p->tally, reason, SP_NONE, 0, SP_PROTO_COUNT, (uint64_t)n * variants);
+        return SP_OK;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_point point = {.port = ports[i], .why = SP_WHY_BYPASS};
+        const struct sp_interval *iv = sp_intervals_find(source->list, ports[i]);
+        for (size_t k = 0; iv && k < variants; k++) {
+            enum sp_rc rc = add_test(p, iv, point, source->proto, (uint8_t)technique);
+            if (rc != SP_OK) {
+                return rc;
+            }
+            p->plan->tests[p->plan->ntests - 1].sport = sports ? sports[k] : 0;
+        }
+    }
+    sp_tally_bypass(p->tally, pair, (uint8_t)technique, (uint64_t)n * variants);
+    return SP_OK;
+}
+
+static enum sp_rc add_bypasses(struct planner *p, const struct lists *lists,
+                               const struct method *methods, size_t n)
+{
+    enum sp_rc rc = SP_OK;
+    if (p->options.depth == SP_DEPTH_QUICK) {
+        return SP_OK;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_pair *pair = &p->plan->pairs[p->plan->npairs - 1];
+        const struct sp_point_source source = source_of(p, pair, methods[i].proto, lists);
+        for (size_t t = 0; rc == SP_OK && t < sp_technique_count(); t++) {
+            if (sp_bypass_fits(t, pair, methods[i].proto)) {
+                rc = add_bypass_tests(p, &source, &p->points[i], t);
+            }
+        }
+    }
+    return rc;
+}
+
 /* The tests of a pair that has just been added: the denied ones of all protocols, then the others;
  * and its sweeps. */
 static enum sp_rc add_pair_tests(struct planner *p, const struct lists *lists,
@@ -216,6 +274,10 @@ static enum sp_rc add_pair_tests(struct planner *p, const struct lists *lists,
                 return rc;
             }
         }
+        enum sp_rc rc = pick == PICK_DENIES ? add_bypasses(p, lists, methods, n) : SP_OK;
+        if (rc != SP_OK) {
+            return rc;
+        }
     }
     for (size_t i = 0; i < n; i++) {
         enum sp_rc rc = methods[i].is_swept ? add_sweep(p, &methods[i].sweep) : SP_OK;
@@ -224,6 +286,16 @@ static enum sp_rc add_pair_tests(struct planner *p, const struct lists *lists,
         }
     }
     return SP_OK;
+}
+
+static bool has_bypass(const struct planner *p, const struct sp_pair *pair, uint8_t proto)
+{
+    for (size_t t = 0; p->options.depth != SP_DEPTH_QUICK && t < sp_technique_count(); t++) {
+        if (sp_bypass_fits(t, pair, proto)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Tests one pair of addresses: points per protocol first. */
@@ -241,15 +313,19 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
             sp_reason_ways(p->model, p->options.techniques, pair, m->proto, &m->ways);
         if (reason != SP_REASON_NONE) {
             sp_tally_skip(p->tally, reason, SP_NONE, pair->family, m->proto, list.n);
-            continue;
+            if (!has_bypass(p, pair, m->proto)) {
+                continue;
+            }
         }
         enum sp_rc rc = make_points(p, pair, m->proto, lists, &p->points[n]);
         if (rc != SP_OK) {
             return rc;
         }
-        choose_sweep(p, pair, list, &p->points[n], m);
-        sp_tally_points(p->tally, pair, m->proto, list, &p->points[n], &m->ways,
-                        m->is_swept ? &m->sweep : NULL);
+        if (reason == SP_REASON_NONE) {
+            choose_sweep(p, pair, list, &p->points[n], m);
+            sp_tally_points(p->tally, pair, m->proto, list, &p->points[n], &m->ways,
+                            m->is_swept ? &m->sweep : NULL);
+        }
         n++;
     }
     if (n == 0) {
@@ -261,7 +337,9 @@ static enum sp_rc plan_pair(struct planner *p, const struct sp_pair *pair,
     }
     plan->pairs[plan->npairs++] = *pair;
     enum sp_rc rc = add_pair_tests(p, lists, methods, n);
-    *tested = *tested || plan->ntests > tests || plan->nsweeps > sweeps;
+    bool any = plan->ntests > tests || plan->nsweeps > sweeps;
+    plan->npairs -= !any; /* a pair without tests starts no probes */
+    *tested = *tested || any;
     return rc;
 }
 
@@ -478,6 +556,7 @@ const char *sp_expect_str(uint8_t expect)
 
 const char *sp_why_str(uint8_t why)
 {
-    static const char *const names[] = {"representative", "edge", "risk", "mutation", "swept"};
+    static const char *const names[] = {"representative", "edge",  "risk",
+                                        "mutation",       "swept", "bypass"};
     return why < SP_ARRAY_LEN(names) ? names[why] : "?";
 }

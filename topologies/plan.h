@@ -13,7 +13,8 @@ enum sp_why {
     SP_WHY_EDGE,
     SP_WHY_RISK,
     SP_WHY_MUTATION,
-    SP_WHY_SWEPT /* a range of ports that a sweep found alike; never in a plan */
+    SP_WHY_SWEPT, /* a range of ports that a sweep found alike; never in a plan */
+    SP_WHY_BYPASS /* a denied port asked in another way, besides its own test */
 };
 
 /* One ordered pair of addresses of one family. */
@@ -34,6 +35,7 @@ struct sp_test {
     uint32_t pair;
     uint32_t rule;          /* deciding rule or SP_NONE = default deny */
     uint16_t port, port_hi; /* the ports port .. port_hi; in a plan both are the same */
+    uint16_t sport;         /* the source port that it is about; 0 = any of the run's own */
     uint8_t proto;          /* enum sp_proto */
     uint8_t expect;         /* enum sp_expect */
     uint8_t technique;      /* index into the technique registry */
@@ -63,7 +65,8 @@ struct sp_skip {
     uint32_t from, to;  /* SP_NONE = many */
     uint8_t family;     /* 0 = all */
     uint8_t proto;      /* SP_PROTO_COUNT = all */
-    bool is_ports;      /* points counts denied ports; else: */
+    bool is_ports;      /* points counts denied ports */
+    bool is_tests;      /* points counts tests of bypass techniques; neither: */
     uint64_t points;    /* how many pairs (proto == COUNT) or intervals this stands for */
     const char *reason; /* borrowed, static */
 };
@@ -80,7 +83,8 @@ struct sp_plan_options {
 /* "of" counts what the declaration asks for within the selection: ordered pairs of a host and
  * another target, without those that sp_policy_untested leaves out; their intervals per pair of
  * addresses and protocol; the lower and upper edges of those intervals, without permitted ones (a
- * permit has no edge to prove); all rules and all enforcement points of the model. */
+ * permit has no edge to prove); all rules and all enforcement points of the model. Tests of bypass
+ * techniques cover none of it: they are besides. */
 struct sp_coverage {
     uint64_t pairs_tested, pairs_of;
     uint64_t intervals_tested, intervals_of;
@@ -127,6 +131,11 @@ struct sp_plan {
 #define SP_PLAN_CHECKPOINTS     2U
 /* Guards beside the packets of a sweep, about. */
 #define SP_PLAN_GUARD_PERCENT   3U
+
+/* Denied ports of a pair of addresses and protocol that each bypass technique asks. */
+#define SP_PLAN_BYPASS_PORTS  3U
+/* Packets a second that a host sends with techniques of hazard class C (design section 10). */
+#define SP_PLAN_INTRUSIVE_PPS 10U
 
 #define SP_PLAN_MAX_TESTS UINT64_C(50000000)
 

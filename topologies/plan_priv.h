@@ -24,6 +24,10 @@ enum sp_reason {
     SP_REASON_SWEEP_BALANCED, /* these three: ports that a sweep would ask */
     SP_REASON_SWEEP_BLIND,
     SP_REASON_SWEEP_SLICE,
+    SP_REASON_BYPASS_HAZARD, /* these: tests of bypass techniques */
+    SP_REASON_BYPASS_LEFT_OUT,
+    SP_REASON_BYPASS_BLIND,
+    SP_REASON_BYPASS_BALANCED,
     SP_REASON_COUNT
 };
 
@@ -156,6 +160,18 @@ uint32_t sp_points_denied(struct sp_intervals list, const struct sp_points *poin
 /* Fills denied and allowed of a sweep; points as at standard depth, table of the plan's slice. */
 void sp_sweep_count(struct sp_intervals list, const struct sp_points *points, const uint32_t *table,
                     struct sp_plan_sweep *sweep);
+
+/* ---- Bypass techniques (plan_bypass.c) ---- */
+
+/* Is this a technique that asks denied flows of the pair and protocol in another way? */
+bool sp_bypass_fits(size_t technique, const struct sp_pair *pair, uint8_t proto);
+/* Why it does not ask them; SP_REASON_NONE when it does. */
+enum sp_reason sp_bypass_hindrance(const struct sp_model *model, const bool *wanted,
+                                   const struct sp_pair *pair, size_t technique);
+/* The denied ports that it asks, of the points of the lane: at most SP_PLAN_BYPASS_PORTS, one per
+ * denied interval, those of the risk list first. Returns how many. */
+size_t sp_bypass_ports(const struct sp_point_source *source, const struct sp_points *points,
+                       size_t technique, uint16_t out[static SP_PLAN_BYPASS_PORTS]);
 
 /* ---- How long sweeps take (plan_time.c) ---- */
 

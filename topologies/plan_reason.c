@@ -22,6 +22,12 @@ const char *sp_reason_str(enum sp_reason reason)
             "a load balancer's ports are not swept: its control is a conversation",
         [SP_REASON_SWEEP_BLIND] = "the ports of a target without a probe are not swept",
         [SP_REASON_SWEEP_SLICE] = "left to the other slices of a rolling sweep",
+        [SP_REASON_BYPASS_HAZARD] =
+            "bypass techniques whose hazard class is not allowed in both networks",
+        [SP_REASON_BYPASS_LEFT_OUT] = "bypass techniques that --only or --skip leaves out",
+        [SP_REASON_BYPASS_BLIND] = "bypass techniques need a probe at both ends",
+        [SP_REASON_BYPASS_BALANCED] =
+            "bypass techniques are not tried on a load balancer's address",
     };
     return reason < SP_REASON_COUNT ? texts[reason] : "?";
 }

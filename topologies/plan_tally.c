@@ -13,7 +13,8 @@ struct sp_tally {
     struct sp_coverage coverage;
     uint64_t tests, packets;
     bool any_deny, any_allow;
-    bool any_paths; /* an enforcement point declares several */
+    uint64_t *intrusive; /* packets per host of techniques of hazard class C */
+    bool any_paths;      /* an enforcement point declares several */
     bool *rule_tested;
     uint64_t *sent, *received; /* packets per host */
     struct sp_bits net_pairs;  /* from network * nnetworks + to network: has a test */
@@ -27,6 +28,12 @@ static bool is_ports(enum sp_reason reason)
 {
     return reason == SP_REASON_SWEEP_BALANCED || reason == SP_REASON_SWEEP_BLIND ||
            reason == SP_REASON_SWEEP_SLICE;
+}
+
+/* Reasons that count tests of bypass techniques. */
+static bool is_tests(enum sp_reason reason)
+{
+    return reason >= SP_REASON_BYPASS_HAZARD && reason <= SP_REASON_BYPASS_BALANCED;
 }
 
 /* Reasons that lie in one target. */
@@ -54,7 +61,8 @@ enum sp_rc sp_tally_new(const struct sp_model *model, struct sp_tally **ret_tall
     tally->rule_tested = sp_calloc(model->nrules, sizeof(*tally->rule_tested));
     tally->sent = sp_calloc(model->nhosts, sizeof(*tally->sent));
     tally->received = sp_calloc(model->nhosts, sizeof(*tally->received));
-    bool ok = tally->rule_tested && tally->sent && tally->received &&
+    tally->intrusive = sp_calloc(model->nhosts, sizeof(*tally->intrusive));
+    bool ok = tally->rule_tested && tally->sent && tally->received && tally->intrusive &&
               sp_bits_init(&tally->net_pairs, model->nnetworks * model->nnetworks) == SP_OK;
     for (size_t r = 0; r < SP_REASON_COUNT; r++) {
         for (size_t f = 0; ok && is_single((enum sp_reason)r) && f < SP_TALLY_FAMILIES; f++) {
@@ -83,6 +91,7 @@ void sp_tally_free(struct sp_tally *tally)
     sp_free(tally->rule_tested);
     sp_free(tally->sent);
     sp_free(tally->received);
+    sp_free(tally->intrusive);
     sp_bits_release(&tally->net_pairs);
     sp_free(tally);
 }
@@ -165,6 +174,18 @@ static struct effort allow_effort(const struct sp_model *model, const struct sp_
         attempts = flows > attempts ? flows : attempts;
     }
     return (struct effort){.flows = attempts, .passes = attempts};
+}
+
+void sp_tally_bypass(struct sp_tally *tally, const struct sp_pair *pair, uint8_t technique,
+                     uint64_t tests)
+{
+    const struct sp_technique_info *info = sp_technique_at(technique);
+    const struct effort effort = deny_effort(tally, pair, SP_PROTO_COUNT);
+    add_cost(tally, pair, tests, effort, technique);
+    tally->any_deny = tally->any_deny || tests > 0;
+    if (info && info->hazard >= 'C') {
+        tally->intrusive[pair->from] += tests * effort.flows * info->packets;
+    }
 }
 
 uint32_t sp_tally_passes(const struct sp_tally *tally, const struct sp_pair *pair)
@@ -272,6 +293,7 @@ static uint64_t seconds(const struct sp_tally *tally)
         uint64_t load = tally->sent[h] > tally->received[h] ? tally->sent[h] : tally->received[h];
         uint64_t rate = sp_model_host_rate(tally->model, h);
         uint64_t need = (load + rate - 1) / rate;
+        need += tally->intrusive[h] / SP_PLAN_INTRUSIVE_PPS;
         longest = need > longest ? need : longest;
     }
     uint64_t rounds = (tally->any_deny ? SP_PLAN_DENY_ATTEMPTS : 0U) +
@@ -301,6 +323,7 @@ static enum sp_rc list_skips(const struct sp_tally *tally, struct sp_plan *plan)
             for (uint8_t proto = 0; rc == SP_OK && proto <= SP_PROTO_COUNT; proto++) {
                 skip.proto = proto;
                 skip.is_ports = is_ports((enum sp_reason)r);
+                skip.is_tests = is_tests((enum sp_reason)r);
                 skip.points = tally->many[r][f][proto];
                 rc = skip.points ? add_skip(plan, &cap, skip) : SP_OK;
             }

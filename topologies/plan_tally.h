@@ -22,6 +22,10 @@ void sp_tally_skip(struct sp_tally *tally, enum sp_reason reason, uint32_t who, 
 void sp_tally_points(struct sp_tally *tally, const struct sp_pair *pair, uint8_t proto,
                      struct sp_intervals list, const struct sp_points *points,
                      const struct sp_ways *ways, const struct sp_plan_sweep *sweep);
+/* Tests of a bypass technique, which all rest on controls of their own: they cost, and cover
+ * nothing. */
+void sp_tally_bypass(struct sp_tally *tally, const struct sp_pair *pair, uint8_t technique,
+                     uint64_t tests);
 /* The passes over a sweep's ports, and its packets with their guards. */
 uint32_t sp_tally_passes(const struct sp_tally *tally, const struct sp_pair *pair);
 uint64_t sp_tally_sweep_packets(const struct sp_plan_sweep *sweep, uint32_t passes);

@@ -103,6 +103,38 @@ static void print_sweeps(const struct sp_plan *plan, struct sp_buf *out)
     sp_buf_release(&line);
 }
 
+/* Tests that ask denied ports in other ways, and in how many. */
+static void print_bypasses(const struct sp_plan *plan, struct sp_buf *out)
+{
+    char n[SP_NUMBER_STRLEN];
+    bool used[UINT8_MAX + 1] = {false};
+    uint64_t tests = 0;
+    unsigned techniques = 0;
+    for (size_t i = 0; i < plan->ntests; i++) {
+        const struct sp_test *test = &plan->tests[i];
+        if (test->why == SP_WHY_BYPASS) {
+            techniques += !used[test->technique];
+            used[test->technique] = true;
+            tests++;
+        }
+    }
+    if (tests == 0) {
+        return;
+    }
+    struct sp_buf line;
+    sp_buf_init(&line, SP_PLAN_LINE_MAX);
+    sp_buf_fmt(&line, "  bypass        %s of the tests ask denied ports in another way, with %u ",
+               number(tests, n), techniques);
+    sp_buf_fmt(&line, "technique%s", techniques == 1 ? ":" : "s:");
+    for (size_t t = 0; t < SP_ARRAY_LEN(used); t++) {
+        if (used[t]) {
+            sp_buf_fmt(&line, " %s%s", sp_technique_at(t)->name, --techniques > 0 ? "," : "");
+        }
+    }
+    sp_plan_end_line(out, &line, SP_COST_COLUMN, false);
+    sp_buf_release(&line);
+}
+
 static void print_cost(const struct sp_plan *plan, const struct sp_model *model, struct sp_buf *out)
 {
     char n[SP_NUMBER_STRLEN];
@@ -127,6 +159,7 @@ static void print_cost(const struct sp_plan *plan, const struct sp_model *model,
     if (plan->nsweeps > 0) {
         print_sweeps(plan, out);
     }
+    print_bypasses(plan, out);
     sp_buf_fmt(&line,
                "  packets       %s (%u attempts per denied test, %u per other, and controls)",
                number(plan->cost.packets, n), SP_PLAN_DENY_ATTEMPTS, SP_PLAN_ALLOW_ATTEMPTS);
@@ -182,6 +215,8 @@ static void skip_unit(const struct sp_skip *skip, uint64_t points, char *out, si
     const char *many = points == 1 ? "" : "s";
     if (skip->is_ports) {
         (void)snprintf(out, size, "denied %s port%s", sp_proto_str(skip->proto), many);
+    } else if (skip->is_tests) {
+        (void)snprintf(out, size, "test%s", many);
     } else if (skip->proto < SP_PROTO_COUNT) {
         (void)snprintf(out, size, "%s interval%s", sp_proto_str(skip->proto), many);
     } else if (skip->family != 0) {
@@ -268,26 +303,37 @@ static void print_skips(const struct sp_plan *plan, const struct sp_model *model
     }
 }
 
-/* The ports of the tests from..end that share protocol and expectation, as "22,441-444". Returns
- * where the next group starts. */
+/* The ports of the tests from..end that share protocol and expectation (and bypass technique), as
+ * "22,441-444". Returns where the next group starts. */
+static bool same_list(const struct sp_test *a, const struct sp_test *b)
+{
+    bool a_bypass = a->why == SP_WHY_BYPASS;
+    return a->proto == b->proto && a->expect == b->expect &&
+           a_bypass == (b->why == SP_WHY_BYPASS) && (!a_bypass || a->technique == b->technique);
+}
+
 static size_t print_ports(const struct sp_plan *plan, size_t from, size_t end, struct sp_buf *out)
 {
     const struct sp_test *head = &plan->tests[from];
     struct sp_buf line;
     sp_buf_init(&line, SP_PLAN_LINE_MAX);
     sp_buf_fmt(&line, "    %-6s %-6s  ", sp_proto_str(head->proto), sp_expect_str(head->expect));
+    if (head->why == SP_WHY_BYPASS) {
+        sp_buf_fmt(&line, "%s: ", sp_technique_at(head->technique)->name);
+    }
     size_t i = from;
-    while (i < end && plan->tests[i].proto == head->proto &&
-           plan->tests[i].expect == head->expect) {
+    while (i < end && same_list(head, &plan->tests[i])) {
         size_t last = i;
-        while (last + 1 < end && plan->tests[last + 1].proto == head->proto &&
-               plan->tests[last + 1].expect == head->expect &&
+        while (last + 1 < end && same_list(head, &plan->tests[last + 1]) &&
                plan->tests[last + 1].port == plan->tests[last].port + 1) {
             last++;
         }
         char a[SP_PORTSPEC_STRLEN];
         sp_buf_fmt(&line, "%s%s", i == from ? "" : ",",
                    sp_proto_port_str(head->proto, plan->tests[i].port, a));
+        if (plan->tests[i].sport > 0) {
+            sp_buf_fmt(&line, " from %u", (unsigned)plan->tests[i].sport);
+        }
         if (last > i) {
             sp_buf_fmt(&line, "-%s", sp_proto_port_str(head->proto, plan->tests[last].port, a));
         }

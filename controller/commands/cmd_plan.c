@@ -102,7 +102,10 @@ static void add_sweeps(cJSON *root, const struct sp_plan *plan)
 
 static const char *unit_of(const struct sp_skip *skip)
 {
-    return skip->is_ports ? "ports" : skip->proto < SP_PROTO_COUNT ? "intervals" : "pairs";
+    return skip->is_ports                 ? "ports"
+           : skip->is_tests               ? "tests"
+           : skip->proto < SP_PROTO_COUNT ? "intervals"
+                                          : "pairs";
 }
 
 static int print_json(const struct sp_plan *plan, const struct sp_model *model)
@@ -114,6 +117,11 @@ static int print_json(const struct sp_plan *plan, const struct sp_model *model)
     (void)cJSON_AddStringToObject(root, "depth", sp_depth_str(plan->depth));
     (void)cJSON_AddStringToObject(root, "seed", seed);
     (void)cJSON_AddNumberToObject(root, "tests", (double)plan->cost.tests);
+    double bypasses = 0;
+    for (size_t i = 0; i < plan->ntests; i++) {
+        bypasses += plan->tests[i].why == SP_WHY_BYPASS;
+    }
+    (void)cJSON_AddNumberToObject(root, "bypass_tests", bypasses);
     (void)cJSON_AddNumberToObject(root, "packets", (double)plan->cost.packets);
     (void)cJSON_AddNumberToObject(root, "seconds", (double)plan->cost.seconds);
     add_sweeps(root, plan);

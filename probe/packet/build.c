@@ -110,6 +110,16 @@ static void fix_udp_checksum(uint8_t *udp)
     }
 }
 
+/* Wrong whatever the packet is, and never 0, which means "none" over UDP. */
+static void spoil_checksum(uint8_t *sum)
+{
+    uint16_t right = (uint16_t)(sum[0] << 8 | sum[1]);
+    uint16_t wrong = (uint16_t)(right ^ 0x5a5aU);
+    wrong = wrong ? wrong : 0x1234;
+    sum[0] = (uint8_t)(wrong >> 8);
+    sum[1] = (uint8_t)wrong;
+}
+
 enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
                          const uint8_t *src_mac, const uint8_t *dst_mac, struct sp_built *ret_built,
                          struct sp_diag *diag)
@@ -135,6 +145,10 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
     if (spec->ip_proto == SP_IPPROTO_UDP) {
         size_t udp = len - spec->payload_len - LIBNET_UDP_H;
         fix_udp_checksum(bytes + udp);
+    }
+    if (spec->bad_checksum) {
+        size_t transport = len - transport_len(spec);
+        spoil_checksum(bytes + transport + (spec->ip_proto == SP_IPPROTO_TCP ? 16 : 6));
     }
     *ret_built = (struct sp_built){.bytes = bytes, .len = len, .owner = l};
     return SP_OK;

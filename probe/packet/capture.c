@@ -16,10 +16,18 @@
 #define SP_SLL2_OUTGOING   4U
 #define SP_ARPHRD_LOOPBACK 772U
 
-static const char filter_on[] =
-    "(ip and (udp or icmp or (tcp and tcp[13] & 6 != 0))) or "
-    "(ip6 and (ip6[6] = 17 or ip6[6] = 58 or (ip6[6] = 6 and ip6[53] & 6 != 0) or ip6[6] = 0 or ip6[6] = 43 or "
-    "ip6[6] = 44 or ip6[6] = 60))";
+/* Segments of no connection, by the numbers in their header: techniques/segment.h. Options are
+ * looked at where the header is long enough for them. */
+#define SP_MARK(len, opt, seq, ack, ecr)                                                           \
+    "(" seq " + " ack " = 0x53477066 or "                                                          \
+    "(" len " & 0xf0 >= 0x80 and " opt " = 0x0101080a and " seq " + " ecr " = 0x53477066))"
+static const char filter_on[] = "(ip and (udp or icmp or (tcp and (tcp[13] & 6 != 0 or " SP_MARK(
+    "tcp[12]", "tcp[20:4]", "tcp[4:4]", "tcp[8:4]",
+    "tcp[28:4]") ")))) or "
+                 "(ip6 and (ip6[6] = 17 or ip6[6] = 58 or (ip6[6] = 6 and (ip6[53] & 6 != 0 or " SP_MARK(
+                     "ip6[52]", "ip6[60:4]", "ip6[44:4]", "ip6[48:4]",
+                     "ip6[68:4]") ")) or ip6[6] = 0 or "
+                                  "ip6[6] = 43 or ip6[6] = 44 or ip6[6] = 60))";
 /* TCP data by its first four bytes: the tag's magic, "GET ", "HTTP", "PROX", the signature of a
  * version 2 PROXY header. libpcap knows no TCP offsets behind IPv6. */
 #define SP_DATA_IS(at, word) at " = " word

@@ -43,9 +43,9 @@ enum sp_rc sp_capture_open(size_t buffer_bytes, struct sp_capture **ret_capture,
 void sp_capture_free(struct sp_capture *capture);
 /* For poll: readable when packets wait. */
 int sp_capture_fd(const struct sp_capture *capture);
-/* Only TCP with SYN or RST, UDP, ICMP and ICMPv6 pass, of other TCP what may carry a tag (by its
- * first bytes: raw, HTTP, PROXY header) or is addressed to a port of lo..hi (0, 0: none); off =
- * nothing passes (between batches). */
+/* Only TCP with SYN or RST or the mark of a segment of no connection, UDP, ICMP and ICMPv6 pass, of
+ * other TCP what may carry a tag (by its first bytes: raw, HTTP, PROXY header) or is addressed to a
+ * port of lo..hi (0, 0: none); off = nothing passes (between batches). */
 enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, uint16_t lo, uint16_t hi,
                              struct sp_diag *diag) SP_MUST_CHECK;
 /* Hands waiting packets to fn, SP_CAPTURE_AT_ONCE at most, so that a flood does not keep the event

@@ -31,6 +31,25 @@ static const struct sp_hostsock kinds[SP_HOSTSOCKS] = {
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0d0a0d0a, 1, 0), BPF_STMT(BPF_RET | BPF_K, 0),       \
         BPF_STMT(BPF_RET | BPF_K, SP_HOST_SNAPLEN)
 
+/* Passes a segment of no connection by the numbers in its header (techniques/segment.h), whose
+ * first word is loaded as LOAD says; M[0] = the sequence number, and X is gone afterwards. Of a
+ * segment that is too short for options a load ends the program: it has no data, either. */
+#define SP_MARK(LOAD)                                                                              \
+    BPF_STMT(BPF_LD | BPF_W | (LOAD), 4), BPF_STMT(BPF_ST, 0),                                     \
+        BPF_STMT(BPF_LD | BPF_W | (LOAD), 20), BPF_STMT(BPF_ST, 1),                                \
+        BPF_STMT(BPF_LD | BPF_W | (LOAD), 8), BPF_STMT(BPF_LDX | BPF_W | BPF_MEM, 0),              \
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),                                                    \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 0, 1),                                   \
+        BPF_STMT(BPF_RET | BPF_K, SP_HOST_SNAPLEN)
+/* The same by TSecr, where M[1] is the head of the options NOP, NOP, timestamps. */
+#define SP_MARK_ECR(LOAD)                                                                          \
+    BPF_STMT(BPF_LD | BPF_W | BPF_MEM, 1), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x0101080a, 0, 5),  \
+        BPF_STMT(BPF_LD | BPF_W | (LOAD), 28), BPF_STMT(BPF_LDX | BPF_W | BPF_MEM, 0),             \
+        BPF_STMT(BPF_ALU | BPF_ADD | BPF_X, 0),                                                    \
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SP_TAG_MAGIC, 0, 1),                                   \
+        BPF_STMT(BPF_RET | BPF_K, SP_HOST_SNAPLEN)
+#define SP_HEADER_TO_X BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0)
+
 static enum sp_rc open_one(struct sp_hostsock *sock, struct sp_diag *diag)
 {
     int af = sock->family == SP_FAMILY_IPV4 ? AF_INET : AF_INET6;
@@ -94,7 +113,12 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
     struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
     struct sock_filter tcp4[] = {BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
                                  BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13),
-                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 11, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SP_HOST_SNAPLEN),
+                                 SP_MARK(BPF_IND),
+                                 SP_HEADER_TO_X,
+                                 SP_MARK_ECR(BPF_IND),
+                                 SP_HEADER_TO_X,
                                  BPF_STMT(BPF_LD | BPF_B | BPF_IND, 12),
                                  BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
                                  BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x3c),
@@ -102,7 +126,10 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
                                  BPF_STMT(BPF_MISC | BPF_TAX, 0),
                                  SP_DATA_TAIL};
     struct sock_filter tcp6[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
-                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 10, 0),
+                                 BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, SP_TCP_SYN, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SP_HOST_SNAPLEN),
+                                 SP_MARK(BPF_ABS),
+                                 SP_MARK_ECR(BPF_ABS),
                                  BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 12),
                                  BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 2),
                                  BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x3c),

@@ -46,6 +46,7 @@ struct sp_spec {
     bool tcp_options;  /* MSS, SACK permitted, timestamps, window scale: as Linux sends in a SYN */
     bool tcp_timestamps; /* timestamps alone, as in every later segment */
     uint32_t tsval, tsecr;
+    bool bad_checksum; /* TCP, UDP: a wrong one */
     uint8_t icmp_type, icmp_code;
     uint16_t echo_id, echo_seq;
     uint8_t payload[192];

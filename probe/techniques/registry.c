@@ -60,3 +60,21 @@ bool sp_technique_talks(size_t index)
 {
     return index < SP_ARRAY_LEN(table) && table[index].verdict == SP_TECH_VERDICT_CONVERSATION;
 }
+
+bool sp_technique_is_bypass(size_t index)
+{
+    return index < SP_ARRAY_LEN(table) && table[index].verdict == SP_TECH_VERDICT_BYPASS;
+}
+
+/* What stateless rules let back in: FTP data, DNS, DHCP, Kerberos, NTP, IKE and its NAT traversal,
+ * web servers (techniques.md T11). */
+static const uint16_t trusted[] = {20, 53, 67, 80, 88, 123, 443, 500, 4500};
+
+const uint16_t *sp_technique_sports(size_t index, size_t *ret_n)
+{
+    const struct sp_technique_info *info = sp_technique_at(index);
+    bool is_sport =
+        info && (strcmp(info->name, "tcp_sport") == 0 || strcmp(info->name, "udp_sport") == 0);
+    *ret_n = is_sport ? SP_ARRAY_LEN(trusted) : 0;
+    return is_sport ? trusted : NULL;
+}

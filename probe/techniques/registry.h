@@ -18,6 +18,8 @@ enum sp_tech_verdict {
     SP_TECH_VERDICT_FLOW,         /* judged by design table 7: does the flow's own packet cross? */
     SP_TECH_VERDICT_CONVERSATION, /* does a whole conversation reach who is declared? Never the
                                      default of a protocol: it sends data */
+    SP_TECH_VERDICT_BYPASS,       /* judged like a flow, and asks denied ones only, in a way that a
+                                     careless filter passes; never the default of a protocol */
 };
 
 struct sp_technique_info {
@@ -40,6 +42,11 @@ const struct sp_technique_info *sp_technique_find(const char *name);
 const struct sp_technique_info *sp_technique_for(uint8_t proto, uint8_t family);
 /* Does it hold a whole conversation, whose data somebody has to take? */
 bool sp_technique_talks(size_t index);
+/* Does it ask a denied flow in another way than its protocol's default technique? */
+bool sp_technique_is_bypass(size_t index);
+/* The source ports that a technique sends from in the place of a run's own, each a test; *ret_n is
+ * 0 and the answer NULL for all others. */
+const uint16_t *sp_technique_sports(size_t index, size_t *ret_n);
 size_t sp_technique_index(const struct sp_technique_info *info);
 
 #endif

@@ -120,6 +120,24 @@ static void add_coverage(const struct sp_summary *summary, struct sp_buf *out)
     add_object(out, "coverage", &json);
 }
 
+static void add_bypasses(const struct sp_summary *summary, struct sp_buf *out)
+{
+    sp_json_open_array(out, "bypass_techniques");
+    for (size_t i = 0; i < summary->nbypasses; i++) {
+        const struct sp_technique_row *row = &summary->bypasses[i];
+        struct sp_json json = sp_json_begin();
+        sp_json_str(&json, "technique", sp_technique_name(row->technique));
+        sp_json_str(&json, "family", sp_family_str(row->family));
+        sp_json_u64(&json, "tests", row->tests);
+        sp_json_u64(&json, "holds", row->holds);
+        sp_json_u64(&json, "failed", row->failed);
+        sp_json_u64(&json, "inconclusive", row->inconclusive);
+        sp_json_u64(&json, "not_tested", row->not_tested);
+        sp_json_add_line(out, &json, i);
+    }
+    sp_json_close_array(out, summary->nbypasses);
+}
+
 /* ------------------------------------------------------------------ findings and what they share
  */
 
@@ -146,6 +164,9 @@ static void add_findings(const struct sp_summary *summary, const char *key,
         add_flow(summary, &json, f->from, f->to, f->family, f->proto);
         sp_json_str(&json, "ports", f->ports);
         sp_json_str(&json, "technique", sp_technique_name(f->technique));
+        if (f->sports) {
+            sp_json_str(&json, "source_ports", f->sports);
+        }
         sp_json_str(&json, "expected", sp_expect_str(f->expect));
         sp_json_str(&json, "policy", f->policy);
         sp_json_str(&json, "line", f->line);
@@ -333,6 +354,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     add_open(summary, out);
     add_findings(summary, "notes", summary->notes, summary->nnotes, out);
     add_untested(summary, out);
+    add_bypasses(summary, out);
     add_matrix(summary, out);
     sp_buf_str(out, "\n}\n");
     return out->rc;

@@ -271,6 +271,44 @@ static void ratio_line(struct sp_text *text, const char *label, uint64_t tested,
     sp_text_field(text, label);
 }
 
+/* How many tests asked denied ports in other ways; with -v, what each technique came to. */
+static void show_bypasses(struct sp_text *text)
+{
+    const struct sp_summary *summary = text->summary;
+    uint64_t tests = 0;
+    uint64_t concluded = 0;
+    unsigned techniques = 0;
+    for (size_t i = 0; i < summary->nbypasses; i++) {
+        const struct sp_technique_row *row = &summary->bypasses[i];
+        tests += row->tests;
+        concluded += row->holds + row->failed;
+        techniques += i == 0 || row->technique != summary->bypasses[i - 1].technique;
+    }
+    if (tests == 0) {
+        return;
+    }
+    sp_text_add_number(text, concluded);
+    sp_text_add(text, " of ");
+    sp_text_add_count(text, tests, "check", "checks");
+    sp_text_add(text, " that ask denied ports in ");
+    sp_text_add_count(text, techniques, "other way", "other ways");
+    sp_text_field(text, "bypass");
+    for (size_t i = 0; text->verbosity > 0 && i < summary->nbypasses; i++) {
+        const struct sp_technique_row *row = &summary->bypasses[i];
+        sp_buf_fmt(&text->line, "%s %s: ", sp_technique_name(row->technique),
+                   sp_family_str(row->family));
+        sp_text_add_number(text, row->holds);
+        sp_text_add(text, " hold, ");
+        sp_text_add_number(text, row->failed);
+        sp_text_add(text, " fail, ");
+        sp_text_add_number(text, row->inconclusive);
+        sp_text_add(text, " inconclusive, ");
+        sp_text_add_number(text, row->not_tested);
+        sp_text_add(text, " not tested");
+        sp_text_field(text, "");
+    }
+}
+
 static void show_coverage(struct sp_text *text)
 {
     const struct sp_coverage *c = &text->summary->coverage;
@@ -290,6 +328,7 @@ static void show_coverage(struct sp_text *text)
         sp_text_add_number(text, c->denied_of);
     }
     sp_text_field(text, "denied");
+    show_bypasses(text);
     sp_text_rolling(text);
 }
 

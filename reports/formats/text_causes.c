@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 #include "reports/formats/text_out.h"
 #include "reports/group.h"
 

@@ -5,6 +5,7 @@
  * entry. */
 #include <string.h>
 
+#include "probe/techniques/registry.h"
 #include "reports/formats/text_out.h"
 #include "reports/group.h"
 
@@ -220,6 +221,10 @@ static void headline(struct sp_text *text, const struct sp_finding *finding,
     sp_text_add(text, "  ");
     sp_text_add_flow(text, finding->from, finding->to, finding->proto, family_words(finding, twin),
                      finding->ports);
+    if (sp_technique_is_bypass(finding->technique)) {
+        sp_text_add(text, "  by ");
+        sp_text_add(text, sp_technique_name(finding->technique));
+    }
     sp_text_add(text, "  ");
     sp_text_add(text, tail ? tail : sp_severity_str(finding->severity));
     sp_text_wrap(text, 2 + strlen(word), 4);

@@ -149,7 +149,7 @@ class Wrong(Case):
         self.assertGreater(plan["tests"], sweeps["denied_ports"])
         self.assertNotIn("slice", sweeps)
         units = {item["unit"] for item in plan["not_tested"]}
-        self.assertEqual(units, {"pairs", "intervals", "ports"})
+        self.assertEqual(units, {"pairs", "intervals", "ports", "tests"})
         standard = json.loads(run("plan", SHOP, "--json").stdout)
         self.assertEqual(standard["sweeps"]["lanes"], 0)
         self.assertLess(standard["coverage"]["denied_ports_swept"], 0.01)

@@ -7,79 +7,7 @@
 #include <string.h>
 
 #include "probe/base/proto.h"
-#include "probe/techniques/technique.h"
-#include "tests/support/sp_cmocka.h"
-#include "tests/unit/packet/packet_kit.h"
-
-#define PACKETS_MAX 16
-
-struct emitted {
-    struct sp_spec specs[PACKETS_MAX];
-    size_t n;
-    int result;
-};
-
-static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
-{
-    struct emitted *out = io->arg;
-    assert_true(out->n < PACKETS_MAX);
-    out->specs[out->n++] = *spec;
-    return out->result;
-}
-
-static struct sp_tag_keys keys_of(uint8_t seed)
-{
-    uint8_t key[32];
-    struct sp_tag_keys keys;
-    for (unsigned i = 0; i < sizeof(key); i++) {
-        key[i] = (uint8_t)(seed * 31 + i * 13);
-    }
-    sp_tag_keys_init(&keys, key);
-    return keys;
-}
-
-static struct sp_flow flow_of(bool v6, uint16_t block, uint16_t port)
-{
-    return (struct sp_flow){.src = kit_addr(v6 ? "2001:db8:1::a" : "10.1.0.1"),
-                            .dst = kit_addr(v6 ? "2001:db8:2::b" : "10.2.0.2"),
-                            .block = block,
-                            .port = port,
-                            .sport = 40123};
-}
-
-static struct emitted start(const struct sp_technique *tech, const struct sp_tag_keys *keys,
-                            const struct sp_flow *flow)
-{
-    struct emitted out = {.n = 0};
-    struct sp_tech_io io = {.keys = keys, .now_us = 123456789, .emit = emit, .arg = &out};
-    assert_int_equal(tech->start(flow, &io), 0);
-    return out;
-}
-
-static void read_back(const struct sp_spec *spec, struct kit_bytes *bytes, struct sp_pkt *pkt)
-{
-    kit_build(spec, bytes);
-    assert_true(kit_checksums_ok(bytes->at, bytes->len));
-    assert_true(sp_pkt_parse(bytes->at, bytes->len, pkt));
-}
-
-static bool runs_on(const struct sp_technique_info *info, bool v6)
-{
-    return (info->families & (v6 ? SP_TECH_IPV6 : SP_TECH_IPV4)) != 0;
-}
-
-/* Calls fn for every technique and family it has. */
-static void each(void (*fn)(const struct sp_technique_info *, const struct sp_technique *, bool))
-{
-    const struct sp_technique_info *info;
-    for (size_t i = 0; (info = sp_technique_at(i)) != NULL; i++) {
-        for (int v6 = 0; v6 < 2; v6++) {
-            if (runs_on(info, v6)) {
-                fn(info, sp_technique_code(i), v6);
-            }
-        }
-    }
-}
+#include "tests/contract/tech_kit.h"
 
 static void data_and_code_agree(void **state)
 {
@@ -227,12 +155,26 @@ static void a_flipped_bit_is_refused(void **state)
     each(flipped);
 }
 
+/* A segment of no connection: only its tag, not its flags, tells it from an answer. */
+static bool is_segment(const struct sp_technique_info *info, const struct sp_spec *spec)
+{
+    return info->verdict == SP_TECH_VERDICT_BYPASS && spec->ip_proto == SP_IPPROTO_TCP &&
+           spec->tcp_flags != SP_TCP_SYN;
+}
+
+/* What a device on the path may make of such flags: PSH and URG set or cleared. */
+static bool reaches_as(uint8_t sent, uint8_t seen)
+{
+    uint8_t mask = SP_TCP_SYN | SP_TCP_RST | SP_TCP_FIN | SP_TCP_ACK;
+    bool rst = (sent & SP_TCP_RST) != 0 && (seen & (SP_TCP_RST | SP_TCP_SYN)) == SP_TCP_RST;
+    return rst || (sent & mask) == (seen & mask);
+}
+
 /* Two techniques of one outer protocol must not take each other's packets (but those that begin
- * with the same packet, which then name the same block: it tells them apart), nor an answer of any
- * kind for a probe. */
+ * with the same packet, or with one that a device on the path makes the same; they then name the
+ * same block, which tells them apart), nor an answer of any kind for a probe. */
 static void confused(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
 {
-    (void)info;
     struct sp_tag_keys keys = keys_of(1);
     struct sp_flow flow = flow_of(v6, 300, 8080);
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
@@ -245,8 +187,10 @@ static void confused(const struct sp_technique_info *info, const struct sp_techn
     for (size_t i = 0; (other = sp_technique_code(i)) != NULL; i++) {
         uint8_t proto = v6 ? other->ip_proto6 : other->ip_proto4;
         if (other != tech && proto == pkt.ip_proto) {
-            bool same = pkt.ip_proto == SP_IPPROTO_TCP && pkt.tcp_flags == SP_TCP_SYN;
-            assert_int_equal(other->match(&keys, &pkt, &block, &port), same);
+            bool is_syn = pkt.ip_proto == SP_IPPROTO_TCP && pkt.tcp_flags == SP_TCP_SYN;
+            bool bypass = info->verdict == SP_TECH_VERDICT_BYPASS || sp_technique_is_bypass(i);
+            bool same = other->match(&keys, &pkt, &block, &port);
+            assert_true(!same || is_syn || bypass);
             assert_true(!same || (block == flow.block && port == flow.port));
         }
     }
@@ -256,7 +200,8 @@ static void confused(const struct sp_technique_info *info, const struct sp_techn
         struct sp_spec answer = spec;
         answer.tcp_flags = flags[i];
         read_back(&answer, &bytes, &pkt);
-        assert_false(tech->match(&keys, &pkt, &block, &port));
+        bool own = is_segment(info, &spec) && reaches_as(spec.tcp_flags, flags[i]);
+        assert_int_equal(tech->match(&keys, &pkt, &block, &port), own);
     }
     if (spec.ip_proto == SP_IPPROTO_ICMP || spec.ip_proto == SP_IPPROTO_ICMP6) {
         struct sp_spec answer = spec;
@@ -270,16 +215,6 @@ static void nothing_else_is_taken_for_it(void **state)
 {
     (void)state;
     each(confused);
-}
-
-static struct sp_spec reversed(const struct sp_spec *spec)
-{
-    struct sp_spec back = *spec;
-    back.src = spec->dst;
-    back.dst = spec->src;
-    back.sport = spec->dport;
-    back.dport = spec->sport;
-    return back;
 }
 
 static uint8_t answer_of(const struct sp_technique *tech, const struct sp_tag_keys *keys,
@@ -321,6 +256,36 @@ static void tcp_answers(const struct sp_technique *tech, const struct sp_tag_key
     }
 }
 
+/* An RST answers a segment with the number that it acknowledged, where it did, or acknowledges its
+ * sequence number; nothing else is an answer. */
+static void segment_answers(const struct sp_technique *tech, const struct sp_tag_keys *keys,
+                            const struct sp_flow *flow, const struct sp_spec *spec)
+{
+    bool has_ack = (spec->tcp_flags & SP_TCP_ACK) != 0;
+    const struct {
+        uint8_t flags;
+        uint32_t seq, ack;
+        uint8_t want;
+    } rows[] = {
+        {SP_TCP_RST, spec->ack, 0, has_ack ? SP_ANSWER_RST : SP_ANSWER_NONE},
+        {SP_TCP_RST, spec->ack + 1, 0, SP_ANSWER_NONE},
+        {SP_TCP_RST, 0, spec->seq, SP_ANSWER_NONE}, /* its ACK flag is not set */
+        {SP_TCP_RST | SP_TCP_ACK, 0, spec->seq, SP_ANSWER_RST},
+        {SP_TCP_RST | SP_TCP_ACK, 0, spec->seq + 1, SP_ANSWER_RST},
+        {SP_TCP_RST | SP_TCP_ACK, 0, spec->seq + 2, SP_ANSWER_NONE},
+        {SP_TCP_RST | SP_TCP_ACK, 0, spec->seq - 1, SP_ANSWER_NONE},
+        {SP_TCP_SYN | SP_TCP_ACK, spec->ack, spec->seq + 1, SP_ANSWER_NONE},
+        {SP_TCP_ACK, spec->ack, spec->seq + 1, SP_ANSWER_NONE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sp_spec back = reversed(spec);
+        back.tcp_flags = rows[i].flags;
+        back.seq = rows[i].seq;
+        back.ack = rows[i].ack;
+        assert_int_equal(answer_of(tech, keys, flow, &back), rows[i].want);
+    }
+}
+
 static void payload_answers(const struct sp_technique *tech, const struct sp_tag_keys *keys,
                             const struct sp_flow *flow, const struct sp_spec *spec)
 {
@@ -351,7 +316,9 @@ static void answers(const struct sp_technique_info *info, const struct sp_techni
     struct sp_tag_keys keys = keys_of(1);
     struct sp_flow flow = flow_of(v6, 300, 8080);
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
-    if (info->proto == SP_PROTO_TCP) {
+    if (is_segment(info, &spec)) {
+        segment_answers(tech, &keys, &flow, &spec);
+    } else if (info->proto == SP_PROTO_TCP) {
         tcp_answers(tech, &keys, &flow, &spec);
     } else {
         payload_answers(tech, &keys, &flow, &spec);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A UDP datagram from a source port that filters trust (techniques.md T11): see tech_tcp_sport.c.
+ * Otherwise udp. */
+#include "probe/techniques/technique.h"
+
+static int start(const struct sp_flow *flow, struct sp_tech_io *io)
+{
+    return sp_tech_udp.start(flow, io);
+}
+
+static uint16_t wire_dport(const struct sp_flow *flow)
+{
+    return sp_flow_wire_port(flow);
+}
+
+static bool match(const struct sp_tag_keys *keys, const struct sp_pkt *pkt, uint16_t *ret_block,
+                  uint16_t *ret_port)
+{
+    return sp_tech_udp.match(keys, pkt, ret_block, ret_port);
+}
+
+static enum sp_answer answer(const struct sp_tag_keys *keys, const struct sp_flow *flow,
+                             const struct sp_pkt *pkt)
+{
+    return sp_tech_udp.answer(keys, flow, pkt);
+}
+
+static bool quoted(const struct sp_tag_keys *keys, const struct sp_flow *flow,
+                   const struct sp_pkt *pkt)
+{
+    return sp_tech_udp.quoted(keys, flow, pkt);
+}
+
+const struct sp_technique sp_tech_udp_sport = {
+    .name = "udp_sport",
+    .ip_proto4 = SP_IPPROTO_UDP,
+    .ip_proto6 = SP_IPPROTO_UDP,
+    .start = start,
+    .wire_dport = wire_dport,
+    .match = match,
+    .answer = answer,
+    .quoted = quoted,
+};
