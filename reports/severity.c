@@ -97,9 +97,11 @@ enum sp_direction sp_risk_direction(const struct sp_model *model, uint32_t from,
     if (source >= model->nnetworks || target >= model->nnetworks) {
         return SP_DIRECTION_LATERAL;
     }
-    return sp_model_root_network(model, source) == sp_model_root_network(model, target)
-               ? SP_DIRECTION_LATERAL
-               : SP_DIRECTION_ACROSS;
+    source = sp_model_root_network(model, source);
+    target = sp_model_root_network(model, target);
+    bool has_vpc =
+        model->networks[source].kind == SP_NET_VPC || model->networks[target].kind == SP_NET_VPC;
+    return source != target && has_vpc ? SP_DIRECTION_ACROSS : SP_DIRECTION_LATERAL;
 }
 
 bool sp_risk_has_port(uint8_t proto, uint16_t lo, uint16_t hi)

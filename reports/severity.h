@@ -10,8 +10,9 @@
 /* Which way a flow crosses the declared segments, the harmless first. */
 enum sp_direction {
     SP_DIRECTION_OUTWARD, /* into an external network */
-    SP_DIRECTION_LATERAL, /* within one top network, or to a load balancer from inside */
-    SP_DIRECTION_ACROSS,  /* from one top network (VPC) to another */
+    SP_DIRECTION_LATERAL, /* within a VPC, between subnets of none, to a load balancer from inside
+                           */
+    SP_DIRECTION_ACROSS,  /* out of a VPC, or into it */
     SP_DIRECTION_INWARD,  /* out of an external network into any other */
 };
 

@@ -137,5 +137,72 @@ table inet fw {{
                 self.host_firewall(host, "")
 
 
+class Bypass(Case):
+    """What passes a filter that stops plain packets: one cause for each mistake, not for each way in."""
+
+    @classmethod
+    def build(cls):
+        return World("evade", {"left": ["a1", "a2"], "right": ["b1"]})
+
+    def verify(self, *rules, policy="drop"):
+        lines = "\n".join(f"  {rule}" for rule in rules)
+        self.world.lab.nft(FW, "flush ruleset")
+        self.world.lab.nft(FW, f"""table inet fw {{
+ chain through {{
+  type filter hook forward priority 0; policy {policy};
+{lines}
+  meta l4proto {{ tcp, udp }} th dport 80 accept
+  meta l4proto {{ icmp, ipv6-icmp }} accept
+ }}
+}}
+""")
+        self.world.lab.commit()
+        text = self.world.topology(
+            ["name: web, from: left, to: right, allow: [tcp/80, udp/80]",
+             "name: ping, from: any, to: any, allow: [icmp/echo, icmp6/echo]"],
+            limits="max_rate: 2000, hazard: B",
+            more="enforcement:\n  fw-1: { between: [left, right], layer: network }\n")
+        run = self.world.verify(text, "--from", "left", "--to", "right", depth="standard")
+        self.assertIsNotNone(run.data, run.err)
+        self.assertEqual(run.summary["inconclusive"], 0, run.err + run.out)
+        return run
+
+    def test_stateless(self):
+        run = self.verify("iifname right accept", "tcp flags & ack == ack accept",
+                          "tcp flags & rst == rst accept")
+        self.assertEqual(len(run.data["causes"]), 1, run.out)
+        cause = run.data["causes"][0]
+        self.assertRegex(cause["cause"], "stateless")
+        self.assertRegex(cause["remedy"], "ct state invalid drop")
+        self.assertEqual({f["technique"] for f in cause["flows"]},
+                         {"tcp_ack", "tcp_synack", "tcp_rst"})
+        self.assertEqual((cause["flow_count"], cause["where"]), (4, "fw-1"))
+        # The plain packet holds there: the bypass is as bad as a leak.
+        self.assertEqual(cause["severity"], "high")
+        self.assertIn("  by tcp_ack, tcp_rst, tcp_synack", run.out)
+
+    def test_source_ports_and_a_plain_hole(self):
+        """Two rules that trust a source port and one that opens a port: three causes. What is asked
+        of the open port in other ways belongs to the rule that opens it."""
+        run = self.verify("ct state invalid drop", "ct state established,related accept",
+                          "udp sport 53 accept",
+                          "tcp sport 20 tcp flags & (fin | syn | rst | ack) == syn accept",
+                          "tcp dport 22 accept")
+        causes = {cause["cause"]: cause for cause in run.data["causes"]}
+        self.assertEqual(len(causes), 3, run.out)
+        self.assertEqual(len(run.data["causes"]), 3, run.out)
+        told = sorted(text for text in causes if "source port" in text)
+        self.assertEqual(["20" in told[0], "53" in told[1]], [True, True], told)
+        opened = next(cause for text, cause in causes.items() if "source port" not in text)
+        self.assertIn("tcp_syn", {f["technique"] for f in opened["flows"]})
+        self.assertEqual({f["ports"] for f in opened["flows"]}, {"22"})
+
+    def test_no_filter(self):
+        """Nothing is learned from a bypass where a plain packet passes."""
+        run = self.verify(policy="accept")
+        self.assertEqual(len(run.data["causes"]), 1, run.out)
+        self.assertRegex(run.data["causes"][0]["cause"], "nothing filters")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/techniques/registry.h"
 #include "reports/group.h"
 #include "tests/support/report_golden.h"
 #include "tests/support/sample_result.h"
@@ -387,6 +388,58 @@ static void test_worlds(void **state)
 
 /* ------------------------------------------------------------------ techniques */
 
+static void bypass(const char *name, uint16_t port, bool leaks)
+{
+    const struct sp_technique_info *info = sp_technique_find(name);
+    assert_non_null(info);
+    deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, info->proto, port, leaks);
+    struct sp_test *test = &s->plan.tests[s->plan.ntests - 1];
+    test->technique = (uint8_t)sp_technique_index(info);
+    test->why = SP_WHY_BYPASS;
+}
+
+/* Three ways past a filter without state are one; where a plain packet passes, that is the cause.
+ */
+static void test_bypasses(void **state)
+{
+    (void)state;
+    deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 22, true);
+    deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 25, false);
+    deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 5432, false);
+    bypass("tcp_ack", 22, true);
+    bypass("tcp_ack", 5432, true);
+    bypass("tcp_fin", 5432, true);
+    bypass("tcp_null", 5432, false);
+    bypass("tcp_badsum", 5432, true);
+    struct sp_summary *summary = judged();
+    assert_int_equal(summary->nfindings, 5);
+    assert_int_equal(summary->ncauses, 3);
+    for (size_t i = 0; i < summary->ncauses; i++) {
+        const struct sp_cause_group *cause = &summary->causes[i];
+        assert_int_equal(cause->severity, SP_SEVERITY_HIGH);
+        assert_int_equal(cause->nflows, 1);
+        bool is_one = cause->kind == SP_CAUSE_BAD_CHECKSUM;
+        assert_int_equal(cause->nfindings, is_one ? 1 : 2);
+        assert_true(is_one || cause->kind == SP_CAUSE_STATELESS ||
+                    cause->kind == SP_CAUSE_LET_THROUGH);
+    }
+    for (size_t i = 0; i < summary->nfindings; i++) {
+        const struct sp_finding *f = &summary->findings[i];
+        bool explained = strcmp(f->ports, "22") == 0 && sp_technique_is_bypass(f->technique);
+        assert_int_equal(f->severity, explained ? SP_SEVERITY_MEDIUM : SP_SEVERITY_HIGH);
+    }
+    next(summary);
+    /* No filter at all. */
+    deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 22, true);
+    deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 25, true);
+    bypass("tcp_ack", 22, true);
+    bypass("tcp_sport", 4000, true);
+    summary = judged();
+    assert_int_equal(summary->ncauses, 1);
+    assert_int_equal(summary->causes[0].kind, SP_CAUSE_NO_FILTER);
+    next(summary);
+}
+
 static void test_names_of_techniques(void **state)
 {
     (void)state;
@@ -435,6 +488,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_worlds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bypasses, setup, teardown),
         cmocka_unit_test(test_names_of_techniques),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

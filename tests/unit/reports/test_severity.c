@@ -127,6 +127,9 @@ static void test_directions(void **state)
     for (size_t i = 0; i < SP_ARRAY_LEN(rows); i++) {
         assert_int_equal(sp_risk_direction(s->model, rows[i].from, rows[i].to), rows[i].direction);
     }
+    /* Without a VPC every network is a subnet beside the others. */
+    s->model->networks[0].kind = s->model->networks[3].kind = SP_NET_SUBNET;
+    assert_int_equal(sp_risk_direction(s->model, SAMPLE_DEV_1, SAMPLE_DB_1), SP_DIRECTION_LATERAL);
     sp_sample_free(s);
     assert_true(sp_risk_has_port(SP_PROTO_TCP, 22, 22));
     assert_true(sp_risk_has_port(SP_PROTO_TCP, 1, 65535));
