@@ -31,7 +31,7 @@ struct sp_shot {
     uint16_t err;
     uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */
     uint8_t is_sent, has_left, answer, code, ttl;
-    uint8_t pieces; /* fragments seen leaving */
+    uint8_t pieces;         /* fragments seen leaving */
     struct sp_tuple quoted; /* of an answer EXPIRED */
     uint32_t mtu;           /* of an answer TOO_BIG */
 };

@@ -7,132 +7,15 @@
 #include "probe/base/mem.h"
 #include "reports/group.h"
 
-static const struct {
-    const char *cause, *remedy;
-} words[SP_CAUSE_COUNT] = {
-    [SP_CAUSE_ELSEWHERE] = {"the packets end at another host: address translation or routing "
-                            "sends them there",
-                            "look for a translation or route that matches this destination"},
-    [SP_CAUSE_REWRITTEN] = {"something on the path rewrites addresses or ports",
-                            "remove the translation, or declare it with nat: or seen_as:"},
-    [SP_CAUSE_TWIN_IPV6] = {"the IPv6 rules do not match the IPv4 rules",
-                            "write the IPv4 rule for IPv6 as well"},
-    [SP_CAUSE_TWIN_IPV4] = {"the IPv4 rules do not match the IPv6 rules",
-                            "write the IPv6 rule for IPv4 as well"},
-    [SP_CAUSE_NO_FILTER] = {"nothing filters this protocol on this path: every denied port that "
-                            "was tested gets through",
-                            "put a default deny on the path, or send this traffic through the "
-                            "firewall"},
-    [SP_CAUSE_TOO_WIDE] = {"the range that a rule opens is one port too wide",
-                           "compare the ends of the range with the declared ones"},
-    [SP_CAUSE_TOO_FAR] = {"the range that a rule opens goes further than declared",
-                          "compare the ends of the range with the declared ones"},
-    [SP_CAUSE_OTHER_PROTOCOL] = {"a rule for the same port opens more protocols than declared",
-                                 "name the protocol in the rule"},
-    [SP_CAUSE_BOTH_WAYS] = {"the rule that opens this port for the other direction works both "
-                            "ways",
-                            "bind the rule to one direction, and let only established flows back"},
-    [SP_CAUSE_ANY_SOURCE] = {"the rule that opens this port for others does not limit its sources",
-                             "name the sources in the rule"},
-    [SP_CAUSE_HOST_OPEN] = {"the receiver's own firewall lets it in",
-                            "close it in the host's firewall"},
-    [SP_CAUSE_LET_THROUGH] = {"a rule on the path lets it through, or none stops it",
-                              "look for the rule that matches this flow, and narrow it"},
-    [SP_CAUSE_SENDER_POLICY] = {"the sender's own firewall refuses to send it",
-                                "open it in the sender's outbound rules"},
-    [SP_CAUSE_TOO_NARROW] = {"the range that a rule opens is too short at its end",
-                             "compare the ends of the range with the declared ones"},
-    [SP_CAUSE_REJECTED] = {"a device answers for the receiver and rejects it",
-                           "add the declared rule on the device that answers"},
-    [SP_CAUSE_NO_WAY] = {"none of the allowed flows of this protocol gets through on this path",
-                         "check the route, and that the firewall between them has these rules"},
-    [SP_CAUSE_DROPPED] = {"a device on the path drops it: the declared rule is missing there",
-                          "add the declared rule on the firewall between the two"},
-    [SP_CAUSE_HOST_FILTER] = {"the receiver's own firewall drops it: it reached the interface, "
-                              "not the host",
-                              "open it in the host's firewall"},
-    [SP_CAUSE_NO_ANSWER] = {"the receiver gets it and sends no answer",
-                            "look for an outbound rule on the receiver, or for a service that "
-                            "stays silent"},
-    [SP_CAUSE_WAY_BACK] = {"the answer leaves the receiver and is lost: the way back is blocked",
-                           "let established flows back, and check that both ways use one "
-                           "stateful firewall"},
-    [SP_CAUSE_LOSS] = {"the path loses packets: overload, a rate limit, or parallel paths with "
-                       "different rules",
-                       "compare the rules of the parallel paths, then look for rate limits"},
-    [SP_CAUSE_PROXY] = {"something on the path answers in place of the receiver",
-                        "find the proxy that answers and close the flow there, or declare it"},
-    [SP_CAUSE_PROXY_PASSES] = {"a SYN proxy answers, and lets the connection through once it is "
-                               "completed",
-                               "close the flow in the rules of the device that runs the SYN proxy: "
-                               "a proxy does not filter"},
-    [SP_CAUSE_PROXY_ENDS] =
-        {"a SYN proxy answers, and never lets the connection through",
-         "drop the flow before the SYN proxy if it is denied, open the way behind "
-         "it if it is allowed"},
-    [SP_CAUSE_PROXY_BLIND] = {"a SYN proxy answers, and nothing shows whether it lets the "
-                              "connection through",
-                              "give the target a probe, which tells what arrives"},
-    [SP_CAUSE_RELAY] = {"a relay answers, and calls the receiver itself",
-                        "find the relay that answers and close the flow there"},
-    [SP_CAUSE_AROUND] =
-        {"it goes around the load balancer @: its backend's port is open to clients",
-         "let only @ reach the backend's port"},
-    [SP_CAUSE_BALANCER_PORT] = {"the load balancer's address takes a port that it does not declare",
-                                "remove the listener of @ that takes it, or declare it"},
-    [SP_CAUSE_BALANCER_CLIENT] = {"the load balancer serves clients that its `from` does not name",
-                                  "limit the clients of @ in front of it or in its own rules"},
-    [SP_CAUSE_BALANCER_SILENT] =
-        {"nothing comes from the load balancer's address: it is down, does "
-         "not listen there, or the path to it is closed",
-         "check that @ runs and listens there, then the firewall before it"},
-    [SP_CAUSE_BACKENDS_DEAD] = {"the load balancer answers and no backend gets anything: it has "
-                                "nobody to pass it on to",
-                                "check that the backends of @ are in rotation and pass its health "
-                                "check, and that it may reach their port"},
-    [SP_CAUSE_BACKEND_MISSED] =
-        {"the load balancer never passes a flow to @: dead, out of rotation, "
-         "closed by its own firewall, or failing the health check",
-         "check that @ is in the pool and passes the health check, and that "
-         "its firewall lets the load balancer in"},
-    [SP_CAUSE_BACKEND_FOREIGN] =
-        {"the load balancer passes flows to @, which is no backend of this "
-         "listener",
-         "take @ out of the pool, or declare it as a backend"},
-    [SP_CAUSE_BACKEND_UNKNOWN] = {"answered by somebody who is no declared backend",
-                                  "look for members of the pool of @ that are not declared"},
-    [SP_CAUSE_SOURCE_REWRITTEN] = {"the load balancer rewrites the source that it should "
-                                   "preserve",
-                                   "make @ keep the client's address, or declare `source: "
-                                   "rewritten`"},
-    [SP_CAUSE_SOURCE_OTHER] = {"it reaches the backend with other addresses or ports than the load "
-                               "balancer's declaration says",
-                               "compare how it arrived with `sources`, `source` and `backend_port` "
-                               "of @"},
-    [SP_CAUSE_BYPASS] = {"a filter on the path passes it in this shape only", /* cause_bypass.c */
-                         "look for the rule that this packet slips past"},
-};
-
-const char *sp_cause_str(enum sp_cause cause)
-{
-    return cause < SP_CAUSE_COUNT ? words[cause].cause : "unknown";
-}
-
-const char *sp_cause_remedy(enum sp_cause cause)
-{
-    return cause < SP_CAUSE_COUNT ? words[cause].remedy : "";
-}
-
 /* ------------------------------------------------------------------ looking tests up */
 
 static int cmp_flow(const struct sp_entry *a, const struct sp_entry *b)
 {
-    SP_CMP(a->from, b->from);
-    SP_CMP(a->to, b->to);
-    SP_CMP(a->family, b->family);
-    SP_CMP(a->proto, b->proto);
-    SP_CMP(a->port, b->port);
-    return 0;
+    int order = sp_entry_cmp_flow(a, b);
+    if (order == 0) {
+        SP_CMP(a->port, b->port);
+    }
+    return order;
 }
 
 /* The first entry that is not below the flow and port of key. */
@@ -154,8 +37,11 @@ static size_t lower_bound(const struct sp_lookup *lookup, const struct sp_entry 
 /* How the checks of a whole flow turned out. */
 struct tally {
     uint64_t denied_holds, denied_leaks, allowed_holds, allowed_fails;
+    uint64_t rule_holds;        /* of denied_holds, those that the test's own rule decides */
+    bool low_leaks, high_leaks; /* the lowest and the highest denied port */
 };
 
+/* What bypass techniques found is left out. */
 static struct tally whole_flow(const struct sp_lookup *lookup, const struct sp_entry *test)
 {
     struct tally tally = {0};
@@ -172,6 +58,10 @@ static struct tally whole_flow(const struct sp_lookup *lookup, const struct sp_e
             continue;
         }
         if (e->expect == SP_EXPECT_DENY) {
+            bool is_first = tally.denied_holds + tally.denied_leaks == 0;
+            tally.high_leaks = e->verdict == SP_VERDICT_LEAK;
+            tally.low_leaks = is_first ? tally.high_leaks : tally.low_leaks;
+            tally.rule_holds += e->verdict == SP_VERDICT_HOLDS && e->rule == test->rule ? n : 0;
             tally.denied_holds += e->verdict == SP_VERDICT_HOLDS ? n : 0;
             tally.denied_leaks += e->verdict == SP_VERDICT_LEAK ? n : 0;
         } else {
@@ -333,6 +223,49 @@ static bool others_may(const struct sp_lookup *lookup, const struct sp_entry *te
     return sp_spans_all(&lookup->targets, &key, SP_FACT_OPENED);
 }
 
+/* ------------------------------------------------------------------ no filter at all */
+
+/* Of so many denied ports that leak one may hold. */
+#define SP_OPEN_LEAKS_PER_HOLD 4U
+
+/* A firewall may drop some ports by name and let the rest through: what the declaration denies by
+ * name says little, and where both ends of the ports are open, single ones that hold do neither. */
+static bool is_open(const struct tally *flow, const struct sp_entry *test)
+{
+    bool by_default = test->rule == SP_NONE && flow->rule_holds == 0;
+    bool but_few = flow->low_leaks && flow->high_leaks &&
+                   flow->denied_leaks / SP_OPEN_LEAKS_PER_HOLD >= flow->denied_holds;
+    return flow->denied_leaks > 1 && (flow->denied_holds == 0 || by_default || but_few);
+}
+
+bool sp_cause_unfiltered(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    struct tally flow = whole_flow(lookup, test);
+    if (is_open(&flow, test)) {
+        return true;
+    }
+    if (flow.denied_holds > 0) {
+        return false;
+    }
+    /* Of a protocol with a single test, another one between the two tells. */
+    struct sp_entry other = *test;
+    for (other.proto = 0; other.proto < SP_PROTO_COUNT; other.proto++) {
+        flow = whole_flow(lookup, &other);
+        if (flow.denied_leaks > 1 && flow.denied_holds == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Does IPv4 hold where this IPv6 flow is not filtered? */
+static bool ipv4_is_filtered(const struct sp_lookup *lookup, const struct sp_entry *test)
+{
+    struct sp_entry twin = twin_of(test);
+    struct tally flow = whole_flow(lookup, &twin);
+    return test->family == SP_FAMILY_IPV6 && flow.denied_holds > 0 && flow.denied_leaks == 0;
+}
+
 /* ------------------------------------------------------------------ the guess */
 
 /* Whether all of them were answered by such a one. */
@@ -347,21 +280,26 @@ static bool is_behind(const struct sp_result *result, const struct sp_entry *tes
     return true;
 }
 
-/* A port that leaks to everybody needs no bypass. */
-static bool leaks_anyway(const struct sp_lookup *lookup, const struct sp_entry *test)
+/* A plain packet gets through as well: then how it was asked explains nothing. */
+static bool plain_leaks(const struct sp_lookup *lookup, const struct sp_entry *test)
 {
-    return sp_spans_all(&lookup->flows, test, SP_FACT_DENIED_LEAKS);
+    return sp_spans_any(&lookup->flows, test, SP_FACT_DENIED_LEAKS);
 }
 
 static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_result *result,
                                 const struct sp_entry *tests, size_t n)
 {
     const struct sp_pair *pair = &result->plan->pairs[result->tests[tests[0].test].pair];
-    struct tally flow = whole_flow(lookup, tests);
-    if (tests[0].is_bypass && !all_give(lookup, tests, n, leaks_anyway)) {
-        return SP_CAUSE_BYPASS;
+    enum sp_cause shown = sp_cause_technique(tests[0].technique, tests[0].is_bypass);
+    bool unfiltered = sp_cause_unfiltered(lookup, tests);
+    if (unfiltered && ipv4_is_filtered(lookup, tests)) {
+        return SP_CAUSE_NO_IPV6;
     }
-    if (all_give(lookup, tests, n, twin_holds)) {
+    if (shown != SP_CAUSE_COUNT && !unfiltered &&
+        !(tests[0].is_bypass && all_give(lookup, tests, n, plain_leaks))) {
+        return shown;
+    }
+    if (!unfiltered && all_give(lookup, tests, n, twin_holds)) {
         return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
     }
     if (is_behind(result, tests, n, SP_PROXY_SYN)) {
@@ -370,7 +308,7 @@ static enum sp_cause guess_leak(const struct sp_lookup *lookup, const struct sp_
     if (is_behind(result, tests, n, SP_PROXY_OTHER)) {
         return SP_CAUSE_RELAY;
     }
-    if (flow.denied_leaks > 1 && flow.denied_holds == 0) {
+    if (unfiltered) {
         return SP_CAUSE_NO_FILTER;
     }
     if (sp_cause_around(result, tests, n)) {
@@ -430,6 +368,25 @@ static enum sp_cause guess_proxied(const struct sp_result *result, const struct 
         return SP_CAUSE_PROXY;
     }
     return blind ? SP_CAUSE_PROXY_BLIND : SP_CAUSE_PROXY_ENDS;
+}
+
+bool sp_cause_is_opening(enum sp_cause cause)
+{
+    switch ((int)cause) {
+    case SP_CAUSE_TWIN_IPV6:
+    case SP_CAUSE_TWIN_IPV4:
+    case SP_CAUSE_TOO_WIDE:
+    case SP_CAUSE_TOO_FAR:
+    case SP_CAUSE_OTHER_PROTOCOL:
+    case SP_CAUSE_BOTH_WAYS:
+    case SP_CAUSE_ANY_SOURCE:
+    case SP_CAUSE_HOST_OPEN:
+    case SP_CAUSE_LET_THROUGH:
+    case SP_CAUSE_AROUND:
+        return true;
+    default:
+        return false;
+    }
 }
 
 enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_result *result,

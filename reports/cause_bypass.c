@@ -1,115 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a filter does wrong that stops ordinary packets and passes those of a bypass technique. One
- * line per technique; one without a line gets the general words. */
+ * What an arrival shows that a plain packet would not: by the name of the technique that sent it.
+ */
 #include <string.h>
 
-#include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 #include "reports/group.h"
 
-static const struct {
-    const char *technique, *cause, *remedy;
-} lines[] = {
-    {"eh_dstopts", "a filter on the path does not look behind IPv6 destination options",
-     "match the protocol behind extension headers, or drop packets that have them"},
-    {"eh_frag", "a filter on the path does not look behind an IPv6 fragment header",
-     "match the protocol behind extension headers, and put fragments together before filtering"},
-    {"eh_hopopts", "a filter on the path does not look behind IPv6 hop-by-hop options",
-     "match the protocol behind extension headers, or drop packets that have them"},
-    {"eh_routing", "a filter on the path does not look behind an IPv6 routing header",
-     "drop routing headers, of type 0 everywhere, and match the protocol behind the others"},
-    {"frag_overlap",
-     "a filter on the path takes fragments one by one, and passes two of which the second undoes "
-     "the first",
-     "put fragments together before filtering (connection tracking does), and drop those that "
-     "overlap"},
-    {"frag_tail", "a filter on the path passes later fragments unseen",
-     "put fragments together before filtering (connection tracking does)"},
-    {"frag_tiny",
-     "a filter on the path takes fragments one by one, and passes a SYN whose flags are not in the "
-     "first",
-     "put fragments together before filtering (connection tracking does)"},
-    {"ip_lsrr", "a router on the path takes source routes: its filter may see its own address only",
-     "drop packets with source routes (Linux: accept_source_route = 0)"},
-    {"ip_options", "a filter on the path looks for the ports where they are without IPv4 options",
-     "drop packets with IPv4 options, or match behind them"},
-    {"ip_ssrr", "a router on the path takes source routes: its filter may see its own address only",
-     "drop packets with source routes (Linux: accept_source_route = 0)"},
-    {"spoof_other",
-     "who forwards it does not look on which side a source address belongs: a rule by source "
-     "address protects from nobody",
-     "filter source addresses where they enter (strict reverse path, BCP 38)"},
-    {"spoof_own",
-     "a rule passes it by its source address, and any host of that subnet can write that address",
-     "bind addresses to ports or machines in the sender's subnet (source guard), or do not trust "
-     "single addresses in it"},
-    {"tcp_ack",
-     "a filter on the path passes segments of connections that it never saw begin: it keeps no "
-     "state, or its rule for answers matches the ACK flag",
-     "let answers back in by connection state (established), and stop every other segment"},
-    {"tcp_badsum",
-     "a filter on the path has no rule for packets that it cannot make sense of, and passes them",
-     "drop what is invalid (a wrong checksum), before the other rules"},
-    {"tcp_fin", "a filter on the path stops segments that begin a connection, and no others",
-     "stop every segment that is not allowed, whatever its flags, by connection state"},
-    {"tcp_null", "a filter on the path stops segments by their flags, and passes one without any",
-     "stop every segment that is not allowed, whatever its flags, by connection state"},
-    {"tcp_rst", "a filter on the path passes every RST: anybody may end connections behind it",
-     "let an RST in only for a connection that exists"},
-    {"tcp_sport", "a rule trusts the source port: what is sent from @ passes",
-     "let answers back in by connection state, not by their source port @"},
-    {"tcp_synack",
-     "a filter on the path stops a SYN where it stands alone, and passes one with ACK",
-     "stop every segment that is not allowed, whatever its flags, by connection state"},
-    {"tcp_xmas", "a filter on the path stops segments by their flags, and forgets some of them",
-     "stop every segment that is not allowed, whatever its flags, by connection state"},
-    {"udp_badsum",
-     "a filter on the path has no rule for packets that it cannot make sense of, and passes them",
-     "drop what is invalid (a wrong checksum), before the other rules"},
-    {"udp_sport", "a rule trusts the source port: what is sent from @ passes",
-     "let answers back in by connection state, not by their source port @"},
+struct known {
+    const char *name; /* a whole name, or its beginning where is_family */
+    enum sp_cause cause;
+    bool is_family;
 };
 
-static size_t line_of(uint8_t technique)
+static const struct known known[] = {
+    {"tcp_ack", SP_CAUSE_STATELESS, false},
+    {"tcp_fin", SP_CAUSE_STATELESS, false},
+    {"tcp_null", SP_CAUSE_STATELESS, false},
+    {"tcp_xmas", SP_CAUSE_STATELESS, false},
+    {"tcp_synack", SP_CAUSE_STATELESS, false},
+    {"tcp_rst", SP_CAUSE_STATELESS, false},
+    {"tcp_badsum", SP_CAUSE_BAD_CHECKSUM, false},
+    {"udp_badsum", SP_CAUSE_BAD_CHECKSUM, false},
+    {"tcp_sport", SP_CAUSE_SOURCE_PORT, false},
+    {"udp_sport", SP_CAUSE_SOURCE_PORT, false},
+    {"frag_", SP_CAUSE_FRAGMENTS, true},
+    {"ip_options", SP_CAUSE_IP_OPTIONS, false},
+    {"ip_lsrr", SP_CAUSE_SOURCE_ROUTE, false},
+    {"ip_ssrr", SP_CAUSE_SOURCE_ROUTE, false},
+    {"eh_", SP_CAUSE_EXT_HEADERS, true},
+    {"spoof_", SP_CAUSE_SPOOFED, true},
+    {"sctp_init", SP_CAUSE_OTHER_PROTOCOLS, false},
+    {"sctp_cookie", SP_CAUSE_OTHER_PROTOCOLS, false},
+    {"ip_proto", SP_CAUSE_OTHER_PROTOCOLS, false},
+    {"encap_", SP_CAUSE_ENCAPSULATED, true},
+    {"icmp_type", SP_CAUSE_ICMP_TYPES, false},
+    {"icmp_forged", SP_CAUSE_ICMP_FORGED, false},
+    {"icmp_related", SP_CAUSE_ICMP_FORGED, false},
+};
+
+static const struct known *find(const char *name)
 {
-    const char *name = sp_technique_name(technique);
-    size_t i = 0;
-    while (i < SP_ARRAY_LEN(lines) && strcmp(lines[i].technique, name) != 0) {
-        i++;
+    for (size_t i = 0; i < SP_ARRAY_LEN(known); i++) {
+        bool same = known[i].is_family ? strncmp(name, known[i].name, strlen(known[i].name)) == 0
+                                       : strcmp(name, known[i].name) == 0;
+        if (same) {
+            return &known[i];
+        }
     }
-    return i;
+    return NULL;
 }
 
-const char *sp_bypass_cause(uint8_t technique)
+enum sp_cause sp_cause_of_name(const char *name)
 {
-    size_t i = line_of(technique);
-    return i < SP_ARRAY_LEN(lines)
-               ? lines[i].cause
-               : "a filter on the path stops ordinary packets, and passes those of this technique";
+    const struct known *found = find(name);
+    return found ? found->cause : SP_CAUSE_COUNT;
 }
 
-const char *sp_bypass_remedy(uint8_t technique)
+enum sp_cause sp_cause_technique(uint8_t technique, bool is_bypass)
 {
-    size_t i = line_of(technique);
-    return i < SP_ARRAY_LEN(lines) ? lines[i].remedy
-                                   : "look for the rule that this packet slips past";
+    enum sp_cause cause = sp_cause_of_name(sp_technique_name(technique));
+    return cause == SP_CAUSE_COUNT && is_bypass ? SP_CAUSE_BYPASS : cause;
 }
 
-const char *sp_fragment_cause(uint8_t parts)
+enum sp_cause sp_cause_of_parts(enum sp_cause cause, uint8_t parts)
 {
-    return parts == SP_PIECES_TAIL
-               ? "fragments without a head pass: a filter on the path lets later fragments through "
-                 "unseen, though nobody can put these together"
-               : "a filter on the path decides fragment by fragment, and passes the first of one "
-                 "that it should have stopped";
-}
-
-const char *sp_fragment_remedy(uint8_t parts)
-{
-    return parts == SP_PIECES_TAIL
-               ? "put fragments together before filtering (connection tracking does), or drop those "
-                 "that begin in the middle"
-               : "put fragments together before filtering (connection tracking does)";
+    if (cause != SP_CAUSE_FRAGMENTS || parts == SP_PIECES_WHOLE) {
+        return cause;
+    }
+    return parts == SP_PIECES_TAIL ? SP_CAUSE_FRAGMENT_TAILS : SP_CAUSE_FRAGMENT_HEADS;
 }
 
 enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,

@@ -2,13 +2,14 @@
  *
  * Findings and notes: tests of one flow with one verdict become one line for people, shown by the
  * test that proves it best. */
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "probe/base/mem.h"
 #include "probe/techniques/registry.h"
 #include "reports/group.h"
+#include "reports/severity.h"
 
 /* All that the id of a finding is made of. */
 static int cmp_key(const struct sp_entry *a, const struct sp_entry *b)
@@ -57,12 +58,14 @@ static int cmp_finding(const void *pa, const void *pb)
     SP_CMP(a->technique, b->technique);
     SP_CMP(a->expect, b->expect);
     SP_CMP(a->rule, b->rule);
+    SP_CMP(a->opening, b->opening);
     return 0;
 }
 
 void sp_finding_release(struct sp_finding *finding)
 {
     sp_free(finding->ports);
+    sp_free(finding->spans);
     sp_free(finding->sports);
     sp_free(finding->where);
     sp_free(finding->line);
@@ -71,37 +74,6 @@ void sp_finding_release(struct sp_finding *finding)
     sp_free(finding->repeat);
     sp_free(finding->evidence);
     sp_free(finding->proof);
-}
-
-static bool is_external(const struct sp_model *model, uint32_t target)
-{
-    uint32_t network = sp_model_target_network(model, target);
-    for (size_t steps = 0; network < model->nnetworks && steps <= model->nnetworks; steps++) {
-        if (model->networks[network].kind == SP_NET_EXTERNAL) {
-            return true;
-        }
-        network = model->networks[network].parent;
-    }
-    return false;
-}
-
-static enum sp_severity severity_of(const struct sp_model *model, const struct sp_finding *finding)
-{
-    if (finding->verdict == SP_VERDICT_LEAK && finding->parts != SP_PIECES_WHOLE) {
-        /* Nobody can put together what came; but nothing should have come. */
-        return finding->parts == SP_PIECES_TAIL ? SP_SEVERITY_LOW : SP_SEVERITY_MEDIUM;
-    }
-    if (finding->verdict == SP_VERDICT_LEAK) {
-        return is_external(model, finding->from) ? SP_SEVERITY_CRITICAL : SP_SEVERITY_HIGH;
-    }
-    if (finding->cause_kind == SP_CAUSE_BACKEND_FOREIGN ||
-        finding->cause_kind == SP_CAUSE_BACKEND_UNKNOWN) {
-        return SP_SEVERITY_HIGH; /* clients talk to who was never meant to serve them */
-    }
-    bool is_low = (finding->verdict == SP_VERDICT_PARTIAL &&
-                   finding->cause_kind != SP_CAUSE_BACKEND_MISSED) ||
-                  finding->verdict == SP_VERDICT_PROXIED;
-    return is_low ? SP_SEVERITY_LOW : SP_SEVERITY_MEDIUM;
 }
 
 /* Attempts that arrived at the witness that decides. */
@@ -200,6 +172,34 @@ static const struct sp_entry *best_sample(const struct sp_result *result,
     return best;
 }
 
+enum sp_rc sp_finding_words(const struct sp_result *result, struct sp_finding *finding)
+{
+    enum sp_cause cause = (enum sp_cause)finding->cause_kind;
+    const struct sp_entry sample = {
+        .from = finding->from,
+        .to = finding->to,
+        .test = finding->sample,
+        .port = result->tests[finding->sample].port,
+        .proto = finding->proto,
+    };
+    char *subject = cause == SP_CAUSE_SOURCE_PORT
+                        ? sp_strdup(finding->sports ? finding->sports : "of the sender")
+                        : sp_cause_subject(cause, result, &sample);
+    char *words = subject ? sp_cause_words(sp_cause_str(cause), subject) : NULL;
+    char *remedy = subject ? sp_cause_words(sp_cause_remedy(cause), subject) : NULL;
+    sp_free(subject);
+    if (!words || !remedy) {
+        sp_free(words);
+        sp_free(remedy);
+        return SP_E_NOMEM;
+    }
+    sp_free(finding->cause);
+    sp_free(finding->remedy);
+    finding->cause = words;
+    finding->remedy = remedy;
+    return SP_OK;
+}
+
 /* The narrowest depth at which a test of these runs again: all that an exhaustive plan tests
  * besides its sweeps is what a standard one tests. */
 static enum sp_depth repeat_depth(const struct sp_result *result, const struct sp_entry *run,
@@ -213,69 +213,47 @@ static enum sp_depth repeat_depth(const struct sp_result *result, const struct s
                                                                   : SP_DEPTH_STANDARD;
 }
 
-/* Everything that decides which ports are tested and how, so that the same test runs again: the
- * ports of an interval are chosen by the seed and the depth. A sweep chooses its injection itself.
- */
-static char *repeat_of(const struct sp_result *result, const struct sp_finding *finding,
-                       const struct sp_entry *run, size_t n)
+static enum sp_rc list_ports(const struct sp_entry *run, size_t n, struct sp_finding *finding)
 {
-    enum sp_depth depth = repeat_depth(result, run, n);
-    bool by_link = result->outcomes[run[0].test].injected_link && depth != SP_DEPTH_EXHAUSTIVE &&
-                   !sp_technique_needs_link(finding->technique);
-    const struct sp_model *model = result->model;
-    const struct sp_plan *plan = result->plan;
-    struct sp_buf buf;
-    sp_buf_init(&buf, SP_PORTS_MAX_BYTES);
-    sp_buf_str(&buf, "segproof verify ");
-    const char *file = model->file ? model->file : "-";
-    if (file[0] == '-' && file[1] != '\0') {
-        sp_buf_str(&buf, "./");
+    struct sp_buf ports;
+    sp_buf_init(&ports, SP_PORTS_MAX_BYTES);
+    sp_ports_of(&ports, run, n, NULL, NULL);
+    enum sp_rc rc = ports.rc;
+    finding->ports = sp_buf_take(&ports);
+    sp_buf_release(&ports);
+    finding->spans = sp_calloc(n, sizeof(*finding->spans));
+    if (rc != SP_OK || !finding->ports || !finding->spans) {
+        return rc != SP_OK ? rc : SP_E_NOMEM;
     }
-    sp_shell_word(&buf, file);
-    sp_buf_str(&buf, " --from ");
-    sp_shell_word(&buf, sp_model_target_name(model, finding->from));
-    sp_buf_str(&buf, " --to ");
-    sp_shell_word(&buf, sp_model_target_name(model, finding->to));
-    sp_buf_str(&buf, " --only ");
-    sp_shell_word(&buf, sp_technique_name(finding->technique));
-    if (depth != SP_DEPTH_STANDARD) {
-        sp_buf_fmt(&buf, " --depth %s", sp_depth_str(depth));
+    for (size_t i = 0; i < n; i++) {
+        struct sp_port_span *last = i > 0 ? &finding->spans[finding->nspans - 1] : NULL;
+        if (last && run[i].port <= last->hi + 1) {
+            last->hi = run[i].port_hi > last->hi ? run[i].port_hi : last->hi;
+            continue;
+        }
+        finding->spans[finding->nspans++] =
+            (struct sp_port_span){.lo = run[i].port, .hi = run[i].port_hi};
     }
-    sp_buf_str(&buf, by_link ? " --inject link" : "");
-    if (result->ssh_config) {
-        sp_buf_str(&buf, " --ssh-config ");
-        sp_shell_word(&buf, result->ssh_config);
-    }
-    if (plan->seed != 0) { /* which the command line does not take */
-        sp_buf_fmt(&buf, " --seed %" PRIu64, plan->seed);
-    }
-    char *text = sp_buf_take(&buf);
-    sp_buf_release(&buf);
-    return text;
+    return SP_OK;
 }
 
-static enum sp_rc tell_cause(const struct sp_result *result, struct sp_finding *finding,
-                             const struct sp_entry *sample)
+/* A bypass is a finding of its own where the plain packet holds at each of its ports. */
+static enum sp_severity severity_of(const struct sp_lookup *lookup, const struct sp_result *result,
+                                    const struct sp_finding *finding, const struct sp_entry *run,
+                                    size_t n)
 {
-    enum sp_cause cause = (enum sp_cause)finding->cause_kind;
-    if (finding->parts != SP_PIECES_WHOLE && finding->verdict == SP_VERDICT_LEAK) {
-        finding->cause = sp_cause_words(sp_fragment_cause(finding->parts), "");
-        finding->remedy = sp_cause_words(sp_fragment_remedy(finding->parts), "");
-        return finding->cause && finding->remedy ? SP_OK : SP_E_NOMEM;
+    if (finding->verdict == SP_VERDICT_LEAK && finding->parts != SP_PIECES_WHOLE) {
+        /* Nobody can put together what came; but nothing should have come. */
+        return finding->parts == SP_PIECES_TAIL ? SP_SEVERITY_LOW : SP_SEVERITY_MEDIUM;
     }
-    if (cause == SP_CAUSE_BYPASS) {
-        const char *sports = finding->sports ? finding->sports : "";
-        finding->cause = sp_cause_words(sp_bypass_cause(finding->technique), sports);
-        finding->remedy = sp_cause_words(sp_bypass_remedy(finding->technique), sports);
-        return finding->cause && finding->remedy ? SP_OK : SP_E_NOMEM;
+    struct sp_risk risk = sp_risk_of(result, finding, run, n);
+    risk.is_bypass = run[0].is_bypass;
+    risk.plain_holds = true;
+    for (size_t i = 0; i < n && risk.is_bypass && risk.plain_holds; i++) {
+        risk.plain_holds = sp_spans_all(&lookup->flows, &run[i], SP_FACT_DENIED_HOLDS) &&
+                           !sp_spans_any(&lookup->flows, &run[i], SP_FACT_DENIED_LEAKS);
     }
-    char *subject = sp_cause_subject(cause, result, sample);
-    if (subject) {
-        finding->cause = sp_cause_words(sp_cause_str(cause), subject);
-        finding->remedy = sp_cause_words(sp_cause_remedy(cause), subject);
-    }
-    sp_free(subject);
-    return finding->cause && finding->remedy ? SP_OK : SP_E_NOMEM;
+    return sp_risk_severity(&risk);
 }
 
 static const char *injected_of(const struct sp_result *result, const struct sp_entry *run, size_t n)
@@ -288,7 +266,7 @@ static const char *injected_of(const struct sp_result *result, const struct sp_e
 }
 
 static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_lookup *lookup,
-                               const struct sp_entry *run, size_t n, bool is_second,
+                               const struct sp_entry *run, size_t n, const char *ninth,
                                struct sp_finding *finding)
 {
     const struct sp_result *result = summary->result;
@@ -315,27 +293,32 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
         grade = grade > SP_GRADE_PAIR ? (uint8_t)SP_GRADE_NONE : grade;
         finding->grade = grade < finding->grade ? grade : finding->grade;
     }
-    finding->cause_kind = (uint8_t)sp_cause_guess(lookup, result, run, n);
-    finding->severity = severity_of(result->model, finding);
-
-    struct sp_buf ports;
-    sp_buf_init(&ports, SP_PORTS_MAX_BYTES);
-    sp_ports_of(&ports, run, n, NULL, NULL);
-    enum sp_rc rc = ports.rc;
+    finding->cause_kind =
+        (uint8_t)sp_cause_of_parts(sp_cause_guess(lookup, result, run, n), finding->parts);
+    finding->opening = run[0].opening;
+    finding->group = SP_NONE;
+    finding->severity = severity_of(lookup, result, finding, run, n);
+    finding->depth = (uint8_t)repeat_depth(result, run, n);
+    finding->by_link = result->outcomes[run[0].test].injected_link &&
+                       finding->depth != SP_DEPTH_EXHAUSTIVE &&
+                       !sp_technique_needs_link(finding->technique);
+    enum sp_rc rc = list_ports(run, n, finding);
     if (rc == SP_OK) {
         rc = sp_bypass_sports(result, run, n, &finding->sports);
     }
-    finding->ports = sp_buf_take(&ports);
-    sp_buf_release(&ports);
+    if (rc != SP_OK) {
+        return rc;
+    }
+    const uint32_t itself = 0;
     finding->line = sp_rule_line(result->model, run[0].rule);
-    finding->repeat = repeat_of(result, finding, run, n);
-    if (rc != SP_OK || !finding->ports || !finding->line || !finding->repeat) {
-        return rc != SP_OK ? rc : SP_E_NOMEM;
+    finding->repeat = sp_repeat_of(result, finding, &itself, 1);
+    if (!finding->line || !finding->repeat) {
+        return SP_E_NOMEM;
     }
     const struct sp_entry *sample = best_sample(result, run, n);
     rc = show_sample(result, finding, sample);
     if (rc == SP_OK) {
-        rc = tell_cause(result, finding, sample);
+        rc = sp_finding_words(result, finding);
     }
     if (rc == SP_OK) {
         rc = sp_finding_proof(result, run, n, finding);
@@ -343,33 +326,100 @@ static enum sp_rc make_finding(struct sp_summary *summary, const struct sp_looku
     if (rc != SP_OK) {
         return rc;
     }
-    return sp_finding_id(result->model, finding,
-                         is_second ? sp_verdict_str(finding->verdict) : NULL, finding->id);
+    return sp_finding_id(result->model, finding, ninth, finding->id);
 }
 
-/* Groups what sorted entries say into *ret_findings; on failure the caller releases them too. */
-static enum sp_rc group(struct sp_summary *summary, const struct sp_lookup *lookup,
-                        const struct sp_entry *entries, size_t n, struct sp_finding **findings,
-                        size_t *nfindings)
+static int cmp_opening(const void *pa, const void *pb)
 {
-    size_t cap = 0;
+    const struct sp_entry *a = pa;
+    const struct sp_entry *b = pb;
+    SP_CMP(a->opening, b->opening);
+    return cmp_entry(pa, pb);
+}
+
+/* What is being grouped. */
+struct grouping {
+    struct sp_summary *summary;
+    const struct sp_lookup *lookup;
+    const struct sp_openings *openings;
+    struct sp_finding **findings;
+    size_t *nfindings;
+    size_t cap;
+};
+
+/* Leaks that a rule for ports explains are parted by their openings. */
+static void part(const struct grouping *grouping, struct sp_entry *run, size_t n)
+{
+    bool by_port =
+        run[0].verdict == SP_VERDICT_LEAK && !sp_cause_unfiltered(grouping->lookup, &run[0]);
+    const struct sp_lookup *lookup = grouping->lookup;
+    for (size_t i = 0; i < n; i++) {
+        bool is_plain = sp_spans_any(&lookup->flows, &run[i], SP_FACT_DENIED_LEAKS);
+        run[i].opening = by_port && is_plain ? sp_opening_of(grouping->openings, &run[i]) : SP_NONE;
+    }
+    if (by_port) {
+        qsort(run, n, sizeof(*run), cmp_opening);
+    }
+}
+
+/* What sets a finding apart from those before it of the same key: another verdict, the first port
+ * of another opening, or both. NULL for the first; else text. */
+static const char *ninth_of(const struct sp_entry *run, bool is_first, bool same_key,
+                            char text[static 48])
+{
+    char port[SP_PORTSPEC_STRLEN];
+    if (is_first && !same_key) {
+        return NULL;
+    }
+    if (is_first) {
+        return sp_verdict_str((enum sp_verdict)run->verdict);
+    }
+    (void)snprintf(text, 48, "%s/%s", sp_verdict_str((enum sp_verdict)run->verdict),
+                   sp_proto_port_str(run->proto, run->port, port));
+    return text;
+}
+
+/* The findings of entries with one key and verdict; same_key: an earlier verdict has this key. */
+static enum sp_rc add_findings(struct grouping *grouping, struct sp_entry *run, size_t n,
+                               bool same_key)
+{
+    char text[48];
+    part(grouping, run, n);
     for (size_t i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && cmp_group(&entries[i], &entries[end]) == 0;) {
+        for (end = i + 1; end < n && run[end].opening == run[i].opening;) {
             end++;
         }
-        if (sp_grow((void **)findings, *nfindings, &cap, sizeof(**findings)) != 0) {
+        if (sp_grow((void **)grouping->findings, *grouping->nfindings, &grouping->cap,
+                    sizeof(**grouping->findings)) != 0) {
             return SP_E_NOMEM;
         }
-        struct sp_finding *finding = &(*findings)[(*nfindings)++];
+        struct sp_finding *finding = &(*grouping->findings)[(*grouping->nfindings)++];
         memset(finding, 0, sizeof(*finding));
-        bool is_second = i > 0 && cmp_key(&entries[i - 1], &entries[i]) == 0;
-        enum sp_rc rc = make_finding(summary, lookup, entries + i, end - i, is_second, finding);
+        const char *ninth = ninth_of(&run[i], i == 0, same_key, text);
+        enum sp_rc rc =
+            make_finding(grouping->summary, grouping->lookup, run + i, end - i, ninth, finding);
         if (rc != SP_OK) {
             return rc;
         }
     }
-    if (*nfindings > 0) {
-        qsort(*findings, *nfindings, sizeof(**findings), cmp_finding);
+    return SP_OK;
+}
+
+/* Groups what sorted entries say; on failure the caller releases the findings too. */
+static enum sp_rc group(struct grouping *grouping, struct sp_entry *entries, size_t n)
+{
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && cmp_group(&entries[i], &entries[end]) == 0;) {
+            end++;
+        }
+        bool same_key = i > 0 && cmp_key(&entries[i - 1], &entries[i]) == 0;
+        enum sp_rc rc = add_findings(grouping, entries + i, end - i, same_key);
+        if (rc != SP_OK) {
+            return rc;
+        }
+    }
+    if (*grouping->nfindings > 0) {
+        qsort(*grouping->findings, *grouping->nfindings, sizeof(**grouping->findings), cmp_finding);
     }
     return SP_OK;
 }
@@ -408,115 +458,42 @@ static enum sp_rc pick(const struct sp_summary *summary, bool notes, struct sp_e
     return SP_OK;
 }
 
+static enum sp_rc group_both(struct sp_summary *summary, const struct sp_lookup *lookup,
+                             const struct sp_openings *openings)
+{
+    enum sp_rc rc = SP_OK;
+    for (int notes = 0; notes <= 1 && rc == SP_OK; notes++) {
+        struct sp_entry *picked = NULL;
+        size_t n = 0;
+        struct grouping grouping = {
+            .summary = summary,
+            .lookup = lookup,
+            .openings = openings,
+            .findings = notes ? &summary->notes : &summary->findings,
+            .nfindings = notes ? &summary->nnotes : &summary->nfindings,
+        };
+        rc = pick(summary, notes != 0, &picked, &n);
+        if (rc == SP_OK) {
+            rc = group(&grouping, picked, n);
+        }
+        sp_free(picked);
+    }
+    return rc;
+}
+
 enum sp_rc sp_group_findings(struct sp_summary *summary)
 {
     struct sp_lookup lookup;
-    struct sp_entry *picked = NULL;
-    size_t n = 0;
+    struct sp_openings openings;
     enum sp_rc rc = sp_lookup_init(&lookup, summary);
     if (rc != SP_OK) {
         return rc;
     }
-    for (int notes = 0; notes <= 1 && rc == SP_OK; notes++) {
-        rc = pick(summary, notes != 0, &picked, &n);
-        if (rc == SP_OK) {
-            rc = group(summary, &lookup, picked, n, notes ? &summary->notes : &summary->findings,
-                       notes ? &summary->nnotes : &summary->nfindings);
-        }
-        sp_free(picked);
-        picked = NULL;
+    rc = sp_openings_init(&openings, &lookup, summary->result);
+    if (rc == SP_OK) {
+        rc = group_both(summary, &lookup, &openings);
+        sp_openings_release(&openings);
     }
     sp_lookup_release(&lookup);
-    return rc;
-}
-
-/* ------------------------------------------------------------------ causes */
-
-static int cmp_cause(const void *pa, const void *pb)
-{
-    const struct sp_cause_group *a = pa;
-    const struct sp_cause_group *b = pb;
-    SP_CMP(b->severity, a->severity);
-    SP_CMP(b->nfindings, a->nfindings);
-    SP_CMP(a->findings[0], b->findings[0]);
-    return 0;
-}
-
-/* A finding's place in the order of causes. */
-struct ref {
-    uint32_t rule, finding;
-    uint8_t cause;
-    const char *remedy; /* names the host or balancer that one repair is about; borrowed */
-};
-
-static bool same_repair(const struct ref *a, const struct ref *b)
-{
-    return a->rule == b->rule && a->cause == b->cause && strcmp(a->remedy, b->remedy) == 0;
-}
-
-static int cmp_ref(const void *pa, const void *pb)
-{
-    const struct ref *a = pa;
-    const struct ref *b = pb;
-    SP_CMP(a->rule, b->rule);
-    SP_CMP(a->cause, b->cause);
-    int order = strcmp(a->remedy, b->remedy);
-    if (order != 0) {
-        return order;
-    }
-    SP_CMP(a->finding, b->finding);
-    return 0;
-}
-
-static enum sp_rc add_cause(struct sp_summary *summary, const struct ref *refs, size_t n,
-                            size_t *cap)
-{
-    if (sp_grow((void **)&summary->causes, summary->ncauses, cap, sizeof(*summary->causes)) != 0) {
-        return SP_E_NOMEM;
-    }
-    const struct sp_finding *first = &summary->findings[refs[0].finding];
-    struct sp_cause_group made = {.cause = first->cause,
-                                  .remedy = first->remedy,
-                                  .policy = first->policy,
-                                  .rule = first->rule,
-                                  .nfindings = n};
-    made.findings = sp_calloc(n, sizeof(*made.findings));
-    if (!made.findings) {
-        return SP_E_NOMEM;
-    }
-    for (size_t i = 0; i < n; i++) {
-        made.findings[i] = refs[i].finding;
-        enum sp_severity severity = summary->findings[refs[i].finding].severity;
-        made.severity = severity > made.severity ? severity : made.severity;
-    }
-    summary->causes[summary->ncauses++] = made;
-    return SP_OK;
-}
-
-enum sp_rc sp_group_causes(struct sp_summary *summary)
-{
-    enum sp_rc rc = SP_OK;
-    size_t cap = 0;
-    struct ref *refs = sp_calloc(summary->nfindings, sizeof(*refs));
-    if (!refs) {
-        return SP_E_NOMEM;
-    }
-    for (size_t i = 0; i < summary->nfindings; i++) {
-        refs[i] = (struct ref){.rule = summary->findings[i].rule,
-                               .finding = (uint32_t)i,
-                               .cause = summary->findings[i].cause_kind,
-                               .remedy = summary->findings[i].remedy};
-    }
-    qsort(refs, summary->nfindings, sizeof(*refs), cmp_ref);
-    for (size_t i = 0, end; i < summary->nfindings && rc == SP_OK; i = end) {
-        for (end = i + 1; end < summary->nfindings && same_repair(&refs[end], &refs[i]);) {
-            end++;
-        }
-        rc = add_cause(summary, refs + i, end - i, &cap);
-    }
-    sp_free(refs);
-    if (rc == SP_OK && summary->ncauses > 0) {
-        qsort(summary->causes, summary->ncauses, sizeof(*summary->causes), cmp_cause);
-    }
     return rc;
 }

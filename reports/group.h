@@ -7,6 +7,7 @@
 #define SP_REPORTS_GROUP_H
 
 #include "probe/base/buf.h"
+#include "reports/place.h"
 #include "reports/summary.h"
 
 /* One step of a comparison function for qsort. */
@@ -19,8 +20,23 @@
 
 /* findings.c */
 enum sp_rc sp_group_findings(struct sp_summary *summary) SP_MUST_CHECK;
-enum sp_rc sp_group_causes(struct sp_summary *summary) SP_MUST_CHECK;
 void sp_finding_release(struct sp_finding *finding);
+/* Says in words what finding->cause_kind is; on failure nothing has changed. */
+enum sp_rc sp_finding_words(const struct sp_result *result,
+                            struct sp_finding *finding) SP_MUST_CHECK;
+
+/* causes.c */
+enum sp_rc sp_group_causes(struct sp_summary *summary) SP_MUST_CHECK;
+void sp_cause_release(struct sp_cause_group *cause);
+/* Adds the ports of those of its findings that have this protocol, together. */
+enum sp_rc sp_cause_ports(const struct sp_summary *summary, const struct sp_cause_group *cause,
+                          uint8_t proto, struct sp_buf *out) SP_MUST_CHECK;
+
+/* repeat.c: the command that tests these findings again, all of one summary; n > 0. Of more hosts
+ * or techniques than SP_REPEAT_MAX_NAMES it names what the first finding needs. */
+#define SP_REPEAT_MAX_NAMES 8U
+char *sp_repeat_of(const struct sp_result *result, const struct sp_finding *findings,
+                   const uint32_t *picked, size_t n) SP_MUST_CHECK;
 
 /* proof.c: which packets speak for a finding made of n entries; and, when all are in order, the
  * names of their files. */
@@ -57,6 +73,7 @@ enum sp_cause {
     SP_CAUSE_TWIN_IPV6, /* the other family holds */
     SP_CAUSE_TWIN_IPV4,
     SP_CAUSE_NO_FILTER,
+    SP_CAUSE_NO_IPV6, /* of IPv6, where IPv4 is filtered */
     SP_CAUSE_TOO_WIDE,
     SP_CAUSE_TOO_FAR,
     SP_CAUSE_OTHER_PROTOCOL,
@@ -78,6 +95,21 @@ enum sp_cause {
     SP_CAUSE_PROXY_ENDS,
     SP_CAUSE_PROXY_BLIND, /* the target has no probe */
     SP_CAUSE_RELAY,
+    SP_CAUSE_STATELESS, /* these, up to BYPASS, come from what a technique shows */
+    SP_CAUSE_BAD_CHECKSUM,
+    SP_CAUSE_SOURCE_PORT,
+    SP_CAUSE_FRAGMENTS,
+    SP_CAUSE_FRAGMENT_HEADS,
+    SP_CAUSE_FRAGMENT_TAILS,
+    SP_CAUSE_IP_OPTIONS,
+    SP_CAUSE_SOURCE_ROUTE,
+    SP_CAUSE_EXT_HEADERS,
+    SP_CAUSE_SPOOFED,
+    SP_CAUSE_OTHER_PROTOCOLS,
+    SP_CAUSE_ENCAPSULATED,
+    SP_CAUSE_ICMP_TYPES,
+    SP_CAUSE_ICMP_FORGED,
+    SP_CAUSE_BYPASS, /* of a technique without a line of its own */
     SP_CAUSE_AROUND, /* the rest is of load balancers: cause_balancer.c */
     SP_CAUSE_BALANCER_PORT,
     SP_CAUSE_BALANCER_CLIENT,
@@ -88,21 +120,8 @@ enum sp_cause {
     SP_CAUSE_BACKEND_UNKNOWN,
     SP_CAUSE_SOURCE_REWRITTEN, /* declared as preserved */
     SP_CAUSE_SOURCE_OTHER,     /* declared as rewritten, and comes from no declared address */
-    SP_CAUSE_BYPASS,           /* an ordinary packet is stopped: cause_bypass.c */
     SP_CAUSE_COUNT
 };
-
-/* cause_bypass.c: what a filter that passes this technique does wrong, and the repair; "@" stands
- * for source ports. */
-const char *sp_bypass_cause(uint8_t technique);
-const char *sp_bypass_remedy(uint8_t technique);
-/* The same where not all fragments of a test came: enum sp_pieces. */
-const char *sp_fragment_cause(uint8_t parts);
-const char *sp_fragment_remedy(uint8_t parts);
-/* The source ports that n entries are about, sorted, "53,123", owned; *ret_sports is NULL when they
- * are about none. */
-enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,
-                            size_t n, char **ret_sports) SP_MUST_CHECK;
 
 /* techniques.c: what bypass techniques came to */
 enum sp_rc sp_group_bypasses(struct sp_summary *summary) SP_MUST_CHECK;
@@ -136,17 +155,52 @@ struct sp_lookup {
     struct sp_spans targets; /* what is opened for anybody: from is SP_NONE; owned */
 };
 
+/* openings.c: leaking ports that one rule would explain, numbered over the whole report. */
+struct sp_run;
+struct sp_openings {
+    struct sp_run *runs; /* by lane and port; owned */
+    size_t n;
+};
+
+enum sp_rc sp_openings_init(struct sp_openings *openings, const struct sp_lookup *lookup,
+                            const struct sp_result *result) SP_MUST_CHECK;
+void sp_openings_release(struct sp_openings *openings);
+/* The opening that the first port of a plain leak belongs to; SP_NONE where no plain packet leaks.
+ */
+uint32_t sp_opening_of(const struct sp_openings *openings, const struct sp_entry *entry);
+
 enum sp_rc sp_lookup_init(struct sp_lookup *lookup, const struct sp_summary *summary) SP_MUST_CHECK;
 void sp_lookup_release(struct sp_lookup *lookup);
+/* By from, to, family and protocol. */
+int sp_entry_cmp_flow(const struct sp_entry *a, const struct sp_entry *b);
+/* The first test of a span's flow, or NULL. */
+const struct sp_entry *sp_lookup_lane(const struct sp_lookup *lookup, const struct sp_span *span);
 /* Has every port of key's flow, port .. port_hi, this fact? Has any port one of these facts? */
 bool sp_spans_all(const struct sp_spans *spans, const struct sp_entry *key, uint8_t fact);
 bool sp_spans_any(const struct sp_spans *spans, const struct sp_entry *key, uint8_t facts);
 /* The likely cause of n tests of one finding, sorted by port; n > 0. */
 enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_result *result,
                              const struct sp_entry *tests, size_t n);
+/* Do these tests of one flow leak because nothing filters the flow, or only named ports of it? Then
+ * ports tell nothing, and no opening is looked for. */
+bool sp_cause_unfiltered(const struct sp_lookup *lookup, const struct sp_entry *test);
+/* A cause that a rule for ports explains: its findings are parted by their openings. */
+bool sp_cause_is_opening(enum sp_cause cause);
 /* "@" in them stands for whoever sp_cause_subject() names. */
 const char *sp_cause_str(enum sp_cause cause);
 const char *sp_cause_remedy(enum sp_cause cause);
+
+/* cause_bypass.c: by the technique's name, so that a technique that this program lacks is no
+ * matter. What an arrival shows; SP_CAUSE_COUNT for a technique that shows no more than its port.
+ */
+enum sp_cause sp_cause_technique(uint8_t technique, bool is_bypass);
+enum sp_cause sp_cause_of_name(const char *name);
+/* Where not all fragments of a test came (enum sp_pieces), that is what it shows. */
+enum sp_cause sp_cause_of_parts(enum sp_cause cause, uint8_t parts);
+/* The source ports that n entries are about, sorted, "53,123", owned; *ret_sports is NULL when they
+ * are about none. */
+enum sp_rc sp_bypass_sports(const struct sp_result *result, const struct sp_entry *entries,
+                            size_t n, char **ret_sports) SP_MUST_CHECK;
 
 /* cause_balancer.c: the causes that only a load balancer's address, or its backend's, can have;
  * SP_CAUSE_COUNT when none of them fits and the general ones are to be tried. */
@@ -184,7 +238,8 @@ char *sp_rule_line(const struct sp_model *model, uint32_t rule) SP_MUST_CHECK;
 void sp_shell_word(struct sp_buf *out, const char *word);
 /* The first 16 hex digits of SHA-256 over eight parts, each followed by a newline: topology name,
  * from, to, family, protocol, technique, expected, policy. A second finding of the same eight (with
- * another verdict) passes that verdict as a ninth part, so that ids are unique in a report. */
+ * another verdict, or of another opening) passes what sets it apart as a ninth part, so that ids
+ * are unique in a report. */
 enum sp_rc sp_finding_id(const struct sp_model *model, const struct sp_finding *finding,
                          const char *ninth, char out[static 17]) SP_MUST_CHECK;
 

@@ -3,7 +3,8 @@
  * Looking up how ports turned out, while causes are guessed. The tests of a flow may be ranges and
  * may overlap (several addresses, a sweep beside tests); here they are cut into spans that do not:
  * each has the facts of every test that covers it. A question about a range then walks the spans
- * it meets, never its ports. */
+ * it meets, never its ports. What a bypass technique found says nothing of the rule for a port, and
+ * is left out. */
 #include <stdlib.h>
 
 #include "probe/base/mem.h"
@@ -92,6 +93,15 @@ static enum sp_rc add_span(struct sp_spans *spans, const struct event *event, ui
     return SP_OK;
 }
 
+int sp_entry_cmp_flow(const struct sp_entry *a, const struct sp_entry *b)
+{
+    SP_CMP(a->from, b->from);
+    SP_CMP(a->to, b->to);
+    SP_CMP(a->family, b->family);
+    SP_CMP(a->proto, b->proto);
+    return 0;
+}
+
 static enum sp_rc cut(struct event *events, size_t n, struct sp_spans *spans)
 {
     size_t cap = 0;
@@ -160,6 +170,25 @@ void sp_lookup_release(struct sp_lookup *lookup)
     sp_free(lookup->flows.at);
     sp_free(lookup->targets.at);
     *lookup = (struct sp_lookup){0};
+}
+
+const struct sp_entry *sp_lookup_lane(const struct sp_lookup *lookup, const struct sp_span *span)
+{
+    size_t lo = 0;
+    size_t hi = lookup->n;
+    const struct sp_entry key = {
+        .from = span->from, .to = span->to, .family = span->family, .proto = span->proto};
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (sp_entry_cmp_flow(&lookup->entries[mid], &key) < 0) {
+            lo = mid + 1;
+        } else {
+            hi = mid;
+        }
+    }
+    return lo < lookup->n && sp_entry_cmp_flow(&lookup->entries[lo], &key) == 0
+               ? &lookup->entries[lo]
+               : NULL;
 }
 
 /* Is the span before the flow and port of key? */

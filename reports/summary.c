@@ -185,7 +185,7 @@ void sp_summary_free(struct sp_summary *summary)
         sp_free(row->syn_proxy);
     }
     for (size_t i = 0; i < summary->ncauses; i++) {
-        sp_free(summary->causes[i].findings);
+        sp_cause_release(&summary->causes[i]);
     }
     sp_free(summary->entries);
     sp_free(summary->open);

@@ -6,7 +6,7 @@
  *
  * Everything is sorted, so one result gives one report. A test may be a range of ports: it counts
  * as many checks as it has ports, and no port of it is looked at by itself. Limits: memory grows
- * with the tests (28 bytes each) and with what was found. */
+ * with the tests (32 bytes each) and with what was found. */
 #ifndef SP_REPORTS_SUMMARY_H
 #define SP_REPORTS_SUMMARY_H
 
@@ -25,6 +25,19 @@ struct sp_entry {
     uint8_t family, proto, technique, expect;
     uint8_t verdict; /* enum sp_verdict, always in range */
     bool is_note;
+    bool is_bypass;   /* asks in another way than the ordinary test of its port, and besides it */
+    uint32_t opening; /* what sp_opening_of() says, while findings are grouped; else 0 */
+};
+
+/* Where a change would be made: see place.h. */
+struct sp_place {
+    uint8_t kind; /* enum sp_place_kind */
+    uint32_t a, b;
+};
+
+/* Ports lo .. hi. */
+struct sp_port_span {
+    uint16_t lo, hi;
     bool is_bypass; /* asks in another way than the ordinary test of its port, and besides it */
 };
 
@@ -46,15 +59,18 @@ struct sp_counts {
     uint64_t probes_failed;
 };
 
-/* Tests that share from, to, family, protocol, technique, expectation, rule and verdict. */
+/* Tests that share from, to, family, protocol, technique, expectation, rule and verdict, and of
+ * leaks the opening: two rules that open two ports make two findings. */
 struct sp_finding {
     char id[17]; /* see sp_finding_id */
     enum sp_verdict verdict;
     enum sp_severity severity;
     uint32_t from, to, rule;
     uint8_t family, proto, technique, expect;
-    uint8_t grade;     /* the weakest among the tests */
-    char *ports;       /* "22,8000-8100" */
+    uint8_t grade;              /* the weakest among the tests */
+    char *ports;                /* "22,8000-8100" */
+    struct sp_port_span *spans; /* the same, rising, in pieces that may touch */
+    size_t nspans;
     char *sports;      /* the source ports that it is about, "53,123"; NULL = any */
     uint8_t parts;     /* enum sp_pieces: the most that came of a test that is sent in fragments */
     uint32_t tests;    /* how many checks */
@@ -73,6 +89,10 @@ struct sp_finding {
     const char *injected; /* how its packets were sent: "raw", "link" (a sweep: but for its pilot),
                              "raw, link" where tests differ; static */
     uint8_t cause_kind;   /* enum sp_cause */
+    uint32_t opening;     /* of leaks that a rule for ports explains, else SP_NONE */
+    uint32_t group;       /* the cause that it belongs to; SP_NONE for a note */
+    uint8_t depth;        /* enum sp_depth, the narrowest at which it is tested again */
+    bool by_link;         /* and the command says how to send */
     char *cause;          /* a clause; names whoever it speaks of */
     char *remedy;
     char *repeat;            /* a command line */
@@ -133,14 +153,19 @@ struct sp_cell {
     uint64_t holds, failed, inconclusive, not_observable, not_tested;
 };
 
-/* Findings that one repair would end: the same rule and the same likely cause. */
+/* Findings that one change would end: see causes.c. Every finding is in exactly one. */
 struct sp_cause_group {
+    uint8_t kind;               /* enum sp_cause */
+    uint8_t verdict;            /* the worst of its findings */
+    enum sp_severity severity;  /* of the worst finding, and how many hosts it is about */
+    struct sp_place place;      /* where the change is to be made */
     const char *cause, *remedy; /* borrowed from its first finding */
-    const char *policy;         /* borrowed */
-    uint32_t rule;
-    enum sp_severity severity; /* the worst */
-    uint32_t *findings;        /* indexes */
+    const char *policy;         /* what all its findings break, or NULL; borrowed */
+    char *where;                /* the name of the place */
+    char *repeat;               /* a command line that tests all of it again */
+    uint32_t *findings;         /* indexes, rising: the worst first */
     size_t nfindings;
+    size_t nflows; /* different hosts, families and protocols */
 };
 
 /* What one client saw of one listener of a load balancer, at one address of it: an allowed or

@@ -45,9 +45,9 @@ void sp_capture_free(struct sp_capture *capture);
 int sp_capture_fd(const struct sp_capture *capture);
 /* From the next sp_capture_filter() on: IPv4 fragments of TCP pass too, first and later ones. */
 void sp_capture_want_pieces(struct sp_capture *capture, bool wanted);
-/* Of TCP only SYN and RST pass, the mark of a segment of no connection, what may carry a tag (by its
- * first bytes: raw, HTTP, PROXY header) and what is addressed to a port of lo..hi (0, 0: none); all
- * of every other protocol; off = nothing passes (between batches). */
+/* Of TCP only SYN and RST pass, the mark of a segment of no connection, what may carry a tag (by
+ * its first bytes: raw, HTTP, PROXY header) and what is addressed to a port of lo..hi (0, 0: none);
+ * all of every other protocol; off = nothing passes (between batches). */
 enum sp_rc sp_capture_filter(struct sp_capture *capture, bool on, uint16_t lo, uint16_t hi,
                              struct sp_diag *diag) SP_MUST_CHECK;
 /* Hands waiting packets to fn, SP_CAPTURE_AT_ONCE at most, so that a flood does not keep the event

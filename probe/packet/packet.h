@@ -77,7 +77,7 @@ struct sp_spec {
     uint16_t window; /* TCP; 0 = 64240, as Linux sends in a SYN */
     uint8_t payload[192];
     size_t payload_len;
-    uint16_t pad; /* zero bytes behind the payload */
+    uint16_t pad;      /* zero bytes behind the payload */
     struct sp_odd odd; /* what is unusual at the IP layer; all zero: nothing */
 };
 

@@ -116,7 +116,7 @@ enum sp_kept_role {
 #define SP_BLOCK_VIA    4096U
 /* To a probe between the two ends: it tells these packets and their answers as they pass. Transit
  * is never an arrival. */
-#define SP_BLOCK_WATCH 8192U
+#define SP_BLOCK_WATCH  8192U
 
 /* Ports go by 512 in a record: bit p of byte p / 8 of chunk c is port c * 512 + p, the least
  * significant bit first. */

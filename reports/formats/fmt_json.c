@@ -232,25 +232,6 @@ static void add_pairs(const struct sp_summary *summary, struct sp_buf *out)
     sp_json_close_array(out, summary->npairs);
 }
 
-static void add_causes(const struct sp_summary *summary, struct sp_buf *out)
-{
-    sp_json_open_array(out, "causes");
-    for (size_t i = 0; i < summary->ncauses; i++) {
-        const struct sp_cause_group *cause = &summary->causes[i];
-        struct sp_json json = sp_json_begin();
-        sp_json_str(&json, "cause", cause->cause);
-        sp_json_str(&json, "remedy", cause->remedy);
-        sp_json_str(&json, "severity", sp_severity_str(cause->severity));
-        cJSON *ids = sp_json_array(&json, "findings");
-        for (size_t k = 0; k < cause->nfindings; k++) {
-            sp_json_append(&json, ids, summary->findings[cause->findings[k]].id);
-        }
-        sp_json_str(&json, "policy", cause->policy);
-        sp_json_add_line(out, &json, i);
-    }
-    sp_json_close_array(out, summary->ncauses);
-}
-
 static void add_open(const struct sp_summary *summary, struct sp_buf *out)
 {
     sp_json_open_array(out, "inconclusive");
@@ -365,7 +346,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     add_coverage(summary, out);
     add_findings(summary, "findings", summary->findings, summary->nfindings, out);
     add_pairs(summary, out);
-    add_causes(summary, out);
+    sp_json_causes(summary, out);
     add_nodes(summary, out);
     sp_json_balancers(summary, out);
     sp_json_sweeps(summary, out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The report for people: first whether it holds, then what to do about it, then what stays open,
- * then how far the run reached. Made for 80 columns; -q keeps the first two, -v adds every pair. */
+ * The report for people: first whether it holds, then what is wrong and what to change, then the
+ * findings behind it, then what stays open, then how far the run reached. Made for 80 columns; -q
+ * keeps the first two, -v adds every pair. */
 #include <string.h>
 
 #include "probe/base/clock.h"
@@ -43,6 +44,10 @@ static void overall_line(struct sp_text *text)
     sp_text_add(text, "  ");
     if (summary->nfindings > 0) {
         sp_text_add_count(text, summary->nfindings, "finding", "findings");
+        if (summary->ncauses != summary->nfindings) {
+            sp_text_add(text, " of ");
+            sp_text_add_count(text, summary->ncauses, "cause", "causes");
+        }
         if (counts->failed != summary->nfindings) {
             sp_text_add(text, " in ");
             sp_text_add_count(text, counts->failed, "check", "checks");
@@ -435,6 +440,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     } else {
         run_line(&text);
         proof_line(&text);
+        sp_text_causes(&text);
         sp_text_findings(&text);
         show_open(&text);
         show_probes(&text);

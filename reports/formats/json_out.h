@@ -43,6 +43,8 @@ struct sp_summary;
 struct sp_tuple;
 /* json_balancers.c: the array "load_balancers". */
 void sp_json_balancers(const struct sp_summary *summary, struct sp_buf *out);
+/* json_causes.c: the array "causes". */
+void sp_json_causes(const struct sp_summary *summary, struct sp_buf *out);
 /* json_sweeps.c: the array "sweeps". */
 void sp_json_sweeps(const struct sp_summary *summary, struct sp_buf *out);
 /* "captured": how a packet arrived, where that is not as declared. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Findings and notes in words: who, what was expected, what each witness saw, the likely cause, and
- * the command that repeats it. Two that differ in their family alone are one entry. */
+ * Findings and notes in words: who, what was expected, what each witness saw, and the command that
+ * repeats it; findings stand under their causes. Two that differ in their family alone are one
+ * entry. */
 #include <string.h>
 
 #include "probe/techniques/registry.h"
@@ -13,7 +14,7 @@ static const struct sp_seen *seen_of(const struct sp_text *text, const struct sp
     return &text->summary->result->outcomes[finding->sample].seen;
 }
 
-static void add_expected(struct sp_text *text, const struct sp_finding *finding)
+void sp_text_add_expected(struct sp_text *text, const struct sp_finding *finding)
 {
     static const char *const words[] = {"denied", "allowed", "permitted"};
     sp_text_add(text, finding->expect < SP_ARRAY_LEN(words) ? words[finding->expect] : "denied");
@@ -67,12 +68,12 @@ static bool is_one_sided(const struct sp_text *text, const struct sp_finding *fi
 static bool is_twin(const struct sp_text *text, const struct sp_finding *a,
                     const struct sp_finding *b)
 {
-    return a->family != b->family && a->verdict == b->verdict && a->severity == b->severity &&
-           a->from == b->from && a->to == b->to && a->proto == b->proto &&
-           a->technique == b->technique && a->expect == b->expect && a->rule == b->rule &&
-           a->grade == b->grade && a->tests == b->tests && a->cause_kind == b->cause_kind &&
-           strcmp(a->ports, b->ports) == 0 && strcmp(a->repeat, b->repeat) == 0 &&
-           is_one_sided(text, a) == is_one_sided(text, b) &&
+    return a->family != b->family && a->verdict == b->verdict && a->group == b->group &&
+           a->severity == b->severity && a->from == b->from && a->to == b->to &&
+           a->proto == b->proto && a->technique == b->technique && a->expect == b->expect &&
+           a->rule == b->rule && a->grade == b->grade && a->tests == b->tests &&
+           a->cause_kind == b->cause_kind && strcmp(a->ports, b->ports) == 0 &&
+           strcmp(a->repeat, b->repeat) == 0 && is_one_sided(text, a) == is_one_sided(text, b) &&
            same_seen(seen_of(text, a), seen_of(text, b)) && strcmp(a->cause, b->cause) == 0 &&
            !sp_text_is_balanced(text, a->sample); /* told by backend, which differs */
 }
@@ -248,16 +249,18 @@ static void show(struct sp_text *text, const struct sp_finding *finding,
                  const struct sp_finding *twin, const char *tail)
 {
     headline(text, finding, twin, tail);
-    add_expected(text, finding);
+    sp_text_add_expected(text, finding);
     sp_text_field(text, "expected");
     add_sender(text, finding, twin);
     sp_text_field(text, "sender");
     add_receiver(text, finding, twin);
     sp_text_field(text, "receiver");
-    sp_text_add_outside(text, finding->cause);
-    sp_text_field(text, "likely");
-    sp_text_add_outside(text, finding->remedy);
-    sp_text_field(text, "repair");
+    if (tail) { /* of a finding its cause says so */
+        sp_text_add_outside(text, finding->cause);
+        sp_text_field(text, "likely");
+        sp_text_add_outside(text, finding->remedy);
+        sp_text_field(text, "repair");
+    }
     if (finding->evidence || finding->no_evidence) {
         add_evidence(text, finding, twin);
         sp_text_field(text, "evidence");
@@ -278,17 +281,28 @@ static void show(struct sp_text *text, const struct sp_finding *finding,
     }
 }
 
-static void show_list(struct sp_text *text, const char *title, const char *aside,
-                      const struct sp_finding *findings, size_t n, const char *tail)
+static void add_left(struct sp_text *text, size_t left, const char *of)
 {
-    size_t most = text->verbosity > 0 ? n : SP_TEXT_MAX_SHOWN;
-    size_t entries = 0;
-    size_t left = n;
-    if (n == 0) {
-        return;
+    if (left > 0) {
+        sp_text_add(text, "... and ");
+        sp_text_add_number(text, left);
+        sp_text_add(text, " more");
+        sp_text_add(text, of);
+        sp_text_add(text, ": see -v, or --report json=FILE");
+        sp_buf_char(text->out, '\n');
+        sp_text_wrap(text, 0, 4);
     }
-    sp_text_heading(text, title, aside);
-    for (size_t i = 0; i < n && entries < most; i++) {
+}
+
+/* Those of a list that belong to one cause (SP_NONE: notes), at most so many entries; a blank line
+ * stands between them. Gives how many were told; *ret_entries is how many entries that took. */
+static size_t show_group(struct sp_text *text, const struct sp_finding *findings, size_t n,
+                         const uint32_t *picked, size_t npicked, size_t most, size_t *ret_entries)
+{
+    size_t told = 0;
+    size_t entries = 0;
+    for (size_t k = 0; k < npicked && entries < most; k++) {
+        size_t i = picked ? picked[k] : k;
         if (twin_before(text, findings, i)) {
             continue; /* told with its twin */
         }
@@ -296,24 +310,51 @@ static void show_list(struct sp_text *text, const char *title, const char *aside
         if (entries++ > 0) {
             sp_buf_char(text->out, '\n');
         }
-        show(text, &findings[i], twin, tail);
-        left -= twin ? 2 : 1;
+        show(text, &findings[i], twin, picked ? NULL : "note");
+        told += twin ? 2 : 1;
     }
-    if (left > 0) {
-        sp_text_add(text, "... and ");
-        sp_text_add_number(text, left);
-        sp_text_add(text, " more: see -v, or --report json=FILE");
-        sp_buf_char(text->out, '\n');
-        sp_text_wrap(text, 0, 4);
-    }
+    *ret_entries = entries;
+    return told;
+}
+
+static void cause_heading(struct sp_text *text, const struct sp_cause_group *cause, size_t number)
+{
+    sp_buf_char(text->out, '\n');
+    sp_buf_fmt(&text->line, "Cause %zu: ", number);
+    sp_text_add_outside(text, cause->cause);
+    sp_text_add(text, " (");
+    sp_text_add_outside(text, cause->where);
+    sp_text_add(text, ")");
+    sp_text_wrap(text, 0, 4);
 }
 
 void sp_text_findings(struct sp_text *text)
 {
     const struct sp_summary *summary = text->summary;
-    show_list(text, "FINDINGS", NULL, summary->findings, summary->nfindings, NULL);
-    show_list(text, "NOTES", "permitted, and does not work; no finding", summary->notes,
-              summary->nnotes, "note");
+    bool all = text->verbosity > 0;
+    size_t left = summary->nfindings;
+    size_t room = all ? SIZE_MAX : SP_TEXT_MAX_SHOWN;
+    size_t entries = 0;
+    if (left > 0) {
+        sp_text_heading(text, "FINDINGS", "what was seen, by cause");
+    }
+    for (size_t i = 0; i < summary->ncauses && room > 0; i++) {
+        const struct sp_cause_group *cause = &summary->causes[i];
+        size_t most = all || room < SP_TEXT_MAX_OF_CAUSE ? room : SP_TEXT_MAX_OF_CAUSE;
+        cause_heading(text, cause, i + 1);
+        size_t told = show_group(text, summary->findings, summary->nfindings, cause->findings,
+                                 cause->nfindings, most, &entries);
+        add_left(text, cause->nfindings - told, " of this cause");
+        left -= cause->nfindings;
+        room -= entries;
+    }
+    add_left(text, left, "");
+    if (summary->nnotes > 0) {
+        sp_text_heading(text, "NOTES", "permitted, and does not work; no finding");
+        size_t told = show_group(text, summary->notes, summary->nnotes, NULL, summary->nnotes,
+                                 all ? summary->nnotes : SP_TEXT_MAX_SHOWN, &entries);
+        add_left(text, summary->nnotes - told, "");
+    }
 }
 
 void sp_text_finding_lines(struct sp_text *text)
@@ -328,7 +369,7 @@ void sp_text_finding_lines(struct sp_text *text)
         sp_text_add(text, "  ");
         sp_text_add(text, sp_severity_str(finding->severity));
         sp_text_add(text, "  ");
-        add_expected(text, finding);
+        sp_text_add_expected(text, finding);
         sp_text_flush(text);
         sp_buf_char(text->out, '\n');
     }

@@ -215,10 +215,15 @@ void sp_text_add_count(struct sp_text *text, uint64_t number, const char *one, c
 
 void sp_text_add_ports(struct sp_text *text, const char *ports)
 {
+    sp_text_add_some_ports(text, ports, SP_TEXT_MAX_PORTS);
+}
+
+void sp_text_add_some_ports(struct sp_text *text, const char *ports, size_t most_bytes)
+{
     size_t len = strlen(ports);
     size_t shown = len;
-    if (len > SP_TEXT_MAX_PORTS) {
-        for (shown = SP_TEXT_MAX_PORTS; shown > 0 && ports[shown] != ',';) {
+    if (len > most_bytes) {
+        for (shown = most_bytes; shown > 0 && ports[shown] != ',';) {
             shown--;
         }
     }

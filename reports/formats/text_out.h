@@ -51,6 +51,8 @@ void sp_text_add_end(struct sp_text *text, const struct sp_addr *addr, bool has_
                      uint16_t port);
 /* A list of ports; a very long one is cut and says so. */
 void sp_text_add_ports(struct sp_text *text, const char *ports);
+/* The first ports of a list, and how many more there are. */
+void sp_text_add_some_ports(struct sp_text *text, const char *ports, size_t most_bytes);
 /* "a -> b  tcp/22,8000-8100  ipv4", without the ports when there are none. */
 void sp_text_add_flow(struct sp_text *text, uint32_t from, uint32_t to, uint8_t proto,
                       const char *family, const char *ports);
@@ -68,12 +70,19 @@ void sp_text_sweeps(struct sp_text *text);
 /* rolling.c: lines of the coverage, where --rolling or --attempts was asked for */
 void sp_text_rolling(struct sp_text *text);
 
+/* text_causes.c: what a person reads first */
+void sp_text_causes(struct sp_text *text);
+
 /* text_findings.c, text_matrix.c */
 void sp_text_findings(struct sp_text *text);
+/* "denied by no-ssh (shop.yaml:26)" */
+void sp_text_add_expected(struct sp_text *text, const struct sp_finding *finding);
 void sp_text_finding_lines(struct sp_text *text); /* -q: one line each */
 void sp_text_matrix(struct sp_text *text);
 
+/* Findings of one cause that a report shows unless it is verbose. */
+#define SP_TEXT_MAX_OF_CAUSE 3U
 /* Entries of one kind that a report shows unless it is verbose. */
-#define SP_TEXT_MAX_SHOWN 50U
+#define SP_TEXT_MAX_SHOWN    50U
 
 #endif

@@ -126,10 +126,10 @@ static void test_leak_rules(void **state)
     flow(8000, ALLOW, sp_seen_works());
     flow(7999, DENY, sp_seen_leak());
     check(SP_CAUSE_TOO_WIDE);
-    /* Not every leak stands beside an allowed port. */
+    /* Not every leak of the opening stands beside an allowed port. */
     flow(8000, ALLOW, sp_seen_works());
     flow(8001, DENY, sp_seen_leak());
-    flow(22, DENY, sp_seen_leak());
+    flow(7000, DENY, sp_seen_leak());
     flow(23, DENY, sp_seen_silence());
     check(SP_CAUSE_LET_THROUGH);
     add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 53, ALLOW, sp_seen_works());
@@ -319,13 +319,13 @@ static void test_around_a_balancer(void **state)
 {
     (void)state;
     add(SAMPLE_OUT_1, SAMPLE_WEB_2, V4, TCP, 8443, DENY, sp_seen_leak());
-    check_balanced(SAMPLE_WEB_2, SP_CAUSE_AROUND, SP_SEVERITY_CRITICAL, "shop", NULL);
+    check_balanced(SAMPLE_WEB_2, SP_CAUSE_AROUND, SP_SEVERITY_HIGH, "shop", NULL);
     add(SAMPLE_OUT_1, SAMPLE_WEB_2, V4, TCP, 8444, DENY, sp_seen_leak()); /* not its port */
-    check_balanced(SAMPLE_WEB_2, SP_CAUSE_LET_THROUGH, SP_SEVERITY_CRITICAL, NULL, NULL);
+    check_balanced(SAMPLE_WEB_2, SP_CAUSE_LET_THROUGH, SP_SEVERITY_HIGH, NULL, NULL);
     add(SAMPLE_OUT_1, SAMPLE_WEB_2, V4, TCP, 8080, DENY, sp_seen_leak()); /* of web-1 and old */
     check_balanced(SAMPLE_WEB_2, SP_CAUSE_LET_THROUGH, SP_SEVERITY_CRITICAL, NULL, NULL);
     add(SAMPLE_OUT_1, SAMPLE_WEB_1, V4, UDP, 8443, DENY, sp_seen_leak());
-    check_balanced(SAMPLE_WEB_1, SP_CAUSE_LET_THROUGH, SP_SEVERITY_CRITICAL, NULL, NULL);
+    check_balanced(SAMPLE_WEB_1, SP_CAUSE_LET_THROUGH, SP_SEVERITY_HIGH, NULL, NULL);
 }
 
 static void test_address_of_a_balancer_is_open(void **state)
@@ -356,7 +356,7 @@ static void test_backends_of_a_balancer(void **state)
     struct sp_seen lossy = missed;
     lossy.host = lossy.nic = lossy.answered = 30;
     served(443, lossy, 15, 15);
-    check_balanced(SAMPLE_SHOP, SP_CAUSE_LOSS, SP_SEVERITY_LOW, NULL, NULL);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_LOSS, SP_SEVERITY_MEDIUM, NULL, NULL);
     struct sp_seen foreign = sp_seen_works();
     foreign.host = foreign.nic = 20;
     foreign.foreign = 1;
@@ -394,21 +394,21 @@ static void test_balancers_that_block(void **state)
     struct sp_seen seen = sp_seen_silence();
     seen.attempts = 42;
     served(443, seen, 0, 0);
-    check_balanced(SAMPLE_SHOP, SP_CAUSE_BALANCER_SILENT, SP_SEVERITY_MEDIUM, "shop", NULL);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BALANCER_SILENT, SP_SEVERITY_HIGH, "shop", NULL);
     seen.answer = SP_ANSWER_SYN_ACK;
     seen.answered = 42;
     served(443, seen, 0, 0);
-    check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKENDS_DEAD, SP_SEVERITY_MEDIUM, "shop", NULL);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKENDS_DEAD, SP_SEVERITY_HIGH, "shop", NULL);
     seen.answer = SP_ANSWER_UNREACHABLE; /* a firewall before it */
     seen.answerer = SP_ANSWERER_BEFORE;
     assert_int_equal(sp_addr_parse("10.0.0.1", &seen.answerer_addr), SP_OK);
     served(443, seen, 0, 0);
-    check_balanced(SAMPLE_SHOP, SP_CAUSE_REJECTED, SP_SEVERITY_MEDIUM, NULL, "10.0.0.1");
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_REJECTED, SP_SEVERITY_HIGH, NULL, "10.0.0.1");
     struct sp_seen policy = sp_seen_silence();
     policy.attempts = 0;
     policy.sender_policy = true;
     served(443, policy, 0, 0);
-    check_balanced(SAMPLE_SHOP, SP_CAUSE_SENDER_POLICY, SP_SEVERITY_MEDIUM, NULL, NULL);
+    check_balanced(SAMPLE_SHOP, SP_CAUSE_SENDER_POLICY, SP_SEVERITY_HIGH, NULL, NULL);
 }
 
 /* One repair each: two clients that miss one backend are one cause, two backends are two. */
