@@ -52,17 +52,16 @@ static enum sp_rc add_lane(const struct sp_run_state *run, const struct sp_lane 
             continue;
         }
         n++;
-        const struct sp_scouted scouted = {
-            .flow = {.from = pair->from,
-                     .to = pair->to,
-                     .src = pair->src,
-                     .dst = pair->dst,
-                     .own = pair->own,
-                     .src_seen = pair->src_seen,
-                     .technique = (uint8_t)sp_technique_index(info),
-                     .port = port},
-            .pair = lane->pair,
-            .proto = lane->proto};
+        const struct sp_scouted scouted = {.flow = {.from = pair->from,
+                                                    .to = pair->to,
+                                                    .src = pair->src,
+                                                    .dst = pair->dst,
+                                                    .own = pair->own,
+                                                    .src_seen = pair->src_seen,
+                                                    .technique = (uint8_t)sp_technique_index(info),
+                                                    .port = port},
+                                           .pair = lane->pair,
+                                           .proto = lane->proto};
         rc = add(scouts, &scouted);
     }
     return rc;

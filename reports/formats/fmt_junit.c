@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "probe/base/mem.h"
+#include "probe/techniques/registry.h"
 #include "reports/escape.h"
 #include "reports/formats/format.h"
 #include "reports/group.h"
@@ -188,9 +189,10 @@ static void add_failure(struct junit *junit, const struct key *key)
             add_head_of_ports(junit->out, f->ports);
             sp_buf_str(junit->out, "\">");
         }
-        sp_buf_fmt(junit->out, "\n%s (%s) on %s/%s, finding %s, declared in ",
+        bool by = sp_technique_is_bypass(f->technique);
+        sp_buf_fmt(junit->out, "\n%s (%s) on %s/%s%s%s, finding %s, declared in ",
                    sp_verdict_str(f->verdict), sp_severity_str(f->severity), sp_proto_str(f->proto),
-                   f->ports, f->id);
+                   f->ports, by ? " by " : "", by ? sp_technique_name(f->technique) : "", f->id);
         sp_escape_xml(junit->out, f->line);
         sp_buf_fmt(junit->out,
                    "\n%u of %u delivered; sender: %s, receiver: %s, egress: %s; control: %s\n",

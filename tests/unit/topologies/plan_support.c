@@ -48,7 +48,7 @@ const struct sp_test *sp_ts_find_test(const struct sp_plan *plan, uint32_t from,
         const struct sp_test *t = &plan->tests[i];
         const struct sp_pair *pair = &plan->pairs[t->pair];
         if (pair->from == from && pair->to == to && pair->family == family && t->proto == proto &&
-            t->port == port) {
+            t->port == port && t->why != SP_WHY_BYPASS) {
             return t;
         }
     }
@@ -124,7 +124,16 @@ void sp_ts_check(const struct sp_plan *plan, const struct sp_model *m)
                              pair->family == SP_FAMILY_IPV4 ? SP_PROTO_ICMP : SP_PROTO_ICMP6);
         }
         const struct sp_technique_info *info = sp_technique_at(t->technique);
-        assert_ptr_equal(info, sp_technique_for(t->proto, pair->family));
+        bool bypass = t->why == SP_WHY_BYPASS;
+        if (bypass) {
+            assert_true(sp_bypass_fits(t->technique, pair, t->proto));
+            assert_int_equal(t->expect, SP_EXPECT_DENY);
+            assert_false(pair->one_sided || pair->is_balanced);
+        } else {
+            assert_true(sp_technique_talks(t->technique) ||
+                        info == sp_technique_for(t->proto, pair->family));
+            assert_int_equal(t->sport, 0);
+        }
         if (i == 0) {
             continue;
         }
@@ -132,7 +141,8 @@ void sp_ts_check(const struct sp_plan *plan, const struct sp_model *m)
         assert_true(before->pair <= t->pair); /* grouped by pair */
         if (before->pair == t->pair) {        /* denied first, and no point twice */
             assert_false(before->expect != SP_EXPECT_DENY && t->expect == SP_EXPECT_DENY);
-            assert_false(before->proto == t->proto && before->port == t->port);
+            assert_false(before->proto == t->proto && before->port == t->port &&
+                         before->technique == t->technique && before->sport == t->sport);
         }
     }
     uint64_t swept = 0;
