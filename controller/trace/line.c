@@ -139,6 +139,19 @@ static void line_of(const struct parsed *p, char *out, size_t size)
     }
 }
 
+/* On the way, a packet is shown where it is told that it passed: not at each port of a bridge. */
+static bool is_port_of_bridge(const struct sp_trace *t, const struct sp_evidence_packet *packet)
+{
+    bool watches = false;
+    for (size_t i = 0; i < t->npasses; i++) {
+        watches = watches || t->passes[i].host == packet->host;
+        if (t->passes[i].host == packet->host && strcmp(t->passes[i].iface, packet->iface) == 0) {
+            return false;
+        }
+    }
+    return watches;
+}
+
 static int by_time(const void *a, const void *b)
 {
     const struct sp_trace_packet *x = a;
@@ -154,6 +167,9 @@ void sp_trace_add_packets(struct sp_trace *trace, const struct sp_evidence *pack
         const struct sp_evidence_row *r = &packets->rows[row];
         const uint8_t *bytes = (const uint8_t *)packets->bytes.data + r->bytes;
         struct parsed parsed;
+        if (r->packet.role == SP_KEPT_STRAY && is_port_of_bridge(trace, &r->packet)) {
+            continue;
+        }
         struct sp_trace_packet *p = &trace->packets[trace->npackets++];
         *p = (struct sp_trace_packet){
             .host = r->packet.host, .at_us = r->packet.at_us, .role = r->packet.role};

@@ -89,7 +89,7 @@ static void causes_are_of_ordinary_tests(void **state)
     assert_int_equal(summary->nfindings, 3);
     for (size_t i = 0; i < summary->nfindings; i++) {
         bool is_null = summary->findings[i].technique == tech("tcp_null");
-        assert_int_equal(summary->findings[i].cause_kind == SP_CAUSE_BYPASS, is_null);
+        assert_int_equal(summary->findings[i].cause_kind == SP_CAUSE_STATELESS, is_null);
         assert_int_not_equal(summary->findings[i].cause_kind, SP_CAUSE_NO_FILTER);
     }
     done(summary, s);
@@ -115,7 +115,6 @@ static void source_ports_are_named(void **state)
     assert_string_equal(summary->findings[0].sports, "20,53");
     assert_string_equal(summary->findings[0].ports, "4000");
     assert_non_null(strstr(summary->findings[0].cause, "20,53"));
-    assert_non_null(strstr(summary->findings[0].remedy, "20,53"));
     done(summary, s);
 }
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Shared by the parts that conclude: trace_cause.c (the whole, the two ends, sizes and loss) and
+ * trace_stop.c (on the way there). */
+#ifndef SP_REPORTS_TRACE_PRIV_H
+#define SP_REPORTS_TRACE_PRIV_H
+
+#include "reports/trace.h"
+
+const char *sp_trace_name(const struct sp_trace *t, uint32_t target);
+void sp_trace_say(char *out, size_t size, const char *fmt, ...) SP_PRINTF(3, 4);
+#define SP_SENTENCE(t, ...) sp_trace_say((t)->sentence, sizeof((t)->sentence), __VA_ARGS__)
+#define SP_REMEDY(t, ...)   sp_trace_say((t)->remedy, sizeof((t)->remedy), __VA_ARGS__)
+
+static inline void sp_trace_conclude(struct sp_trace *t, enum sp_trace_cause cause,
+                                     enum sp_trace_place place, size_t hop)
+{
+    t->cause = cause;
+    t->place = place;
+    t->hop = hop;
+}
+
+static inline bool sp_trace_is_denied(const struct sp_trace *t)
+{
+    return t->test->expect == SP_EXPECT_DENY;
+}
+
+/* Did a host's probe see the flow, or its answer, come in or go out? ret_pass may be NULL. */
+bool sp_trace_passed(const struct sp_trace *t, uint32_t host, bool is_out, bool is_answer,
+                     const struct sp_trace_pass **ret_pass);
+bool sp_trace_is_loop(const struct sp_trace *t);
+void sp_trace_explain_loop(struct sp_trace *t);
+/* It never came to the receiver: who stopped it, and where. */
+void sp_trace_explain_stopped(struct sp_trace *t);
+void sp_trace_explain_rewritten(struct sp_trace *t);
+
+#endif
