@@ -42,7 +42,7 @@ static const struct {
     const char *help;
 } exit_codes[] = {
     {SP_EXIT_HOLDS, "everything that was tested holds; for other commands: done"},
-    {SP_EXIT_FINDINGS, "at least one finding"},
+    {SP_EXIT_FINDINGS, "at least one finding; for report: evidence does not match"},
     {SP_EXIT_USAGE, "the command line or the topology is wrong, or output could not be written"},
     {SP_EXIT_INCOMPLETE, "incomplete: no finding, but something inconclusive or a probe missing"},
     {SP_EXIT_INTERRUPTED, "interrupted; what was measured is reported"},
@@ -66,6 +66,8 @@ static const struct fact files[] = {
     {"~/.local/state/segproof/ledger", "the same, of others"},
     {"/var/lib/segproof/runs", "runs that can be resumed; beside the ledger for others, too"},
     {"/var/lib/segproof/rolling", "what cycles of --rolling have covered; the same"},
+    {"/var/lib/segproof/evidence.key", "the key that signs evidence; the same"},
+    {"/var/lib/segproof/evidence.pub", "its public half, for whoever checks; the same"},
 };
 
 static void add_overview(struct sp_buf *out)

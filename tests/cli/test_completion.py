@@ -85,10 +85,12 @@ class Shells:
         self.assertEqual({word.removeprefix(option) for word in found}, set(words), line)
 
     def test_commands(self):
-        self.offers("", "check", "completion", "explain", "help", "plan", "verify", "version")
+        self.offers("", "check", "completion", "explain", "help", "plan", "report", "verify",
+                    "version")
         self.offers("ver", "verify", "version")
         self.offers("help pl", "plan")
         self.offers("completion ", "bash", "zsh")
+        self.offers("report --c", "--check-evidence", "--color")
         self.offers("nosuch ")
         self.offers("version ")
 
@@ -101,8 +103,8 @@ class Shells:
         self.offers("verify -- --in")
 
     def test_an_option_is_offered_once_and_a_list_again(self):
-        self.offers("verify --seed 3 --s", "--skip", "--ssh-config", "--state")
-        self.offers("verify --skip udp --s", "--seed", "--skip", "--ssh-config", "--state")
+        self.offers("verify --seed 3 --s", "--sign-key", "--skip", "--ssh-config", "--state")
+        self.offers("verify --skip udp --s", "--seed", "--sign-key", "--skip", "--ssh-config", "--state")
         self.offers("verify -d quick --de")
 
     def test_choices(self):

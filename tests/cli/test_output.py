@@ -89,7 +89,7 @@ class Help(Case):
         ran = 0
         for command in TOLD["commands"]:
             for line in command["examples"].splitlines():
-                if command["name"] in ("verify", "completion"):
+                if command["name"] in ("verify", "completion", "report"):
                     continue
                 done = subprocess.run(["bash", "-c", line], cwd=self.folder, capture_output=True,
                                       text=True, timeout=60, env=environment(), check=False)
@@ -129,12 +129,14 @@ class Wrong(Case):
         self.wrong(("explain", SHOP, "web-1"), "TO is missing")
         self.wrong(("plan", SHOP, "another"), "one argument too many: 'another'")
         self.wrong(("completion",), "SHELL is missing")
+        self.wrong(("report",), "say what to do: --check-evidence DIR")
+        self.wrong(("report", "--check-evidence"), "--check-evidence")
         self.wrong(("completion", "fish"), "'fish'", "bash or zsh")
 
     def test_contradictions(self):
         for name in COMMANDS:
             least = {"explain": [SHOP, "web-1", "db-1", "any"], "completion": ["bash"], "help": [],
-                     "version": []}.get(name, [SHOP])
+                     "report": [], "version": []}.get(name, [SHOP])
             self.wrong((name, *least, "-q", "-v"), "--quiet and --verbose contradict")
         self.wrong(("check", SHOP, "--schema"), "--schema looks at no topology")
         self.wrong(("completion", "bash", "--json"), "--json")

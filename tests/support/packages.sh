@@ -13,7 +13,7 @@ SP_PACKAGES_TEST=(
     clang llvm libclang-rt-14-dev clang-tidy clang-format shellcheck universal-ctags binutils gcovr
     python3 python3-jsonschema python3-yaml libxml2-utils
     busybox libcap2-bin openssh-server sudo tcsh zsh
-    groff-base iproute2 netbase iputils-ping nftables procps tcpdump tshark
+    groff-base iproute2 netbase iputils-ping nftables openssl procps tcpdump tshark
     haproxy nginx libnginx-mod-stream
     conntrack nmap masscan hping3 valgrind
 )

@@ -381,11 +381,41 @@ static void lines_end_in_any_way(void **state)
     topo_release(&t);
 }
 
+/* A model gives back the bytes that it was loaded from, whatever its line breaks are. */
+static void the_source_comes_back(void **state)
+{
+    static const char *const texts[] = {
+        TOPO_BASE,
+        "segproof: 1\r\nname: t\r\n\r\nnetworks:\n  a: { cidr: 10.0.0.0/8 }\n\n\n"
+        "hosts:\r\n  h: { network: a, address: 10.0.0.1, probe: { via: local } }\r\n"
+        "  i: { network: a, address: 10.0.0.2, probe: { via: local } }\n# end",
+        "{\"segproof\": 1, \"name\": \"t\",\r\n \"networks\": {\"a\": {\"cidr\": \"10.0.0.0/8\"}},\n"
+        "\"hosts\": {\"h\": {\"network\": \"a\", \"address\": \"10.0.0.1\", \"probe\": {\"via\": "
+        "\"local\"}},\n \"i\": {\"network\": \"a\", \"address\": \"10.0.0.2\", \"probe\": {\"via\": "
+        "\"local\"}}}}\r\n"};
+    struct sp_buf out;
+    (void)state;
+    sp_buf_init(&out, SP_TOPOLOGY_MAX_BYTES);
+    for (size_t i = 0; i < SP_ARRAY_LEN(texts); i++) {
+        struct topo t = topo_load(texts[i]);
+        assert_non_null(t.model);
+        sp_buf_clear(&out);
+        assert_int_equal(sp_topology_source(t.model, &out), SP_OK);
+        assert_string_equal(sp_buf_text(&out), texts[i]);
+        t.model->sha256[0] ^= 1; /* what does not fit its hash is not given out */
+        sp_buf_clear(&out);
+        assert_int_equal(sp_topology_source(t.model, &out), SP_E_INVALID);
+        topo_release(&t);
+    }
+    sp_buf_release(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_of_the_design_loads),
         cmocka_unit_test(both_formats_give_one_model),
+        cmocka_unit_test(the_source_comes_back),
         cmocka_unit_test(every_key_of_nodes_reaches_the_model),
         cmocka_unit_test(every_key_of_rules_reaches_the_model),
         cmocka_unit_test(networks_include_all_inside_them),
