@@ -72,7 +72,7 @@ static enum sp_rc make_templates(const struct sp_engine *engine, struct outlet *
     outlet->to_raw = sp_burst_to_raw(&sweep->order.dst, sweep->iface);
     enum sp_rc rc = sp_template_make(&spec, NULL, NULL, &outlet->raw, NULL);
     if (rc == SP_OK && (sweep->order.flags & SP_BLOCK_LINK) != 0) {
-        outlet->to_link = sp_burst_to_link(sweep->iface, sweep->order.dst.family, sweep->dst_mac);
+        outlet->to_link = sp_burst_to_link(sweep->iface, sweep->order.dst.family);
         rc = sp_template_make(&spec, sweep->src_mac, sweep->dst_mac, &outlet->link, NULL);
     }
     return rc;

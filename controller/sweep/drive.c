@@ -15,6 +15,8 @@
 #define SP_AHEAD_VOLLEYS  3U
 /* A volley is no longer than this, so that a lost beat costs little. */
 #define SP_VOLLEY_US      250000U
+/* Clean volleys after which one may hold twice as much: the controls at its edges cost time. */
+#define SP_VOLLEY_TRUST   2U
 /* The loss up to which two passes are enough: its square is 0.001. */
 #define SP_LOSS_FLOOR     0.0316
 #define SP_CHANCE_LEFT    0.001
@@ -134,7 +136,10 @@ static uint32_t cells_of_volley(const struct sp_bundle *bundle)
 {
     uint32_t risk = sp_rate_risk(&bundle->rate);
     uint64_t ports = (uint64_t)bundle->rate.now * SP_VOLLEY_US / 1000000;
-    ports = ports > SP_VOLLEY_PORTS ? SP_VOLLEY_PORTS : ports;
+    uint32_t twice = bundle->rate.clean / SP_VOLLEY_TRUST; /* each doubles it */
+    uint64_t limit = twice < 8 ? (uint64_t)SP_VOLLEY_PORTS << twice : SP_VOLLEY_MOST;
+    limit = limit < SP_VOLLEY_MOST ? limit : SP_VOLLEY_MOST;
+    ports = ports < limit ? ports : limit;
     uint64_t cells = ports > bundle->cell ? ports / bundle->cell : 1;
     return (uint32_t)(cells < risk ? cells : risk);
 }

@@ -26,9 +26,10 @@
 
 /* Between two attempts at a denied port (design section 6). */
 #define SP_ATTEMPT_GAP_US 1000000U
-#define SP_BUNDLE_LANES   16U   /* sweeps that are mixed */
-#define SP_CELL_PORTS     512U  /* ports that are counted together: a part of a volley */
-#define SP_VOLLEY_PORTS   4096U /* the most that one volley holds */
+#define SP_BUNDLE_LANES   16U    /* sweeps that are mixed */
+#define SP_CELL_PORTS     512U   /* ports that are counted together: a part of a volley */
+#define SP_VOLLEY_PORTS   4096U  /* the most that one volley holds, */
+#define SP_VOLLEY_MOST    16384U /* and after some clean ones */
 /* How often a cell is tried in one pass before it is left as it is. */
 #define SP_VOLLEY_TRIES   30U
 #define SP_SWEEP_ATTEMPTS 2U /* passes that a negative stands on at least */

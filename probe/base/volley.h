@@ -13,7 +13,7 @@
 #define SP_GUARD_EDGE    3U
 #define SP_GUARD_PACKETS 256U
 #define SP_GUARD_MOST    2048U
-#define SP_GUARD_SOON_US 5000U
+#define SP_GUARD_SOON_US 10000U
 #define SP_GUARD_LATE_US 250000U
 
 /* Limits. */

@@ -6,16 +6,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-struct sp_burst_to sp_burst_to_link(uint32_t iface, uint8_t family, const uint8_t dst_mac[static 6])
+struct sp_burst_to sp_burst_to_link(uint32_t iface, uint8_t family)
 {
-    struct sp_burst_to to = {.is_link = true, .family = family, .iface = iface};
-    to.len = sizeof(to.addr.link);
-    to.addr.link.sll_family = AF_PACKET;
-    to.addr.link.sll_ifindex = (int)iface;
-    to.addr.link.sll_protocol = htons(family == SP_FAMILY_IPV4 ? 0x0800 : 0x86dd);
-    to.addr.link.sll_halen = 6;
-    memcpy(to.addr.link.sll_addr, dst_mac, 6);
-    return to;
+    return (struct sp_burst_to){.is_link = true, .family = family, .iface = iface};
 }
 
 struct sp_burst_to sp_burst_to_raw(const struct sp_addr *dst, uint32_t iface)
@@ -36,7 +29,8 @@ struct sp_burst_to sp_burst_to_raw(const struct sp_addr *dst, uint32_t iface)
 
 bool sp_burst_same_way(const struct sp_burst_to *a, const struct sp_burst_to *b)
 {
-    return a->is_link == b->is_link && (a->is_link ? a->iface == b->iface : a->family == b->family);
+    return a->is_link == b->is_link && a->family == b->family &&
+           (!a->is_link || a->iface == b->iface);
 }
 
 int sp_inject_burst(struct sp_injector *injector, const struct sp_burst_packet *const *packets,
@@ -55,12 +49,14 @@ int sp_inject_burst(struct sp_injector *injector, const struct sp_burst_packet *
         const struct sp_burst_packet *packet = packets[i];
         /* The kernel only reads both; its interface is not const-correct. */
         const void *bytes = packet->bytes;
-        const void *addr = &packet->to->addr;
         parts[i] = (struct iovec){.iov_len = packet->len};
         memcpy(&parts[i].iov_base, &bytes, sizeof(bytes));
-        messages[i] = (struct mmsghdr){
-            .msg_hdr = {.msg_namelen = packet->to->len, .msg_iov = &parts[i], .msg_iovlen = 1}};
-        memcpy(&messages[i].msg_hdr.msg_name, &addr, sizeof(addr));
+        messages[i] = (struct mmsghdr){.msg_hdr = {.msg_iov = &parts[i], .msg_iovlen = 1}};
+        if (!to->is_link) {
+            const void *addr = &packet->to->addr;
+            messages[i].msg_hdr.msg_namelen = packet->to->len;
+            memcpy(&messages[i].msg_hdr.msg_name, &addr, sizeof(addr));
+        }
     }
     while (*ret_sent < n) {
         int sent = sendmmsg(fd, messages + *ret_sent, (unsigned)(n - *ret_sent), MSG_DONTWAIT);

@@ -7,7 +7,6 @@
 #ifndef SP_PACKET_BURST_H
 #define SP_PACKET_BURST_H
 
-#include <linux/if_packet.h>
 #include <netinet/in.h>
 
 #include "probe/packet/inject.h"
@@ -19,11 +18,10 @@
 struct sp_burst_to {
     bool is_link;
     uint8_t family;
-    uint32_t iface; /* of a link packet */
-    socklen_t len;
+    uint32_t iface; /* of a link packet, whose frame says the rest */
+    socklen_t len;  /* of a raw packet: */
     union {
         struct sockaddr any;
-        struct sockaddr_ll link;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
     } addr;
@@ -35,8 +33,7 @@ struct sp_burst_packet {
     uint8_t bytes[SP_TEMPLATE_MAX_BYTES];
 };
 
-struct sp_burst_to sp_burst_to_link(uint32_t iface, uint8_t family,
-                                    const uint8_t dst_mac[static 6]);
+struct sp_burst_to sp_burst_to_link(uint32_t iface, uint8_t family);
 /* iface is only used for link-local targets. */
 struct sp_burst_to sp_burst_to_raw(const struct sp_addr *dst, uint32_t iface);
 /* Do packets to both go by one descriptor? */

@@ -15,13 +15,13 @@
 
 struct sp_injector;
 
-/* with_link opens two more handles per Ethernet interface. Needs CAP_NET_RAW. */
+/* with_link opens three more handles per Ethernet interface. Needs CAP_NET_RAW. */
 enum sp_rc sp_injector_open(const struct sp_netinfo *info, bool with_link,
                             struct sp_injector **ret_injector, struct sp_diag *diag) SP_MUST_CHECK;
 void sp_injector_free(struct sp_injector *injector);
 bool sp_injector_has_link(const struct sp_injector *injector, uint32_t iface);
 
-/* The descriptor for bursts: of link packets by this interface, or of raw ones of this family; -1:
+/* The descriptor for bursts of this family, of link packets by this interface or of raw ones; -1:
  * none. Of a link it is another one than that of sp_inject_link(), see burst.h. */
 int sp_injector_burst_fd(const struct sp_injector *injector, bool is_link, uint8_t family,
                          uint32_t iface);

@@ -6,9 +6,10 @@
  * control, no tag, no order of ports. Whatever sweeps is measured against it, in the same run, on
  * the same path.
  *
- *   blast IFACE SRC SPORT DST MAC tcp|udp FIRST LAST PACKETS PPS
+ *   blast IFACE SRC SPORT DST MAC tcp|udp FIRST LAST PACKETS PPS [mixed]
  *
- * Ports FIRST to LAST in turn; PPS 0 = no pacing. It prints {"sent", "failed", "seconds", "pps"}.
+ * Ports FIRST to LAST in turn, or mixed up, as a sweep sends them: what a path does for a packet is
+ * quicker beside its neighbours. PPS 0 = no pacing. It prints {"sent", "failed", "seconds", "pps"}.
  *
  * What "pps" is: packets that the path has *consumed* a second. On veth a packet stays charged to
  * the sender's SO_SNDBUF (left at its default) until a firewall dropped it or the far end took it,
@@ -35,11 +36,12 @@
 #define SP_BLAST_BATCH   64U
 #define SP_BLAST_LIMIT   60000000U /* microseconds */
 #define SP_BLAST_PAYLOAD 24U
+#define SP_BLAST_STRIDE  40503U /* a prime: every port once in each round of any range */
 
 struct blast {
     struct sp_addr src, dst;
     uint8_t mac[6], own_mac[6];
-    uint64_t sport, first, last, packets, pps;
+    uint64_t sport, first, last, packets, pps, stride;
     bool is_udp;
     int fd;
     uint8_t frames[SP_BLAST_BATCH][128];
@@ -173,8 +175,8 @@ static void run(struct blast *blast)
             wait_for_turn(blast, start, sent);
         }
         for (uint64_t i = 0; i < n; i++) {
-            uint64_t port = blast->first + (sent + i) % (blast->last - blast->first + 1);
-            patch(blast, blast->frames[i], (uint32_t)port);
+            uint64_t port = (sent + i) * blast->stride % (blast->last - blast->first + 1);
+            patch(blast, blast->frames[i], (uint32_t)(blast->first + port));
         }
         int done = sendmmsg(blast->fd, messages, (unsigned)n, 0);
         if (done > 0) {
@@ -210,7 +212,7 @@ static bool parse_mac(const char *text, uint8_t mac[static 6])
 int main(int argc, char **argv)
 {
     static struct blast blast;
-    if (argc != 11 || sp_addr_parse(argv[2], &blast.src) != SP_OK ||
+    if (argc < 11 || argc > 12 || sp_addr_parse(argv[2], &blast.src) != SP_OK ||
         sp_parse_uint(argv[3], 65535, &blast.sport) != SP_OK ||
         sp_addr_parse(argv[4], &blast.dst) != SP_OK || blast.src.family != blast.dst.family ||
         !parse_mac(argv[5], blast.mac) ||
@@ -218,11 +220,13 @@ int main(int argc, char **argv)
         sp_parse_uint(argv[7], 65535, &blast.first) != SP_OK ||
         sp_parse_uint(argv[8], 65535, &blast.last) != SP_OK || blast.first > blast.last ||
         sp_parse_uint(argv[9], 1000000000, &blast.packets) != SP_OK ||
-        sp_parse_uint(argv[10], 1000000000, &blast.pps) != SP_OK) {
-        (void)fputs("usage: blast IFACE SRC SPORT DST MAC tcp|udp FIRST LAST PACKETS PPS\n",
+        sp_parse_uint(argv[10], 1000000000, &blast.pps) != SP_OK ||
+        (argc == 12 && strcmp(argv[11], "mixed") != 0)) {
+        (void)fputs("usage: blast IFACE SRC SPORT DST MAC tcp|udp FIRST LAST PACKETS PPS [mixed]\n",
                     stderr);
         return 2;
     }
+    blast.stride = argc == 12 ? SP_BLAST_STRIDE : 1;
     blast.is_udp = strcmp(argv[6], "udp") == 0;
     if (!open_socket(&blast, argv[1])) {
         perror(argv[1]);

@@ -207,12 +207,13 @@ class Hosts:
 
     # ---- the path itself ------------------------------------------------------------------------
     def blast(self, source, target, proto, packets, family="ipv4", ports=(1, 65535), pps=0,
-              sport=40000):
+              sport=40000, mixed=False):
         """What the bare blaster gets through: its own {"sent", "seconds", "pps"}, and "arrived": how
-        many more packets the target's interface counted."""
+        many more packets the target's interface counted. mixed: the ports in no order, as a sweep
+        sends them."""
         before = sweeping.interface(self.lab, target)["rx"]
-        done = self.lab.run(source, self.blaster(source, target, proto, packets, family, ports, pps,
-                                                 sport), check=True, timeout=90)
+        argv = self.blaster(source, target, proto, packets, family, ports, pps, sport)
+        done = self.lab.run(source, argv + ["mixed"] * mixed, check=True, timeout=90)
         result = json.loads(done.stdout)
         time.sleep(0.02)
         result["arrived"] = sweeping.interface(self.lab, target)["rx"] - before
