@@ -35,7 +35,7 @@ static void count(struct sp_sk *sk, const struct sp_bundle *bundle, const struct
     struct sp_volley_order order;
     sp_volley_order_init(&order, bundle->order, bundle->total, volley->pass, volley->first,
                          volley->count);
-    assert_true(volley->count > 0 && volley->count <= SP_VOLLEY_PORTS);
+    assert_true(volley->count > 0 && volley->count <= SP_VOLLEY_MOST);
     assert_true(volley->first + volley->count <= bundle->total);
     assert_true(volley->pps <= bundle->rate.ceiling);
     counted->volleys++;

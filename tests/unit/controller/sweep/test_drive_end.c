@@ -36,6 +36,16 @@ static void little_waits_at_the_sender(void **state)
     assert_int_equal(bundle->volleys[0].count, 256);
     assert_int_equal(sk->sb.bundles[1].volleys[0].count, 64);
     sp_sk_end(sk);
+    /* Each two clean volleys double what a volley holds, up to the most. */
+    static const uint32_t most[] = {4096, 4096, 8192, 8192, 16384, 16384, 16384};
+    for (unsigned clean = 0; clean < 40; clean++) {
+        sk = sp_sk_start(0);
+        bundle = sp_sk_bundle(sk, (struct sp_sk_wish){.ports = 60000, .ceiling = 100000});
+        bundle->rate.clean = clean;
+        (void)sp_sweep_drive(&sk->sb, sk->now_us);
+        assert_int_equal(bundle->volleys[0].count, clean < 7 ? most[clean] : SP_VOLLEY_MOST);
+        sp_sk_end(sk);
+    }
     /* After a rate that was too high little is risked at once; and the queue there has an end. */
     sk = sp_sk_start(0);
     bundle = sp_sk_bundle(sk, (struct sp_sk_wish){.ports = 60000, .ceiling = 100000, .cell = 16});
