@@ -23,9 +23,11 @@ static uint64_t mono(void)
     return now_running->now_us;
 }
 
-/* The linker puts it in the place of sp_fleet_send (--wrap). */
-void __wrap_sp_fleet_send(struct sp_session *session, const struct sp_record *record);
-void __wrap_sp_fleet_send(struct sp_session *session, const struct sp_record *record)
+/* The linker puts it in the place of sp_fleet_send (--wrap), by that name. */
+void sp_sk_send(struct sp_session *session,
+                const struct sp_record *record) __asm__("__wrap_sp_fleet_send");
+
+void sp_sk_send(struct sp_session *session, const struct sp_record *record)
 {
     struct sp_sk *sk = now_running;
     if (sk->norders < SP_SK_ORDERS) {

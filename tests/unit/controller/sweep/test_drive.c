@@ -301,7 +301,7 @@ static void no_more_than_half_a_state_table_is_filled(void **state)
         assert_true(sp_sk_run(sk));
         assert_true(table->most <= capacity / 2);
         assert_true(table->most > capacity / 4);
-        assert_true(sk->sb.bundles[0].packets >= 2 * PORTS); /* and yet it comes to an end */
+        assert_true(sk->sb.bundles[0].packets >= 2ULL * PORTS); /* and yet it comes to an end */
         sp_free(table);
         sp_sk_end(sk);
     }

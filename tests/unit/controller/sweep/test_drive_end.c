@@ -285,7 +285,7 @@ static void progress_is_what_was_sent(void **state)
     struct sp_bundle *bundle =
         sp_sk_bundle(sk, (struct sp_sk_wish){.ports = PORTS, .cell = 64, .gap_us = GAP_US});
     sp_sweep_progress(&sk->sb, &done, &of);
-    assert_true(done == 0 && of == 2 * PORTS);
+    assert_true(done == 0 && of == 2ULL * PORTS);
     (void)sp_sweep_drive(&sk->sb, sk->now_us);
     sp_sweep_progress(&sk->sb, &done, &of);
     assert_true(done < 64); /* ordered is not sent; the last cell is short */
@@ -296,7 +296,7 @@ static void progress_is_what_was_sent(void **state)
     assert_true(done >= first && done < first + 64);
     assert_true(sp_sk_run(sk));
     sp_sweep_progress(&sk->sb, &done, &of);
-    assert_true(done == 2 * PORTS && of == 2 * PORTS);
+    assert_true(done == 2ULL * PORTS && of == 2ULL * PORTS);
     sp_sk_end(sk);
 }
 
