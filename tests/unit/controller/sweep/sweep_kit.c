@@ -3,6 +3,7 @@
 
 #include "controller/sweep/drive.h"
 #include "controller/sweep/heard.h"
+#include "controller/sweep/volleys.h"
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
 #include "probe/base/volley.h"
@@ -22,9 +23,11 @@ static uint64_t mono(void)
     return now_running->now_us;
 }
 
-/* The linker puts it in the place of sp_fleet_send (--wrap). */
-void __wrap_sp_fleet_send(struct sp_session *session, const struct sp_record *record);
-void __wrap_sp_fleet_send(struct sp_session *session, const struct sp_record *record)
+/* The linker puts it in the place of sp_fleet_send (--wrap), by that name. */
+void sp_sk_send(struct sp_session *session,
+                const struct sp_record *record) __asm__("__wrap_sp_fleet_send");
+
+void sp_sk_send(struct sp_session *session, const struct sp_record *record)
 {
     struct sp_sk *sk = now_running;
     if (sk->norders < SP_SK_ORDERS) {
@@ -42,7 +45,7 @@ static struct sp_model *make_model(uint32_t capacity)
     (void)sp_mb_host(model, "b", "right", "10.10.2.11", "netns");
     (void)sp_mb_host(model, "c", "third", "10.10.3.11", "netns");
     if (capacity > 0) {
-        uint32_t point = sp_mb_enforcement(model, "fw", "left,right");
+        uint32_t point = sp_mb_enforcement(model, "fw", "left,right,third");
         model->enforcements[point].state_capacity = capacity;
         model->enforcements[point].syn_timeout_ms = 2000;
         model->enforcements[point].udp_timeout_ms = 2000;
@@ -243,6 +246,36 @@ void sp_sk_deliver(struct sp_sk *sk, struct sp_bundle *bundle, uint32_t serial)
     sp_sk_health(sk, bundle->to);
     sp_sk_tell(sk, bundle->from, record);
     tell_beats(sk, bundle, &volley, told);
+}
+
+static bool in_hole(struct sp_sk *sk, const struct sp_volley *volley,
+                    const struct sp_guard_plan *guard, uint32_t beat)
+{
+    (void)volley;
+    return (sk->hole.guard == SP_NONE || guard == &sk->sb.guards[sk->hole.guard]) &&
+           beat >= sk->hole.from && beat <= sk->hole.to;
+}
+
+void sp_sk_lose(struct sp_sk *sk, uint32_t guard, uint32_t from, uint32_t to)
+{
+    sk->loses = in_hole;
+    sk->hole.guard = guard;
+    sk->hole.from = from;
+    sk->hole.to = to;
+}
+
+void sp_sk_go(struct sp_sk *sk, struct sp_bundle *bundle, size_t first, uint32_t n)
+{
+    assert_true(sp_volley_send(&sk->sb, bundle, first, n));
+    sp_sk_deliver(sk, bundle, (uint32_t)bundle->nvolleys);
+    sk->now_us += 2000000;
+    sp_volleys_judge(&sk->sb, bundle, sk->now_us);
+    assert_true(bundle->volleys[bundle->nvolleys - 1].is_judged);
+}
+
+bool sp_sk_counts(const struct sp_bundle *bundle, size_t lane, size_t cell)
+{
+    return bundle->cells[cell].step[lane] > 0;
 }
 
 bool sp_sk_run(struct sp_sk *sk)

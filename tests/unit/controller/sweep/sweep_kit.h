@@ -47,6 +47,9 @@ struct sp_sk {
     void (*on_sent)(struct sp_sk *sk, const struct sp_bundle *bundle,
                     const struct sp_volley *volley, struct sp_rec_volleyed *told);
     void *arg; /* of whoever tests */
+    struct {
+        uint32_t guard, from, to;
+    } hole; /* see sp_sk_lose */
 };
 
 /* What a bundle asks; zeros are 1 lane, 512 ports, 2 passes, 10000 pps and cells of 64 ports. */
@@ -61,8 +64,8 @@ struct sp_sk_wish {
     bool is_link;
 };
 
-/* Room for 4 bundles. capacity: of the state table between a and b, whose entries last 2 s; 0: none
- * is declared. */
+/* Room for 4 bundles. capacity: of the state table between any two of them, whose entries last 2 s;
+ * 0: none is declared. */
 struct sp_sk *sp_sk_start(uint32_t capacity);
 void sp_sk_end(struct sp_sk *sk);
 /* The plan's sweep between two hosts. */
@@ -79,6 +82,12 @@ void sp_sk_beat(struct sp_sk *sk, const struct sp_guard_plan *guard, uint8_t kin
 void sp_sk_health(struct sp_sk *sk, uint32_t host);
 /* The sender sends the volley, and everybody tells of it; time goes on to its end. */
 void sp_sk_deliver(struct sp_sk *sk, struct sp_bundle *bundle, uint32_t serial);
+/* From now on the path loses beats from .. to of a guard; guard SP_NONE: of every one. */
+void sp_sk_lose(struct sp_sk *sk, uint32_t guard, uint32_t from, uint32_t to);
+/* n cells from first on are sent and told of; they are judged when all patience is over. */
+void sp_sk_go(struct sp_sk *sk, struct sp_bundle *bundle, size_t first, uint32_t n);
+/* Does a cell count for a lane? cell: pass * ncells + cell. */
+bool sp_sk_counts(const struct sp_bundle *bundle, size_t lane, size_t cell);
 /* Drives until nothing is left to do; false: it does not come to an end. */
 bool sp_sk_run(struct sp_sk *sk);
 

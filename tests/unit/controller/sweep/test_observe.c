@@ -269,6 +269,77 @@ static void one_attempt_is_not_enough(void **state)
     end(w);
 }
 
+/* Cells that were asked more often than others do not stand out. */
+static void spare_passes_make_no_ranges(void **state)
+{
+    (void)state;
+    struct world *w = start();
+    w->bundle.cells[2 * w->bundle.ncells + cell_of(w, 8080)].step[0] = 41;
+    judge(w);
+    assert_int_equal(outcome_of(w, 8080)->seen.attempts, 2);
+    end(w);
+}
+
+/* Why there were too few: what the user can do about it differs. */
+static void too_few_attempts_have_a_reason(void **state)
+{
+    (void)state;
+    static const enum sp_unsound why[] = {SP_UNSOUND_ATTEMPTS, SP_UNSOUND_CONTROL_LOST,
+                                          SP_UNSOUND_CAPTURE_DROPS, SP_UNSOUND_INTERRUPTED};
+    for (unsigned what = 0; what < 4; what++) {
+        struct world *w = start();
+        w->lane.beats_lost = what >= 1;
+        w->bundle.drops = what >= 2;
+        w->batch.is_stopped = what >= 3;
+        w->bundle.cells[cell_of(w, 8080)].step[0] = 0;
+        judge(w);
+        assert_int_equal(verdict_of(w, 8080), SP_VERDICT_INCONCLUSIVE);
+        assert_int_equal(outcome_of(w, 8080)->seen.unsound, why[what]);
+        end(w);
+    }
+    /* What never left lacks no attempt: it was the sender's own policy. */
+    struct world *w = start();
+    for (uint32_t i = 0; i < w->bundle.ncells; i++) {
+        w->bundle.cells[i].step[0] = 0;
+    }
+    mark(&w->lane.refused, 8080);
+    judge(w);
+    assert_int_equal(outcome_of(w, 8081)->seen.unsound, SP_UNSOUND_ATTEMPTS);
+    assert_true(outcome_of(w, 8080)->seen.sender_policy);
+    assert_int_equal(outcome_of(w, 8080)->seen.unsound, SP_SOUND);
+    assert_int_not_equal(verdict_of(w, 8080), SP_VERDICT_HOLDS);
+    end(w);
+}
+
+/* Something else came to that port, or answers had no room: silence there proves nothing. */
+static void what_may_have_been_seen_does_not_hold(void **state)
+{
+    (void)state;
+    struct world *w = start();
+    struct sp_untagged_seen untagged = {.host = B,
+                                        .proto = SP_PROTO_TCP,
+                                        .port = 22,
+                                        .count = 1,
+                                        .src = w->lane.pair->src,
+                                        .dst = w->lane.pair->own};
+    w->batch.untagged = &untagged;
+    w->batch.nuntagged = 1;
+    judge(w);
+    assert_int_equal(verdict_of(w, 22), SP_VERDICT_INCONCLUSIVE);
+    assert_int_equal(verdict_of(w, 23), SP_VERDICT_HOLDS);
+    end(w);
+    w = start();
+    w->lane.nclasses = 1;
+    w->classes[0] = (struct sp_answer_class){.answer = SP_ANSWER_UNREACHABLE, .ttl = 60};
+    sp_portset_add(&w->classes[0].ports, 22);
+    w->lane.classes_overflow = true;
+    judge(w);
+    assert_int_equal(outcome_of(w, 23)->seen.unsound, SP_UNSOUND_ANSWERER);
+    assert_int_equal(verdict_of(w, 23), SP_VERDICT_INCONCLUSIVE);
+    assert_int_equal(outcome_of(w, 22)->seen.unsound, SP_SOUND);
+    end(w);
+}
+
 static void more_loss_needs_more_attempts(void **state)
 {
     (void)state;
@@ -370,6 +441,9 @@ int main(void)
         cmocka_unit_test(arrivals_leak_with_their_exact_ports),
         cmocka_unit_test(no_lane_holds_that_was_not_watched),
         cmocka_unit_test(one_attempt_is_not_enough),
+        cmocka_unit_test(spare_passes_make_no_ranges),
+        cmocka_unit_test(too_few_attempts_have_a_reason),
+        cmocka_unit_test(what_may_have_been_seen_does_not_hold),
         cmocka_unit_test(more_loss_needs_more_attempts),
         cmocka_unit_test(what_the_host_stops_needs_a_witness),
         cmocka_unit_test(nothing_seen_anywhere_ever_holds),
