@@ -52,7 +52,7 @@ static bool is_rewritten(const struct sp_batch *batch, uint32_t host,
         const struct sp_listener *listener = sp_model_listener(model, block->to, proto, shot->port);
         return listener && is_balanced_wrong(model, block, listener, host, seen);
     }
-    bool has_dport = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP;
+    bool has_dport = proto == SP_PROTO_TCP || proto == SP_PROTO_UDP || proto == SP_PROTO_SCTP;
     bool declared_nat = !sp_addr_eq(&block->src, &block->src_seen);
     return (seen->sport != shot->sport && !declared_nat) ||
            (has_dport && seen->dport != shot->port) || !sp_addr_eq(&seen->src, &block->src_seen) ||
