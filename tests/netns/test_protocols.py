@@ -210,10 +210,13 @@ class Types(Base):
         self.all_types(run, "holds", 7)
 
     def test_allowed_types_are_judged_by_their_arrival(self):
-        allow = "name: clock, from: a, to: b, allow: [icmp/timestamp, icmp/17, icmp6/139, icmp6/160]"
-        run = self.run_types("  icmp type timestamp-request accept\n  icmpv6 type 139 accept", [allow])
+        allow = "name: clock, from: a, to: b, allow: [icmp/timestamp, icmp/17, icmp/3.4, " \
+                "icmp6/139, icmp6/160, icmp6/too-big]"
+        run = self.run_types("  icmp type { timestamp-request, destination-unreachable } accept\n"
+                             "  icmpv6 type { 139, packet-too-big } accept", [allow])
         self.assertEqual(run.code, 1, run.err + run.out)
-        good, bad = [("icmp", "timestamp"), ("icmp6", "139.0")], [("icmp", "17.0"), ("icmp6", "160.0")]
+        good = [("icmp", "timestamp"), ("icmp", "3.4"), ("icmp6", "139.0"), ("icmp6", "too-big")]
+        bad = [("icmp", "17.0"), ("icmp6", "160.0")]
         self.some(run, good, "holds", 14)
         self.some(run, bad, "blocked", 10, by="path")
         self.all_types(run, "holds", 7, but=good + bad)
