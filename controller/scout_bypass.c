@@ -28,10 +28,10 @@ static bool pick_port(const struct sp_run_state *run, const struct sp_pair *pair
     if (iv->expect != SP_EXPECT_ALLOW) {
         return false;
     }
-    if (proto == SP_PROTO_TCP || proto == SP_PROTO_UDP) {
+    if (proto == SP_PROTO_TCP || proto == SP_PROTO_UDP || proto == SP_PROTO_SCTP) {
         *ret_port = iv->lo ? iv->lo : iv->hi;
         return *ret_port > 0 &&
-               (proto == SP_PROTO_TCP || !sp_run_is_service(run, pair, proto, *ret_port));
+               (proto != SP_PROTO_UDP || !sp_run_is_service(run, pair, proto, *ret_port));
     }
     *ret_port = proto == SP_PROTO_ICMP ? SP_PORT_ICMP_ECHO : SP_PORT_ICMP6_ECHO;
     return (proto == SP_PROTO_ICMP || proto == SP_PROTO_ICMP6) && iv->lo <= *ret_port &&

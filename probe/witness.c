@@ -10,6 +10,7 @@
 #include "probe/base/proto.h"
 #include "probe/engine_state.h"
 #include "probe/hearing.h"
+#include "probe/packet/sctpform.h"
 
 /* Of several techniques that begin with the same packet, the block says whose it is. NULL:
  * nobody's, or refused. */
@@ -320,6 +321,8 @@ static void on_untagged(struct sp_engine *engine, const struct sp_pkt *pkt)
     } else if (pkt->ip_proto == SP_IPPROTO_ICMP6 && pkt->icmp_type == SP_ICMP6_ECHO) {
         seen.proto = SP_PROTO_ICMP6;
         seen.port = SP_PORT_ICMP6_ECHO;
+    } else if (pkt->ip_proto == SP_IPPROTO_SCTP && pkt->sctp_chunk == SP_SCTP_INIT) {
+        seen.proto = SP_PROTO_SCTP;
     } else if (is_question(pkt)) {
         seen.proto = pkt->ip_proto == SP_IPPROTO_ICMP ? SP_PROTO_ICMP : SP_PROTO_ICMP6;
         seen.port = (uint16_t)(pkt->icmp_type << 8 | pkt->icmp_code);

@@ -170,7 +170,9 @@ static void judge_tested(const struct sp_model *model, const struct sp_explain_a
         if (reason == SP_REASON_NONE && piece->proto == SP_PROTO_IP) {
             const struct sp_interval asked = {
                 .lo = piece->lo, .hi = piece->hi, .expect = piece->expect};
-            reason = sp_portless_hindrance(&answer->paths[i].pair, &asked);
+            const struct sp_pair *pair = &answer->paths[i].pair;
+            reason = sp_reason_ways(model, NULL, pair, piece->proto, &ways);
+            reason = reason == SP_REASON_NONE ? sp_portless_hindrance(pair, &asked) : reason;
         }
         if (!piece->untested && reason != SP_REASON_NONE) {
             piece->untested = sp_reason_str(reason);
@@ -180,7 +182,9 @@ static void judge_tested(const struct sp_model *model, const struct sp_explain_a
         return;
     }
     const struct sp_interval *iv = &piece->interval;
-    piece->tested_itself = iv->lo == iv->hi || (piece->expect != SP_EXPECT_PERMIT &&
+    bool has_edges = piece->proto == SP_PROTO_TCP || piece->proto == SP_PROTO_UDP ||
+                     piece->proto == SP_PROTO_SCTP;
+    piece->tested_itself = iv->lo == iv->hi || (has_edges && piece->expect != SP_EXPECT_PERMIT &&
                                                 (piece->lo == iv->lo || piece->lo == iv->hi));
     const struct sp_risk *risk;
     for (size_t i = 0; piece->expect == SP_EXPECT_DENY && (risk = sp_risk_at(i)) != NULL; i++) {

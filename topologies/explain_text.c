@@ -166,8 +166,14 @@ static void print_tested(const struct sp_explain_piece *piece, const struct sp_m
     }
     bool icmp = piece->proto == SP_PROTO_ICMP || piece->proto == SP_PROTO_ICMP6;
     const struct sp_interval *iv = &piece->interval;
-    if (icmp) {
+    uint16_t echo = piece->proto == SP_PROTO_ICMP6 ? SP_PORT_ICMP6_ECHO : SP_PORT_ICMP_ECHO;
+    if (icmp && piece->lo <= echo && echo <= piece->hi) {
         sp_buf_str(out, "  tested: by an echo request\n");
+    } else if (piece->proto == SP_PROTO_IP) {
+        sp_buf_fmt(out, "  tested: by samples of %s, each in one direction per run\n",
+                   piece_str(piece->proto, iv->lo, iv->hi, text));
+    } else if (icmp && piece->tested_itself) {
+        sp_buf_str(out, "  tested: this very type and code, at standard depth\n");
     } else if (piece->tested_itself) {
         sp_buf_str(out, "  tested: this very port, at standard depth\n");
     } else {

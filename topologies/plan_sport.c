@@ -44,7 +44,8 @@ static void use_rule(struct port_map *map, const struct sp_rule *rule)
 {
     for (size_t i = 0; i < rule->nports; i++) {
         const struct sp_portspec *spec = &rule->ports[i];
-        if (spec->proto == SP_PROTO_TCP || spec->proto == SP_PROTO_UDP) {
+        if (spec->proto == SP_PROTO_TCP || spec->proto == SP_PROTO_UDP ||
+            spec->proto == SP_PROTO_SCTP) {
             use(map, spec->lo);
             use(map, spec->hi);
             use(map, spec->lo - 1U);
@@ -85,7 +86,8 @@ enum sp_rc sp_plan_sports(const struct sp_model *model, enum sp_depth depth, uin
     use(&map, 1);
     use(&map, 65535);
     for (size_t i = 0; i < SP_ARRAY_LEN(risks); i++) {
-        if (risks[i].proto == SP_PROTO_TCP || risks[i].proto == SP_PROTO_UDP) {
+        if (risks[i].proto == SP_PROTO_TCP || risks[i].proto == SP_PROTO_UDP ||
+            risks[i].proto == SP_PROTO_SCTP) {
             use(&map, risks[i].port);
         }
     }

@@ -7,6 +7,7 @@
 #include "probe/packet/icmpform.h"
 #include "probe/packet/ipform.h"
 #include "probe/packet/packet.h"
+#include "probe/packet/sctpform.h"
 
 /* The options of a Linux SYN: MSS 1460, SACK permitted, timestamps, NOP, window scale 7. Devices
  * that normalise or fingerprint SYNs then see nothing unusual. */
@@ -87,10 +88,21 @@ static int build_icmp_form(libnet_t *l, const struct sp_spec *spec)
     return libnet_build_data(bytes, (uint32_t)len, l, 0);
 }
 
+static int build_sctp(libnet_t *l, const struct sp_spec *spec)
+{
+    uint8_t bytes[SP_SCTPFORM_MAX];
+    size_t len = sp_sctpform_write(spec, bytes);
+    return libnet_build_data(bytes, (uint32_t)len, l, 0);
+}
+
 static int build_transport(libnet_t *l, const struct sp_spec *spec, uint8_t *all)
 {
     const struct body body = {.len = (uint32_t)spec->payload_len + spec->pad,
                               .bytes = spec->payload_len + spec->pad > 0 ? all : NULL};
+    bool v6 = spec->dst.family == SP_FAMILY_IPV6;
+    if (spec->ip_proto == (v6 ? SP_IPPROTO_ICMP : SP_IPPROTO_ICMP6)) {
+        return -1; /* the other family's */
+    }
     if (has_icmp_form(spec)) {
         return build_icmp_form(l, spec);
     }
@@ -106,8 +118,10 @@ static int build_transport(libnet_t *l, const struct sp_spec *spec, uint8_t *all
     case SP_IPPROTO_ICMP6:
         return libnet_build_icmpv6_echo(spec->icmp_type, spec->icmp_code, 0, spec->echo_id,
                                         spec->echo_seq, body.len ? all : NULL, body.len, l, 0);
+    case SP_IPPROTO_SCTP:
+        return build_sctp(l, spec);
     default:
-        return sp_pkt_is_portless(spec->ip_proto) ? build_portless(l, spec) : -1;
+        return build_portless(l, spec);
     }
 }
 
@@ -116,6 +130,10 @@ static size_t transport_len(const struct sp_spec *spec)
     if (has_icmp_form(spec)) {
         uint8_t bytes[SP_ICMPFORM_MAX];
         return sp_icmpform_write(spec, bytes);
+    }
+    if (spec->ip_proto == SP_IPPROTO_SCTP) {
+        uint8_t bytes[SP_SCTPFORM_MAX];
+        return sp_sctpform_write(spec, bytes);
     }
     size_t header = spec->ip_proto == SP_IPPROTO_TCP ? (size_t)LIBNET_TCP_H + options_len(spec)
                     : sp_pkt_is_portless(spec->ip_proto)

@@ -12,13 +12,18 @@
 #include "probe/base/ipproto.h"
 #include "probe/packet/icmpform.h"
 #include "probe/packet/ipform.h"
+#include "probe/packet/sctpform.h"
 #include "probe/packet/tag.h"
 
 static const struct sp_hostsock kinds[] = {
     {-1, SP_FAMILY_IPV4, SP_IPPROTO_TCP},  {-1, SP_FAMILY_IPV4, SP_IPPROTO_UDP},
     {-1, SP_FAMILY_IPV4, SP_IPPROTO_ICMP}, {-1, SP_FAMILY_IPV6, SP_IPPROTO_TCP},
     {-1, SP_FAMILY_IPV6, SP_IPPROTO_UDP},  {-1, SP_FAMILY_IPV6, SP_IPPROTO_ICMP6},
+    {-1, SP_FAMILY_IPV4, SP_IPPROTO_SCTP}, {-1, SP_FAMILY_IPV6, SP_IPPROTO_SCTP},
 };
+/* Of SCTP the tag of a COOKIE ECHO or of an INIT. */
+static const uint8_t sctp_tags[SP_ICMPFORM_TAGS] = {SP_SCTP_TAG_COOKIE, SP_SCTP_TAG_INIT,
+                                                    SP_SCTP_TAG_INIT, SP_SCTP_TAG_INIT};
 
 static void list_kinds(struct sp_hostsock socks[static SP_HOSTSOCKS])
 {
@@ -186,11 +191,13 @@ enum sp_rc sp_hostsocks_filter(const struct sp_hostsock socks[static SP_HOSTSOCK
         tag4[1].k = tag6[0].k = at;
         struct sock_fprog by_icmp = {SP_ARRAY_LEN(icmp), icmp};
         bool v6 = socks[i].family == SP_FAMILY_IPV6;
+        bool sctp = socks[i].ip_proto == SP_IPPROTO_SCTP;
         for (size_t k = 0; k < SP_ICMPFORM_TAGS; k++) {
-            icmp[1 + 2 * k].k = sp_icmpform_tags[v6][k];
+            icmp[1 + 2 * k].k = sctp ? sctp_tags[k] : sp_icmpform_tags[v6][k];
             icmp[1 + 2 * k].code = BPF_LD | BPF_W | (v6 ? BPF_ABS : BPF_IND);
         }
-        if (on && (socks[i].ip_proto == SP_IPPROTO_ICMP || socks[i].ip_proto == SP_IPPROTO_ICMP6)) {
+        if (on && (sctp || socks[i].ip_proto == SP_IPPROTO_ICMP ||
+                   socks[i].ip_proto == SP_IPPROTO_ICMP6)) {
             /* An IPv6 socket begins at the message: there is no header whose length is X. */
             by_icmp.filter += v6 ? 1 : 0;
             by_icmp.len = (unsigned short)(SP_ARRAY_LEN(icmp) - (v6 ? 1 : 0));

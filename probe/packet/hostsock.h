@@ -13,8 +13,8 @@
 #include "probe/base/rc.h"
 #include "probe/packet/packet.h"
 
-/* TCP, UDP and ICMP, then sp_ip_witnessed(); each in both families. */
-#define SP_HOSTSOCKS 36
+/* TCP, UDP, ICMP and SCTP, then sp_ip_witnessed(); each in both families. */
+#define SP_HOSTSOCKS 38
 
 struct sp_hostsock {
     int fd; /* -1 when the host has no such family */

@@ -71,7 +71,9 @@ struct sp_spec {
     bool tcp_options;  /* MSS, SACK permitted, timestamps, window scale: as Linux sends in a SYN */
     bool tcp_timestamps; /* timestamps alone, as in every later segment */
     uint32_t tsval, tsecr;
-    bool bad_checksum; /* TCP, UDP: a wrong one */
+    bool bad_checksum;            /* TCP, UDP: a wrong one */
+    uint8_t sctp_chunk;           /* the only one: packet/sctpform.h */
+    uint32_t sctp_vtag, sctp_tag; /* verification tag; initiate tag */
     uint8_t icmp_type, icmp_code;
     uint16_t echo_id, echo_seq;
     uint16_t window; /* TCP; 0 = 64240, as Linux sends in a SYN */
@@ -98,6 +100,8 @@ struct sp_pkt {
     uint16_t window;
     bool has_timestamps;
     uint32_t tsval, tsecr;
+    uint8_t sctp_chunk; /* the first */
+    uint32_t sctp_vtag, sctp_tag;
     uint8_t icmp_type, icmp_code;
     uint16_t echo_id, echo_seq;
     const uint8_t *payload; /* may be cut by the snap length */

@@ -139,6 +139,8 @@ static bool parse_transport(struct sp_rd *rd, struct sp_pkt *pkt)
         return pkt->src.family != SP_FAMILY_IPV6 && parse_icmp(rd, pkt);
     case SP_IPPROTO_ICMP6:
         return pkt->src.family != SP_FAMILY_IPV4 && parse_icmp(rd, pkt);
+    case SP_IPPROTO_SCTP:
+        return sp_parse_sctp(rd, pkt);
     default:
         if (!sp_pkt_is_portless(pkt->ip_proto)) {
             return false;

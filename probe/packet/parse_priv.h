@@ -14,5 +14,7 @@ void sp_parse_portless(struct sp_rd *rd, struct sp_pkt *pkt);
 /* An ICMP message other than echo, from its first byte at start on: its payload and the two numbers
  * of packet/icmpform.h, as far as they are there. */
 void sp_parse_icmp_form(const struct sp_rd *rd, size_t start, struct sp_pkt *pkt);
+/* From the common header on; false when the first chunk's header is not there. */
+bool sp_parse_sctp(struct sp_rd *rd, struct sp_pkt *pkt);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "probe/base/proto.h"
+#include "probe/packet/sctpform.h"
 #include "tests/contract/tech_kit.h"
 
 static void data_and_code_agree(void **state)
@@ -317,6 +318,27 @@ static void payload_answers(const struct sp_technique *tech, const struct sp_tag
     assert_int_equal(answer_of(tech, keys, flow, &back), udp ? SP_ANSWER_DATA : SP_ANSWER_NONE);
 }
 
+/* INIT ACK and ABORT, by the verification tag, which only who got the packet knows. */
+static void sctp_answers(const struct sp_technique *tech, const struct sp_tag_keys *keys,
+                         const struct sp_flow *flow, const struct sp_spec *spec)
+{
+    static const struct {
+        uint8_t chunk, want;
+    } rows[] = {{SP_SCTP_INIT_ACK, SP_ANSWER_SYN_ACK},
+                {SP_SCTP_ABORT, SP_ANSWER_RST},
+                {SP_SCTP_INIT, SP_ANSWER_NONE},
+                {SP_SCTP_COOKIE_ECHO, SP_ANSWER_NONE},
+                {0, SP_ANSWER_NONE}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sp_spec back = reversed(spec);
+        back.sctp_chunk = rows[i].chunk;
+        back.sctp_vtag = spec->sctp_tag ? spec->sctp_tag : spec->sctp_vtag;
+        assert_int_equal(answer_of(tech, keys, flow, &back), rows[i].want);
+        back.sctp_vtag++;
+        assert_int_equal(answer_of(tech, keys, flow, &back), SP_ANSWER_NONE);
+    }
+}
+
 static void answers(const struct sp_technique_info *info, const struct sp_technique *tech, bool v6)
 {
     struct sp_tag_keys keys = keys_of(1);
@@ -324,6 +346,8 @@ static void answers(const struct sp_technique_info *info, const struct sp_techni
     struct sp_spec spec = start(tech, &keys, &flow).specs[0];
     if (is_segment(info, &spec)) {
         segment_answers(tech, &keys, &flow, &spec);
+    } else if (info->proto == SP_PROTO_SCTP) {
+        sctp_answers(tech, &keys, &flow, &spec);
     } else if (info->proto == SP_PROTO_TCP) {
         tcp_answers(tech, &keys, &flow, &spec);
     } else if (tech->proto_by_port || sp_technique_is_one_way(sp_technique_index(info))) {

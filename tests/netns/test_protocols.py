@@ -210,13 +210,66 @@ class Types(Base):
         self.all_types(run, "holds", 7)
 
     def test_allowed_types_are_judged_by_their_arrival(self):
-        allow = "name: clock, from: a, to: b, allow: [icmp/timestamp, icmp/17, icmp6/139, icmp6/160]"
-        run = self.run_types("  icmp type timestamp-request accept\n  icmpv6 type 139 accept", [allow])
+        allow = "name: clock, from: a, to: b, allow: [icmp/timestamp, icmp/17, icmp/3.4, " \
+                "icmp6/139, icmp6/160, icmp6/too-big]"
+        run = self.run_types("  icmp type { timestamp-request, destination-unreachable } accept\n"
+                             "  icmpv6 type { 139, packet-too-big } accept", [allow])
         self.assertEqual(run.code, 1, run.err + run.out)
-        good, bad = [("icmp", "timestamp"), ("icmp6", "139.0")], [("icmp", "17.0"), ("icmp6", "160.0")]
+        good = [("icmp", "timestamp"), ("icmp", "3.4"), ("icmp6", "139.0"), ("icmp6", "too-big")]
+        bad = [("icmp", "17.0"), ("icmp6", "160.0")]
         self.some(run, good, "holds", 14)
         self.some(run, bad, "blocked", 10, by="path")
         self.all_types(run, "holds", 7, but=good + bad)
+
+
+class Associations(Base):
+    """SCTP, which hosts here have none of: the receiver's probe answers where a flow must work."""
+
+    PORTS = (1, 2905, 3868, 36412, 65535)  # both edges and the risk list
+
+    def run_sctp(self, rules, policies=(), policy="drop"):
+        self.rules(rules, policy=policy)
+        topology = self.world.topology(
+            ["name: ping, from: any, to: any, permit: [icmp/echo, icmp6/echo]", *policies],
+            limits="max_rate: 2000, hazard: B")
+        return self.world.verify(topology, "--from", "a", "--to", "b", "--only", "sctp_init",
+                                 "--only", "sctp_cookie", depth="standard")
+
+    def ports(self, run, ports, verdict, row, **how):
+        for family in FAMILIES:
+            for port in ports:
+                with self.subTest(family=family, port=port):
+                    self.check(run, ("a", "b", family, "sctp", port), verdict, row, **how)
+
+    def findings(self, run, technique):
+        return {(f["family"], f["verdict"]) for f in run.data["findings"]
+                if f["technique"] == technique}
+
+    def test_a_firewall_that_names_tcp_and_udp_only_leaks(self):
+        run = self.run_sctp("  meta l4proto { tcp, udp } drop", policy="accept")
+        self.assertEqual(run.code, 1, run.err + run.out)
+        self.ports(run, self.PORTS, "leak", 1)
+
+    def test_a_strict_firewall_holds(self):
+        run = self.run_sctp("")
+        self.assertEqual(run.code, 0, run.err + run.out)
+        self.ports(run, self.PORTS, "holds", 7)
+
+    def test_an_allowed_port_works_and_a_blocked_one_is_found(self):
+        allow = "name: s1, from: a, to: b, allow: [sctp/36412, sctp/3868]"
+        run = self.run_sctp("  sctp dport 36412 accept", [allow])
+        self.assertEqual(run.code, 1, run.err + run.out)
+        self.ports(run, (36412,), "holds", 14)
+        self.ports(run, (3868,), "blocked", 10)
+        self.ports(run, (1, 2905, 65535), "holds", 7, control="pair")
+
+    def test_a_filter_of_init_alone_passes_the_cookie(self):
+        run = self.run_sctp("  sctp dport 36412 accept\n  sctp chunk init exists drop",
+                            ["name: s1, from: a, to: b, allow: sctp/36412"], policy="accept")
+        self.assertEqual(run.code, 1, run.err + run.out)
+        both = {(family, "leak") for family in FAMILIES}
+        self.assertEqual(self.findings(run, "sctp_cookie"), both, run.out)
+        self.assertEqual(self.findings(run, "sctp_init"), set(), run.out)
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ static void unknown_protocol(void **state)
 {
     (void)state;
     char errbuf[LIBNET_ERRBUF_SIZE];
-    struct sp_spec spec = spec_of(132, false); /* SCTP has no builder */
+    struct sp_spec spec = spec_of(58, false); /* ICMPv6 over IPv4 */
     struct sp_built built = {0};
     struct sp_diag diag = {0};
     libnet_t *l = libnet_init(LIBNET_NONE, NULL, errbuf);

@@ -304,7 +304,7 @@ static void directions(void **state)
     }
     struct sp_spec spec = udp_spec("10.77.0.1", "10.77.0.2", 7777);
     assert_int_equal(sp_inject_link(in, &spec, 9999, mine, other), ENODEV);
-    spec.ip_proto = 132;
+    spec.ip_proto = SP_IPPROTO_ICMP6;
     assert_int_equal(sp_inject_link(in, &spec, left, mine, other), EINVAL);
     assert_int_equal(sp_inject_raw(in, &spec, 0), EINVAL);
     sp_capture_free(capture);

@@ -116,10 +116,10 @@ void sp_ts_check(const struct sp_plan *plan, const struct sp_model *m)
             sp_policy_decide(policy, pair->from, pair->to, t->proto, t->port);
         assert_int_equal(t->expect, iv->expect);
         assert_int_equal(t->rule, iv->rule);
-        if (t->proto == SP_PROTO_TCP || t->proto == SP_PROTO_UDP) {
+        if (t->proto == SP_PROTO_TCP || t->proto == SP_PROTO_UDP || t->proto == SP_PROTO_SCTP) {
             assert_false(t->port >= plan->sport_lo && t->port <= plan->sport_hi);
             assert_true(t->port != 0);
-        } else {
+        } else if (t->proto != SP_PROTO_IP) {
             assert_int_equal(t->proto,
                              pair->family == SP_FAMILY_IPV4 ? SP_PROTO_ICMP : SP_PROTO_ICMP6);
         }
@@ -131,7 +131,7 @@ void sp_ts_check(const struct sp_plan *plan, const struct sp_model *m)
             assert_false(pair->one_sided || pair->is_balanced);
         } else {
             assert_true(sp_technique_talks(t->technique) ||
-                        info == sp_technique_for(t->proto, pair->family));
+                        info == sp_technique_at_point(t->proto, pair->family, t->port));
             assert_int_equal(t->sport, 0);
         }
         if (i == 0) {

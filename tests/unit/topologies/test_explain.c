@@ -93,6 +93,40 @@ static void the_deciding_rule_and_the_losers_are_named(void **state)
     sp_mb_free(m);
 }
 
+/* What is asked of protocols without ports depends on the direction, of ICMP on the risk list. */
+static void protocols_without_ports_say_what_is_asked(void **state)
+{
+    (void)state;
+    struct sp_model *m = shop();
+    m->limits.hazard = 'B';
+    (void)sp_mb_rule(m, SP_RULE_ALLOW, "a", "dev", "db-1", "icmp/echo");
+    static const struct {
+        const char *ports, *tested;
+    } rows[] = {
+        {"icmp/echo", "  tested: by an echo request\n"},
+        {"icmp/13.0", "  tested: this very type and code, at standard depth\n"},
+        {"icmp/200.0", "  tested: by samples of icmp/9.0-255.255, not surely this very port\n"},
+        {"icmp/5.1", "  not tested: redirects and neighbour discovery are not asked"},
+        {"gre", "  tested: by samples of ip/0-255, each in one direction per run\n"},
+        {"ip/33", "  not tested: no IP protocol of its own, or one whose header is not built\n"},
+        {"sctp/2905", "  tested: this very port, at standard depth\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sp_policy *policy = NULL;
+        struct sp_buf out;
+        struct sp_diag diag = {0};
+        assert_int_equal(sp_policy_new(m, &policy), SP_OK);
+        sp_buf_init(&out, 1 << 16);
+        assert_int_equal(sp_explain(policy, m, "dev-1", "db-1", rows[i].ports, &out, &diag), SP_OK);
+        if (!strstr(sp_buf_text(&out), rows[i].tested)) {
+            fail_msg("'%s' is not in:\n%s", rows[i].tested, sp_buf_text(&out));
+        }
+        sp_buf_release(&out);
+        sp_policy_free(policy);
+    }
+    sp_mb_free(m);
+}
+
 static void a_range_has_an_answer_per_interval(void **state)
 {
     (void)state;
@@ -375,6 +409,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_deciding_rule_and_the_losers_are_named),
+        cmocka_unit_test(protocols_without_ports_say_what_is_asked),
         cmocka_unit_test(a_range_has_an_answer_per_interval),
         cmocka_unit_test(any_port_walks_all_protocols),
         cmocka_unit_test(groups_give_one_answer_or_one_per_member),

@@ -41,7 +41,7 @@ static void quick_has_one_point_per_interval(void **state)
     assert_int_equal(plan->coverage.intervals_of, 16);
     assert_int_equal(plan->coverage.intervals_tested, 10);
     assert_int_equal(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_ICMP), 2);
-    assert_int_equal(sp_ts_skipped(plan, SP_REASON_NO_TECHNIQUE, SP_PROTO_SCTP), 2);
+    assert_int_equal(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_SCTP), 2);
     assert_int_equal(sp_ts_skipped(plan, SP_REASON_HAZARD, SP_PROTO_IP), 2);
     /* 7 denied twice, the 4 of tcp once more, and 3 allowed 21 times; controls: (tcp 23, udp 2,
      * icmp 21) + (23, 2, 2). */
@@ -290,7 +290,7 @@ static void the_plan_reads_well(void **state)
     has_text(text, "the source has no probe: old, blind-0, blind-1\n"
                    "                               and 3 more\n");
     has_text(text, "sctp intervals");
-    has_text(text, "no technique for this protocol in this version\n");
+    has_text(text, "the hazard class of its technique is not allowed\n");
     assert_null(strstr(text, "Tests\n"));
     has_width(text);
     sp_buf_clear(&out);
