@@ -153,6 +153,13 @@ class Wrong(Case):
         standard = json.loads(run("plan", SHOP, "--json").stdout)
         self.assertEqual(standard["sweeps"]["lanes"], 0)
         self.assertLess(standard["coverage"]["denied_ports_swept"], 0.01)
+        self.assertGreater(standard["bypass_tests"], 0)
+        self.assertGreater(plan["bypass_tests"], 0)
+        skipped = [word for name in ("tcp_sport", "udp_sport") for word in ("--skip", name)]
+        fewer = json.loads(run("plan", SHOP, "--json", *skipped).stdout)
+        self.assertLess(fewer["bypass_tests"], standard["bypass_tests"])
+        quick = json.loads(run("plan", SHOP, "--depth", "quick", "--json").stdout)
+        self.assertEqual(quick["bypass_tests"], 0)
         self.assertGreater(plan["coverage"]["denied_ports_swept"], 0.5)
 
     def test_twice_is_once(self):

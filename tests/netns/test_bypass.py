@@ -175,6 +175,41 @@ class Filters(Bypass):
                 self.assertEqual((row["tests"], row["failed"]), (SPORTS, 1), (name, family))
 
 
+class Hosts(Bypass):
+    """The same filters in the receiver's own firewall, which then is who decides."""
+
+    def table(self, world):
+        rules, passing = FILTERS[world]
+        self.world.lab.nft(FW, "flush ruleset")
+        rules = rules.replace("iifname right", "iifname lo").replace("iifname left", "iifname eth0")
+        self.world.lab.nft("b", f"""flush ruleset
+table inet own {{
+ chain in {{
+  type filter hook input priority 0; {rules}
+ }}
+}}
+""")
+        run = self.verify(layer="host")
+        self.check_plain(run, world == "permissive")
+        for name in TECHNIQUES:
+            for family in FAMILIES:
+                with self.subTest(world=world, technique=name, family=family):
+                    self.check_cell(run, name, family, name in passing)
+        return run
+
+    def test_strict(self):
+        self.assertEqual(self.table("strict").summary["inconclusive"], 0)
+
+    def test_stateless(self):
+        self.table("stateless")
+
+    def test_new_only(self):
+        self.table("new only")
+
+    def test_syn_only(self):
+        self.table("syn only")
+
+
 class Tricks(Bypass):
     """What could make a technique say that it holds, or a finding that there is none."""
 
