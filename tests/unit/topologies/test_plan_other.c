@@ -129,6 +129,20 @@ static void source_routes_begin_with_a_router(void **state)
     sp_mb_free(m);
 }
 
+/* Where the host's own firewall is judged, what no host takes in would always seem to be stopped.
+ */
+static void a_lone_fragment_tests_no_host(void **state)
+{
+    (void)state;
+    struct sp_model *m = consenting();
+    struct sp_pair pair = pair_of(WEB1, "10.10.1.11", DB1, "10.10.2.11");
+    assert_int_equal(sp_bypass_hindrance(m, NULL, &pair, tech("frag_tail")), SP_REASON_NONE);
+    pair.layer = SP_LAYER_HOST;
+    assert_int_equal(sp_bypass_hindrance(m, NULL, &pair, tech("frag_tail")), SP_REASON_BYPASS_HOST);
+    assert_int_equal(sp_bypass_hindrance(m, NULL, &pair, tech("frag_tiny")), SP_REASON_NONE);
+    sp_mb_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +151,7 @@ int main(void)
         cmocka_unit_test(who_is_forged_has_to_agree),
         cmocka_unit_test(translations_are_left_alone),
         cmocka_unit_test(source_routes_begin_with_a_router),
+        cmocka_unit_test(a_lone_fragment_tests_no_host),
     };
     return cmocka_run_group_tests_name("plan_other", tests, NULL, NULL);
 }
