@@ -34,6 +34,10 @@ enum sp_reason sp_bypass_hindrance(const struct sp_model *model, const bool *wan
     if (!sp_hazard_allowed(model, pair->from, pair->to, hazard)) {
         return SP_REASON_BYPASS_HAZARD;
     }
+    if (pair->layer == SP_LAYER_HOST && technique < sp_technique_count() &&
+        strcmp(sp_technique_at(technique)->name, "frag_tail") == 0) {
+        return SP_REASON_BYPASS_HOST;
+    }
     struct sp_addr other;
     if (sp_plan_other(model, pair, (uint8_t)technique, &other) == SP_OTHER_MISSING) {
         return sp_technique_forges(technique) ? SP_REASON_BYPASS_SOURCE : SP_REASON_BYPASS_ROUTER;

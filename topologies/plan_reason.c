@@ -35,6 +35,9 @@ const char *sp_reason_str(enum sp_reason reason)
         [SP_REASON_BYPASS_BLIND] = "bypass techniques need a probe at both ends",
         [SP_REASON_BYPASS_BALANCED] =
             "bypass techniques are not tried on a load balancer's address",
+        [SP_REASON_BYPASS_HOST] =
+            "no host takes a lone fragment in, so that its own firewall (layer: "
+            "host) cannot be tested with one",
         [SP_REASON_BYPASS_SOURCE] =
             "no other declared host, of class C, has an address that could be forged",
         [SP_REASON_BYPASS_ROUTER] =

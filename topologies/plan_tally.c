@@ -33,7 +33,7 @@ static bool is_ports(enum sp_reason reason)
 /* Reasons that count tests of bypass techniques. */
 static bool is_tests(enum sp_reason reason)
 {
-    return reason >= SP_REASON_BYPASS_HAZARD && reason <= SP_REASON_BYPASS_BALANCED;
+    return reason >= SP_REASON_BYPASS_HAZARD && reason <= SP_REASON_BYPASS_ROUTER;
 }
 
 /* Reasons that lie in one target. */

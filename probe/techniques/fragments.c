@@ -55,6 +55,11 @@ bool sp_cut_read(const struct sp_tag_keys *keys, const struct sp_pkt *pkt, size_
     *ret_piece = (struct sp_piece){0};
     sp_tag_unseal(keys, sp_cut_u32(pkt, at), &ret_piece->block, &ret_piece->port);
     *ret_tag = sp_tag_make(keys, ret_piece->block, ret_piece->port);
-    return pkt->src.family == SP_FAMILY_IPV4 ? pkt->frag_id == ret_tag->ip_id
-                                             : pkt->frag_id == ret_tag->tsval;
+    return true;
+}
+
+bool sp_cut_has_id(const struct sp_pkt *pkt, const struct sp_tag *tag)
+{
+    return pkt->src.family == SP_FAMILY_IPV4 ? pkt->frag_id == tag->ip_id
+                                             : pkt->frag_id == tag->tsval;
 }

@@ -16,9 +16,12 @@ struct sp_spec sp_cut_spec(const struct sp_tag_keys *keys, const struct sp_flow 
 /* Sends bytes from .. to of it. */
 int sp_cut_emit(const struct sp_spec *whole, struct sp_tech_io *io, uint16_t from, uint16_t to,
                 bool is_more);
-/* The tag of a fragment whose c stands `at` bytes behind its start, when the fragment's ID fits. */
+/* The tag of a fragment whose c stands `at` bytes behind its start; false when that is not there.
+ */
 bool sp_cut_read(const struct sp_tag_keys *keys, const struct sp_pkt *pkt, size_t at,
                  struct sp_tag *ret_tag, struct sp_piece *ret_piece);
+/* Does the fragment's ID fit? Something on the path may have given it another one. */
+bool sp_cut_has_id(const struct sp_pkt *pkt, const struct sp_tag *tag);
 /* A 32 or 16 bit number `at` bytes behind the fragment's start; 0 when it is not there. */
 uint32_t sp_cut_u32(const struct sp_pkt *pkt, size_t at);
 uint16_t sp_cut_u16(const struct sp_pkt *pkt, size_t at);

@@ -31,12 +31,14 @@ static bool piece(const struct sp_tag_keys *keys, const struct sp_pkt *pkt,
         }
         /* No room for more of the MAC: over IPv4 the port that c names must be on the wire. */
         ret_piece->is_weak = pkt->src.family == SP_FAMILY_IPV4;
-        return !ret_piece->is_weak || sp_cut_u16(pkt, 2) == ret_piece->port;
+        return sp_cut_has_id(pkt, &tag) &&
+               (!ret_piece->is_weak || sp_cut_u16(pkt, 2) == ret_piece->port);
     case 8:
         if (pkt->payload_len != 8 || !pkt->is_more || !sp_cut_read(keys, pkt, 0, &tag, ret_piece)) {
             return false;
         }
         ret_piece->at = 1;
+        ret_piece->is_weak = !sp_cut_has_id(pkt, &tag);
         return sp_cut_u16(pkt, 6) == sp_cut_window(&tag);
     case 16:
         if (pkt->is_more || !sp_cut_read(keys, pkt, 16, &tag, ret_piece)) {

@@ -143,6 +143,39 @@ static void a_changed_fragment_is_refused(void **state)
     each(changed);
 }
 
+/* Something on the path gives fragments another ID, or another address. All but a first fragment
+ * that has no room for more of the tag are found all the same. */
+static void translated(const struct sp_technique *tech, const struct sp_technique_info *info,
+                       bool v6)
+{
+    struct sp_tag_keys keys = keys_of(1);
+    struct emitted out = start(tech, &keys, v6, 300, 8080);
+    (void)info;
+    for (size_t k = 0; k < out.n; k++) {
+        struct kit_bytes bytes;
+        struct sp_piece want;
+        struct sp_piece piece;
+        kit_build(&out.specs[k], &bytes);
+        assert_true(read_piece(tech, &keys, bytes.at, bytes.len, &want));
+        out.specs[k].src = kit_addr(v6 ? "2001:db8:9::9" : "192.0.2.9");
+        out.specs[k].ip_id = 5;
+        out.specs[k].odd.id = 5;
+        kit_build(&out.specs[k], &bytes);
+        if (read_piece(tech, &keys, bytes.at, bytes.len, &piece)) {
+            assert_true(piece.block == want.block && piece.at == want.at);
+        } else {
+            assert_int_equal(want.at, 0);
+            assert_int_equal(bytes.len, v6 ? 40 + 8 + 8 : 20 + 8);
+        }
+    }
+}
+
+static void translation_does_not_hide_it(void **state)
+{
+    (void)state;
+    each(translated);
+}
+
 static void confused(const struct sp_technique *tech, const struct sp_technique_info *info, bool v6)
 {
     struct sp_tag_keys keys = keys_of(1);
@@ -219,6 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_fragment_is_found_again),
         cmocka_unit_test(a_changed_fragment_is_refused),
+        cmocka_unit_test(translation_does_not_hide_it),
         cmocka_unit_test(no_other_technique_takes_it),
         cmocka_unit_test(together_they_are_a_syn),
     };

@@ -70,6 +70,12 @@ static uint64_t left_out(const struct sp_plan *plan, enum sp_reason reason)
     return n;
 }
 
+/* ... because the topology declares no address that they need. */
+static uint64_t without_address(const struct sp_plan *plan)
+{
+    return left_out(plan, SP_REASON_BYPASS_SOURCE) + left_out(plan, SP_REASON_BYPASS_ROUTER);
+}
+
 static bool is_risk(uint16_t port)
 {
     const struct sp_risk *risk;
@@ -111,7 +117,7 @@ static void denied_ports_are_asked(void **state)
     /* Neither allowed ones nor a target without a probe. */
     assert_int_equal(find(plan, WEB1, OLD, "tcp_ack", tests, 3), 0);
     assert_true(left_out(plan, SP_REASON_BYPASS_BLIND) > 0);
-    assert_int_equal(left_out(plan, SP_REASON_BYPASS_HAZARD), 0);
+    assert_true(left_out(plan, SP_REASON_BYPASS_HAZARD) > 0); /* those of class C */
     sp_plan_free(plan);
     sp_mb_free(m);
 }
@@ -185,8 +191,16 @@ static void consent_decides(void **state)
     sp_plan_free(plan);
     m->limits.hazard = 'B';
     plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
-    assert_int_equal(count_all(plan), all);
+    uint64_t intrusive = left_out(plan, SP_REASON_BYPASS_HAZARD);
+    assert_int_equal(count_all(plan) + intrusive + without_address(plan), all);
+    assert_true(intrusive > 0);
     sp_plan_free(plan);
+    m->limits.hazard = 'C';
+    plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
+    assert_int_equal(left_out(plan, SP_REASON_BYPASS_HAZARD), 0);
+    assert_int_equal(count_all(plan) + without_address(plan), all);
+    sp_plan_free(plan);
+    m->limits.hazard = 'B';
     m->networks[sp_mb_find_network(m, "data")].hazard = 'A';
     plan = sp_ts_plan(m, SP_DEPTH_STANDARD);
     assert_int_equal(find(plan, WEB1, DB1, "tcp_ack", tests, 3), 0);
@@ -256,7 +270,8 @@ static void they_cost_and_cover_nothing(void **state)
         assert_int_equal(with->cost.tests, without->cost.tests + n);
         assert_true(with->cost.packets >= without->cost.packets + n * SP_PLAN_DENY_ATTEMPTS);
         same_coverage(&with->coverage, &without->coverage);
-        assert_int_equal(left_out(without, SP_REASON_BYPASS_LEFT_OUT), n);
+        assert_int_equal(left_out(without, SP_REASON_BYPASS_LEFT_OUT),
+                         n + left_out(with, SP_REASON_BYPASS_HAZARD) + without_address(with));
         sp_plan_free(with);
         sp_plan_free(without);
     }
