@@ -118,17 +118,21 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
 {
     uint8_t *bytes = NULL;
     uint32_t len = 0;
-    uint8_t *body = NULL;
-    if (spec->payload_len + spec->pad > 0) {
-        body = sp_calloc(spec->payload_len + spec->pad, 1);
-        if (!body) {
+    uint8_t small[sizeof(spec->payload)]; /* libnet's builders are not all const-correct */
+    uint8_t *large = NULL;
+    uint8_t *body = spec->payload_len ? small : NULL;
+    if (spec->pad > 0) {
+        body = large = sp_calloc(spec->payload_len + spec->pad, 1);
+        if (!large) {
             return sp_fail(diag, SP_E_NOMEM, "packet", "out of memory");
         }
+    }
+    if (body) {
         memcpy(body, spec->payload, spec->payload_len);
     }
     libnet_clear_packet(l);
     bool good = build_transport(l, spec, body) >= 0 && build_ip(l, spec) >= 0; /* libnet copies */
-    sp_free(body);
+    sp_free(large);
     if (!good) {
         return sp_fail(diag, SP_E_INVALID, "packet", "libnet cannot build it: %s",
                        libnet_geterror(l));
