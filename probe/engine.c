@@ -90,6 +90,7 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     engine->fired_us = 0;
     engine->next_shot = 0;
     engine->next_again = 0;
+    engine->is_watching = false;
     engine->replies_due = 0;
     engine->sent = engine->failed = 0;
     engine->is_done_told = false;
@@ -115,6 +116,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
     } else {
         block.refused = SP_REFUSED_TECHNIQUE;
     }
+    engine->is_watching = engine->is_watching || (block.flags & SP_BLOCK_WATCH) != 0;
     if (order->attempts == 0 || (uint32_t)order->block + order->attempts > SP_ENGINE_MAX_BLOCKS ||
         sp_sweeps_hold(&engine->sweeps, order->block, order->attempts) ||
         sp_batch_add_block(&engine->batch, &block) != SP_OK) {

@@ -57,6 +57,7 @@ struct sp_engine {
     const struct sp_captured *at_hand; /* while it is looked at; else NULL */
     unsigned neighbour_waits;          /* bounded waiting for link-layer addresses at ARM */
     struct sp_sweeps sweeps;           /* of the batch */
+    bool is_watching;                  /* a block of the batch is to be watched */
     struct sp_transits *transits;      /* what passed of blocks to watch; NULL = nothing yet */
 };
 

@@ -90,16 +90,6 @@ bool sp_engine_path_error(struct sp_engine *engine, const struct sp_pkt *pkt)
 
 /* ---- packets that pass ---- */
 
-static bool is_watching(const struct sp_engine *engine)
-{
-    for (size_t i = 0; i < engine->batch.nblocks; i++) {
-        if ((engine->batch.blocks[i].flags & SP_BLOCK_WATCH) != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add(struct sp_engine *engine, const struct transit *seen)
 {
     struct sp_transits *transits = engine->transits;
@@ -156,6 +146,9 @@ static uint8_t answer_of(const struct sp_engine *engine, const struct transit *f
 void sp_engine_transit(struct sp_engine *engine, const struct sp_captured *captured,
                        const struct sp_pkt *pkt)
 {
+    if (!engine->is_watching) {
+        return;
+    }
     struct transit seen = {.iface = captured->iface,
                            .count = 1,
                            .at_us = sp_engine_since(engine, sp_mono_us()),
@@ -163,7 +156,7 @@ void sp_engine_transit(struct sp_engine *engine, const struct sp_captured *captu
                            .ip_proto = pkt->ip_proto,
                            .is_out = captured->dir == SP_DIR_OUT};
     bool icmp = pkt->ip_proto == SP_IPPROTO_ICMP || pkt->ip_proto == SP_IPPROTO_ICMP6;
-    if (captured->dir == SP_DIR_OTHER || captured->is_loopback || !is_watching(engine)) {
+    if (captured->dir == SP_DIR_OTHER || captured->is_loopback) {
         return;
     }
     if (!engine->transits) {

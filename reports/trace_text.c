@@ -153,6 +153,17 @@ static void passes(struct sp_text *text, const struct sp_trace *t, uint32_t host
     }
 }
 
+/* Was the flow seen behind this hop? Routers do not answer every expired packet. */
+static bool is_behind(const struct sp_trace *t, size_t hop)
+{
+    for (size_t i = hop + 1; i < t->nhops; i++) {
+        if (t->hops[i].asked > 0) {
+            return true;
+        }
+    }
+    return t->nic > 0 || t->host > 0 || t->elsewhere != SP_NONE;
+}
+
 static void hop(struct sp_text *text, const struct sp_trace *t, size_t i)
 {
     char name[SP_TRACE_NAME_MAX];
@@ -166,11 +177,14 @@ static void hop(struct sp_text *text, const struct sp_trace *t, size_t i)
         seen = seen || (t->passes[k].host == h->host && t->passes[k].answer == SP_ANSWER_NONE);
     }
     sign = sign == SIGN_BAD || !(h->is_watched && seen) ? sign : SIGN_GOOD;
+    sign = sign == SIGN_BAD || !is_behind(t, i) ? sign : SIGN_GOOD;
     sp_buf_fmt(&text->line, "hop %zu  ", i + 1);
     if (h->asked > 0) {
         sp_text_add(text, "it comes here");
     } else if (h->is_watched && seen) {
         sp_text_add(text, "its probe sees it");
+    } else if (is_behind(t, i)) {
+        sp_text_add(text, h->reference > 0 ? "it passes here" : "answers no expired packets");
     } else if (h->reference > 0) {
         sp_buf_fmt(&text->line, "%s comes here, it does not", t->reference);
     } else {

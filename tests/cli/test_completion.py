@@ -85,7 +85,8 @@ class Shells:
         self.assertEqual({word.removeprefix(option) for word in found}, set(words), line)
 
     def test_commands(self):
-        self.offers("", "check", "completion", "explain", "help", "plan", "report", "verify",
+        self.offers("", "check", "completion", "explain", "help", "plan", "report", "trace",
+                    "verify",
                     "version")
         self.offers("ver", "verify", "version")
         self.offers("help pl", "plan")

@@ -14,7 +14,7 @@ void kit_build(const struct sp_spec *spec, struct kit_bytes *out)
     libnet_t *l = libnet_init(LIBNET_NONE, NULL, errbuf);
     assert_non_null(l);
     assert_int_equal(sp_spec_build(l, spec, NULL, NULL, &built, &diag), SP_OK);
-    assert_true(built.len <= SP_SPEC_MAX_BYTES);
+    assert_true(built.len <= SP_SPEC_MAX_BYTES + spec->pad && built.len <= KIT_MAX);
     memcpy(out->at, built.bytes, built.len);
     out->len = built.len;
     sp_built_free(&built);

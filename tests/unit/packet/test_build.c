@@ -165,6 +165,33 @@ static void unknown_protocol(void **state)
     libnet_destroy(l);
 }
 
+/* Zeros behind the payload, and every checksum still right. */
+static void padding(void **state)
+{
+    (void)state;
+    static const uint8_t protos[] = {SP_IPPROTO_TCP, SP_IPPROTO_UDP, SP_IPPROTO_ICMP};
+    for (size_t i = 0; i < SP_ARRAY_LEN(protos); i++) {
+        for (int v6 = 0; v6 < 2; v6++) {
+            bool is_icmp6 = protos[i] == SP_IPPROTO_ICMP && v6;
+            struct sp_spec spec = spec_of(is_icmp6 ? SP_IPPROTO_ICMP6 : protos[i], v6);
+            struct kit_bytes plain;
+            struct kit_bytes padded;
+            struct sp_pkt pkt;
+            spec.payload_len = 28;
+            memset(spec.payload, 0xa5, 28);
+            kit_build(&spec, &plain);
+            spec.pad = 1333;
+            kit_build(&spec, &padded);
+            assert_int_equal(padded.len, plain.len + 1333);
+            assert_true(kit_checksums_ok(padded.at, padded.len));
+            assert_true(sp_pkt_parse(padded.at, padded.len, &pkt));
+            assert_int_equal(pkt.payload_len, 28 + 1333);
+            assert_memory_equal(pkt.payload, spec.payload, 28);
+            assert_int_equal(pkt.payload[28 + 1332], 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +200,7 @@ int main(void)
         cmocka_unit_test(udp_checksum_is_never_zero),
         cmocka_unit_test(ethernet_goes_in_front),
         cmocka_unit_test(unknown_protocol),
+        cmocka_unit_test(padding),
     };
     return cmocka_run_group_tests_name("build", tests, NULL, NULL);
 }

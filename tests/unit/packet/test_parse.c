@@ -290,6 +290,36 @@ static void icmp_quotes(void **state)
     }
 }
 
+/* Time exceeded and packet too big, and what only looks like them. */
+static void icmp_on_the_path(void **state)
+{
+    (void)state;
+    static const struct {
+        bool v6;
+        uint8_t type, code;
+        bool expired, too_big;
+    } rows[] = {{false, 11, 0, true, false}, {false, 11, 1, false, false},
+                {false, 3, 4, false, true},  {false, 3, 13, false, false},
+                {true, 3, 0, true, false},   {true, 3, 1, false, false},
+                {true, 2, 0, false, true},   {true, 1, 4, false, false}};
+    for (size_t i = 0; i < SP_ARRAY_LEN(rows); i++) {
+        bool v6 = rows[i].v6;
+        uint8_t t[20];
+        uint8_t body[8 + 40 + 20] = {rows[i].type, rows[i].code, 0, 0, 0, 1, 0x05, 0x78};
+        uint8_t bytes[256];
+        struct sp_pkt pkt;
+        tcp(t, 0);
+        size_t quote = v6 ? kit_ip6(body + 8, 6, A6, B6, t, sizeof(t))
+                          : kit_ip4(body + 8, 6, A4, B4, t, sizeof(t));
+        size_t n = v6 ? kit_ip6(bytes, 58, B6, A6, body, 8 + quote)
+                      : kit_ip4(bytes, 1, B4, A4, body, 8 + quote);
+        assert_true(parse(bytes, n, &pkt));
+        assert_int_equal(sp_pkt_is_expired(&pkt), rows[i].expired);
+        assert_int_equal(sp_pkt_is_too_big(&pkt), rows[i].too_big);
+        assert_int_equal(pkt.mtu, v6 ? 0x10578 : 0x578);
+    }
+}
+
 static void icmp_quote_of_an_echo(void **state)
 {
     (void)state;
@@ -347,6 +377,7 @@ int main(void)
         cmocka_unit_test(ipv6_fragments),
         cmocka_unit_test(tcp_options_abused),
         cmocka_unit_test(icmp_quotes),
+        cmocka_unit_test(icmp_on_the_path),
         cmocka_unit_test(icmp_quote_of_an_echo),
         cmocka_unit_test(transport_alone),
         cmocka_unit_test(noise),
