@@ -44,14 +44,18 @@ static enum sp_rc check_empty(const char *dir, struct sp_diag *diag)
     enum sp_rc rc = SP_OK;
     const struct dirent *entry;
     while (rc == SP_OK && (entry = readdir(open)) != NULL) {
-        bool ours = sp_evidence_is_name(entry->d_name) ||
-                    strcmp(entry->d_name, SP_MANIFEST_NAME) == 0 ||
-                    strcmp(entry->d_name, SP_MANIFEST_SIG) == 0;
-        if (ours) {
+        const char *name = entry->d_name;
+        if (sp_evidence_is_name(name) || strcmp(name, SP_MANIFEST_NAME) == 0 ||
+            strcmp(name, SP_MANIFEST_SIG) == 0) {
             rc = sp_fail(diag, SP_E_INVALID, dir,
                          "holds the evidence of a run already (%.60s): name a new folder for this "
                          "run, or move that away",
-                         entry->d_name);
+                         name);
+        } else if (strcmp(name, SP_MANIFEST_TOPOLOGY) == 0 || strcmp(name, SP_MANIFEST_KEY) == 0) {
+            rc = sp_fail(diag, SP_E_INVALID, dir,
+                         "holds a file that the evidence would overwrite (%s): name a new folder "
+                         "for this run",
+                         name);
         }
     }
     (void)closedir(open);

@@ -101,12 +101,24 @@ static enum sp_rc make_own(const char *path, struct sp_diag *diag)
     return rc;
 }
 
+/* Is this the public half of the key? */
+static bool is_half_of(const char *path, const struct sp_key *key)
+{
+    char a[SP_FINGERPRINT_STRLEN];
+    char b[SP_FINGERPRINT_STRLEN];
+    struct sp_key *half = NULL;
+    bool good = load(path, false, &half, NULL) == SP_OK && sp_key_fingerprint(key, a) == SP_OK &&
+                sp_key_fingerprint(half, b) == SP_OK && strcmp(a, b) == 0;
+    sp_key_free(half);
+    return good;
+}
+
 /* For whoever checks elsewhere. */
 static enum sp_rc store_public(const struct sp_key *key, struct sp_diag *diag)
 {
     char path[PATH_MAX];
     struct sp_buf pem;
-    if (!sp_state_path(SP_OWN_PUBLIC, path, sizeof(path)) || access(path, F_OK) == 0) {
+    if (!sp_state_path(SP_OWN_PUBLIC, path, sizeof(path)) || is_half_of(path, key)) {
         return SP_OK;
     }
     sp_buf_init(&pem, SP_KEY_MAX_BYTES);

@@ -166,9 +166,11 @@ static void check_sweep(struct sp_check *check, struct sp_jline *line)
 {
     static const char *const texts[] = {"from",  "to",       "src",      "dst",       "own",
                                         "grade", "src_seen", "protocol", "technique", "injected"};
-    static const char *const numbers[] = {"denied",     "allowed",     "passes",   "volleys",
-                                          "repeats",    "packets",     "controls", "controls_lost",
-                                          "pps_lowest", "pps_highest", "pilot",    "pilot_refused"};
+    static const char *const numbers[] = {"passes",   "volleys",       "repeats",    "packets",
+                                          "controls", "controls_lost", "pps_lowest", "pps_highest",
+                                          "pilot",    "pilot_refused"};
+    check->asked += sp_jline_num(line, "denied", UINT16_MAX + 1U);
+    check->asked += sp_jline_num(line, "allowed", UINT16_MAX + 1U);
     ask_texts(line, texts, SP_ARRAY_LEN(texts));
     ask_numbers(line, numbers, SP_ARRAY_LEN(numbers));
     (void)sp_jline_bool(line, "is_run");

@@ -55,6 +55,7 @@ struct sp_check {
     struct sp_counts counts; /* recomputed */
     enum sp_overall overall;
     uint64_t sent, captured, drops; /* of the hosts */
+    uint64_t asked, told;           /* ports that sweeps ask, and that tests of theirs speak of */
     bool is_unreadable;             /* some line could not be read: sums say nothing */
     bool is_ended;
 

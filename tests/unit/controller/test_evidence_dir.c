@@ -90,6 +90,13 @@ static void check(void **state)
     touch("blocked-3.pcapng");
     checks(root, SP_E_INVALID, "blocked-3.pcapng");
     assert_int_equal(unlink(in_root("blocked-3.pcapng")), 0);
+    touch("manifest.sig");
+    checks(root, SP_E_INVALID, "manifest.sig");
+    assert_int_equal(unlink(in_root("manifest.sig")), 0);
+    touch("topology.yaml"); /* somebody's own */
+    checks(root, SP_E_INVALID, "would overwrite (topology.yaml)");
+    assert_int_equal(unlink(in_root("topology.yaml")), 0);
+    checks(root, SP_OK, "");
     struct stat st;
     assert_int_not_equal(stat(in_root("new"), &st), 0); /* looking makes nothing */
 }

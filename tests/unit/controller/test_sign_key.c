@@ -70,6 +70,16 @@ static void own(void **state)
     fingerprint(key, b);
     sp_key_free(key);
     assert_string_equal(a, b);
+    /* Another key gets another public half. */
+    assert_int_equal(unlink(in_root("segproof/evidence.key")), 0);
+    assert_int_equal(sp_sign_key_open(NULL, &key, &diag), SP_OK);
+    fingerprint(key, b);
+    sp_key_free(key);
+    assert_string_not_equal(a, b);
+    assert_int_equal(sp_sign_key_public(in_root("segproof/evidence.pub"), &key, &diag), SP_OK);
+    fingerprint(key, a);
+    sp_key_free(key);
+    assert_string_equal(a, b);
     /* A key that others may read is no secret any more, and is not quietly replaced. */
     assert_int_equal(chmod(in_root("segproof/evidence.key"), 0640), 0);
     assert_int_equal(sp_sign_key_open(NULL, &key, &diag), SP_E_DENIED);

@@ -224,6 +224,16 @@ static void fields_are_strict(void **state)
     drop(&made);
 }
 
+/* A port that a sweep asks and no test speaks of is no pass. */
+static void swept_ports_are_told(void **state)
+{
+    struct made made = make(sp_sample_swept_clean());
+    (void)state;
+    struct sp_difference d = forged(&made, "\"type\":\"sweep\"", "\"allowed\":", "\"allowed\":1");
+    assert_string_equal(d.field, "counts.checks");
+    drop(&made);
+}
+
 static void the_chain(void **state)
 {
     struct made made = make(sp_sample_shop());
