@@ -6,12 +6,17 @@
  * that any of them saw hold lies between them: 22 from three hosts to four in both families is one,
  * 22 and 8080 are two where 443 holds. Ports that nobody tested part nothing.
  *
+ * A lane with more than SP_OPENINGS_OF_LANE runs is no matter of single ports any more: all of it
+ * is one opening, so that a report stays small whatever a firewall does.
+ *
  * The order of tests does not matter: runs are sorted by what they say before they are put
  * together. Time: O(n log n) for n runs, and each is compared with the openings that reach it. */
 #include <stdlib.h>
 
 #include "probe/base/mem.h"
 #include "reports/group.h"
+
+#define SP_OPENINGS_OF_LANE 32U
 
 /* Ports lo .. hi leak; below and above are the nearest ones that hold, -1 and 65536 without. */
 struct sp_run {
@@ -69,6 +74,7 @@ static enum sp_rc add_runs(struct sp_openings *openings, const struct sp_lookup 
 {
     struct sp_run *run = NULL;
     int32_t below = -1;
+    size_t start = openings->n;
     for (size_t i = first; i < end; i++) {
         const struct sp_span *span = &lookup->flows.at[i];
         if (!(span->facts & SP_FACT_DENIED_LEAKS)) {
@@ -96,6 +102,12 @@ static enum sp_rc add_runs(struct sp_openings *openings, const struct sp_lookup 
                                    .proto = span->proto};
         }
         run->hi = span->hi;
+    }
+    if (openings->n - start > SP_OPENINGS_OF_LANE) {
+        const struct sp_run *last = &openings->runs[openings->n - 1];
+        openings->runs[start].hi = last->hi;
+        openings->runs[start].above = last->above;
+        openings->n = start + 1;
     }
     return SP_OK;
 }

@@ -72,8 +72,14 @@ class SweepPorts(Sweep):
         run = self.sweep()
         self.exactly_all(run, leak=HOLES)
         self.assertEqual(run.code, 1, run.err + run.out)
+        # A rule for each range: a finding and a cause for each, the latter over both families.
+        told = {}
         for finding in run.data["findings"]:
-            self.assertEqual(finding["ports"], ranges(HOLES))
+            told.setdefault((finding["family"], finding["protocol"]), []).append(finding["ports"])
+        for ports in told.values():
+            self.assertEqual(sorted(ports), sorted(ranges(HOLES).split(",")))
+        protocols = {protocol for _, protocol in told}
+        self.assertEqual(len(run.data["causes"]), len(protocols) * len(ranges(HOLES).split(",")))
         self.closed()
         run = self.sweep()
         self.exactly_all(run)

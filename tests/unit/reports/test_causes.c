@@ -162,6 +162,28 @@ static void test_two_rules(void **state)
     next(summary);
 }
 
+/* As many openings as a rule may have ports are told one by one; more are one. */
+static void test_many(void **state)
+{
+    (void)state;
+    for (size_t holes = 32; holes <= 33; holes++) {
+        for (size_t i = 0; i <= holes; i++) {
+            uint16_t port = (uint16_t)(1000 + 2 * i);
+            deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, port, false);
+            deny(SAMPLE_WEB_2, SAMPLE_DB_1, V6, TCP, port, false);
+            if (i < holes) {
+                deny(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, port + 1, true);
+                deny(SAMPLE_WEB_2, SAMPLE_DB_1, V6, TCP, port + 1, true);
+            }
+        }
+        struct sp_summary *summary = judged();
+        assert_int_equal(summary->nfindings, holes == 32 ? 64 : 2);
+        assert_int_equal(summary->ncauses, holes == 32 ? 32 : 1);
+        assert_int_equal(summary->causes[0].nflows, 2);
+        next(summary);
+    }
+}
+
 /* A missing default deny: one cause for all ports, protocols and families of a path, though a rule
  * stops one port by name. */
 static void test_no_filter(void **state)
@@ -484,6 +506,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_rules, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_filter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hosts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_blocked, setup, teardown),
