@@ -53,8 +53,8 @@ static bool is_rewritten(const struct sp_batch *batch, uint32_t host,
         return listener && is_balanced_wrong(model, block, listener, host, seen);
     }
     bool has_ports = seen->pieces != SP_PIECES_TAIL; /* which begins behind them */
-    bool has_dport = has_ports && (proto == SP_PROTO_TCP || proto == SP_PROTO_UDP ||
-                                   proto == SP_PROTO_SCTP);
+    bool has_dport =
+        has_ports && (proto == SP_PROTO_TCP || proto == SP_PROTO_UDP || proto == SP_PROTO_SCTP);
     bool declared_nat = !sp_addr_eq(&block->src, &block->src_seen);
     return (has_ports && seen->sport != shot->sport && !declared_nat) ||
            (has_dport && seen->dport != shot->port) || !sp_addr_eq(&seen->src, &block->src_seen) ||

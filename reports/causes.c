@@ -440,5 +440,5 @@ enum sp_rc sp_cause_ports(const struct sp_summary *summary, const struct sp_caus
         sp_ports_of(out, spans, n, NULL, NULL);
     }
     sp_free(spans);
-    return SP_OK;
+    return out->rc;
 }

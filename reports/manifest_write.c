@@ -241,21 +241,41 @@ static uint64_t key_of(uint32_t from, uint32_t to, uint32_t rule, const uint8_t 
     return sp_siphash(&fixed, bytes, sizeof(bytes));
 }
 
-/* Which finding each verdict belongs to. */
-static enum sp_rc index_findings(const struct sp_summary *summary, struct sp_table *table)
+/* Which finding each verdict belongs to. Leaks of one flow may be several, each with its ports. */
+struct index {
+    struct sp_table last; /* by key */
+    uint32_t *before;     /* the one before it with the same key, SP_NO_ROW; owned */
+};
+
+static enum sp_rc index_findings(const struct sp_summary *summary, struct index *index)
 {
     enum sp_rc rc = SP_OK;
+    index->before = sp_calloc(summary->nfindings + 1, sizeof(*index->before));
+    if (!index->before) {
+        return SP_E_NOMEM;
+    }
     for (size_t i = 0; rc == SP_OK && i < summary->nfindings; i++) {
         const struct sp_finding *f = &summary->findings[i];
         const uint8_t small[5] = {f->family, f->proto, f->technique, f->expect,
                                   (uint8_t)f->verdict};
-        rc = sp_table_put(table, key_of(f->from, f->to, f->rule, small), (uint32_t)i);
+        uint64_t key = key_of(f->from, f->to, f->rule, small);
+        index->before[i] = sp_table_get(&index->last, key);
+        rc = sp_table_put(&index->last, key, (uint32_t)i);
     }
     return rc;
 }
 
+static bool has_port(const struct sp_finding *finding, uint16_t port)
+{
+    bool has = false;
+    for (size_t i = 0; i < finding->nspans && !has; i++) {
+        has = finding->spans[i].lo <= port && port <= finding->spans[i].hi;
+    }
+    return has;
+}
+
 /* The number of its finding, from 1; 0: it has none. */
-static uint32_t finding_of(const struct sp_summary *summary, const struct sp_table *table,
+static uint32_t finding_of(const struct sp_summary *summary, const struct index *index,
                            uint32_t test)
 {
     const struct sp_result *result = summary->result;
@@ -267,7 +287,10 @@ static uint32_t finding_of(const struct sp_summary *summary, const struct sp_tab
     }
     const uint8_t small[5] = {pair->family, t->proto, t->technique, t->expect, (uint8_t)verdict};
     uint32_t rule = t->rule < result->model->nrules ? t->rule : SP_NONE;
-    uint32_t row = sp_table_get(table, key_of(pair->from, pair->to, rule, small));
+    uint32_t row = sp_table_get(&index->last, key_of(pair->from, pair->to, rule, small));
+    while (row != SP_NO_ROW && !has_port(&summary->findings[row], t->port)) {
+        row = index->before[row];
+    }
     return row == SP_NO_ROW ? 0 : row + 1;
 }
 
@@ -312,7 +335,7 @@ static void write_rule(struct sp_json *json, const struct sp_model *model, uint3
     sp_json_str(json, "policy", sp_rule_name(model, rule, expect));
 }
 
-static void write_test(struct chain *chain, const struct sp_table *table, uint32_t index)
+static void write_test(struct chain *chain, const struct index *findings, uint32_t index)
 {
     const struct sp_result *result = chain->summary->result;
     const struct sp_test *test = &result->tests[index];
@@ -345,7 +368,7 @@ static void write_test(struct chain *chain, const struct sp_table *table, uint32
     sp_json_str(&json, "injected", outcome->injected_link ? "link" : "raw");
     sp_set_write(SP_SET_JUDGED, &outcome->judged, &json);
     opt_str(&json, "not_tested", outcome->not_tested);
-    opt_u64(&json, "finding", finding_of(chain->summary, table, index));
+    opt_u64(&json, "finding", finding_of(chain->summary, findings, index));
     end(chain, &json);
 }
 
@@ -407,9 +430,9 @@ enum sp_rc sp_manifest_write(const struct sp_summary *summary, const struct sp_m
 {
     const struct sp_result *result = summary->result;
     struct chain chain = {.summary = summary, .out = out, .prev = SP_MANIFEST_NO_PREV};
-    struct sp_table table;
-    sp_table_init(&table);
-    chain.rc = result->evidence ? index_findings(summary, &table) : SP_E_INVALID;
+    struct index findings = {.before = NULL};
+    sp_table_init(&findings.last);
+    chain.rc = result->evidence ? index_findings(summary, &findings) : SP_E_INVALID;
     if (chain.rc == SP_OK) {
         write_run(&chain, how);
     }
@@ -425,7 +448,7 @@ enum sp_rc sp_manifest_write(const struct sp_summary *summary, const struct sp_m
         write_sweep(&chain, i);
     }
     for (uint32_t i = 0; chain.rc == SP_OK && i < result->ntests; i++) {
-        write_test(&chain, &table, i);
+        write_test(&chain, &findings, i);
     }
     for (size_t i = 0; chain.rc == SP_OK && i < summary->nfindings; i++) {
         write_finding(&chain, &summary->findings[i]);
@@ -436,7 +459,8 @@ enum sp_rc sp_manifest_write(const struct sp_summary *summary, const struct sp_m
     if (chain.rc == SP_OK) {
         write_end(&chain);
     }
-    sp_table_release(&table);
+    sp_table_release(&findings.last);
+    sp_free(findings.before);
     if (chain.rc == SP_OK) {
         *ret_seal = (struct sp_seal){.lines = chain.n};
         memcpy(ret_seal->run_id, result->run_id, sizeof(ret_seal->run_id));

@@ -6,8 +6,6 @@
  * of its denied points (plan_sweep.c). The same topology, selection and seed give the same plan. */
 #include "topologies/plan.h"
 
-#include <limits.h>
-#include <math.h>
 #include <string.h>
 
 #include "probe/base/mem.h"
@@ -588,57 +586,4 @@ void sp_plan_free(struct sp_plan *plan)
         sp_free(plan->skips);
         sp_free(plan);
     }
-}
-
-unsigned sp_plan_flows_for(size_t k)
-{
-    double share = k > 1 ? 1.0 - 1.0 / (double)k : 0.0;
-    double missed = (double)k; /* expected ways that no flow has taken */
-    unsigned n = 0;
-    for (; missed > 0.05 && n < 100000U; n++) {
-        missed *= share;
-    }
-    return n;
-}
-
-unsigned sp_plan_flows_past(size_t k, double p)
-{
-    double missed = 1.0 - (1.0 - p) / (double)(k > 1 ? k : 1);
-    if (missed <= 0) {
-        return 1;
-    }
-    return missed >= 1 ? UINT_MAX : (unsigned)ceil(log(0.001) / log(missed));
-}
-
-unsigned sp_plan_ways(const struct sp_model *model, const struct sp_pair *pair)
-{
-    const struct sp_enforcement *e =
-        sp_model_enforcement(model, sp_model_target_network(model, pair->from),
-                             sp_model_target_network(model, pair->to));
-    unsigned paths = e && e->paths > 1 ? e->paths : 1;
-    /* A balancer may pass a denied flow on to any backend, and the way to one of them be open. */
-    unsigned backends = 0;
-    while (pair->is_balanced && sp_model_receiver(model, pair->to, backends) != SP_NONE) {
-        backends++;
-    }
-    return backends > paths ? backends : paths;
-}
-
-const char *sp_depth_str(enum sp_depth depth)
-{
-    static const char *const names[] = {"quick", "standard", "exhaustive"};
-    return depth < SP_ARRAY_LEN(names) ? names[depth] : "?";
-}
-
-const char *sp_expect_str(uint8_t expect)
-{
-    static const char *const names[] = {"deny", "allow", "permit"};
-    return expect < SP_ARRAY_LEN(names) ? names[expect] : "?";
-}
-
-const char *sp_why_str(uint8_t why)
-{
-    static const char *const names[] = {"representative", "edge",  "risk",
-                                        "mutation",       "swept", "bypass"};
-    return why < SP_ARRAY_LEN(names) ? names[why] : "?";
 }

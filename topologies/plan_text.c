@@ -382,3 +382,22 @@ void sp_plan_print(const struct sp_plan *plan, const struct sp_model *model, boo
         print_tests(plan, model, out);
     }
 }
+
+const char *sp_depth_str(enum sp_depth depth)
+{
+    static const char *const names[] = {"quick", "standard", "exhaustive"};
+    return depth < SP_ARRAY_LEN(names) ? names[depth] : "?";
+}
+
+const char *sp_expect_str(uint8_t expect)
+{
+    static const char *const names[] = {"deny", "allow", "permit"};
+    return expect < SP_ARRAY_LEN(names) ? names[expect] : "?";
+}
+
+const char *sp_why_str(uint8_t why)
+{
+    static const char *const names[] = {"representative", "edge",  "risk",
+                                        "mutation",       "swept", "bypass"};
+    return why < SP_ARRAY_LEN(names) ? names[why] : "?";
+}
