@@ -5,7 +5,8 @@
 #include "probe/base/mem.h"
 #include "reports/group.h"
 
-#define SP_TECHNIQUE_FAMILIES 2U
+#define SP_TECHNIQUE_FAMILIES ((size_t)2)
+#define SP_TECHNIQUE_ROWS     (SP_TECHNIQUE_FAMILIES * (UINT8_MAX + 1U))
 
 static void add(struct sp_technique_row *row, const struct sp_entry *e)
 {
@@ -18,8 +19,7 @@ static void add(struct sp_technique_row *row, const struct sp_entry *e)
 
 enum sp_rc sp_group_bypasses(struct sp_summary *summary)
 {
-    struct sp_technique_row *rows =
-        sp_calloc(SP_TECHNIQUE_FAMILIES * (UINT8_MAX + 1U), sizeof(*rows));
+    struct sp_technique_row *rows = sp_calloc(SP_TECHNIQUE_ROWS, sizeof(*rows));
     size_t n = 0;
     if (!rows) {
         return SP_E_NOMEM;
@@ -29,10 +29,10 @@ enum sp_rc sp_group_bypasses(struct sp_summary *summary)
         const struct sp_entry *e = &summary->entries[i];
         if (e->is_bypass) {
             bool v6 = e->family == SP_FAMILY_IPV6;
-            add(&rows[(size_t)e->technique * SP_TECHNIQUE_FAMILIES + v6], e);
+            add(&rows[e->technique * SP_TECHNIQUE_FAMILIES + v6], e);
         }
     }
-    for (size_t i = 0; i < (size_t)SP_TECHNIQUE_FAMILIES * (UINT8_MAX + 1U); i++) {
+    for (size_t i = 0; i < SP_TECHNIQUE_ROWS; i++) {
         if (rows[i].tests > 0) {
             rows[n] = rows[i];
             rows[n].technique = (uint8_t)(i / SP_TECHNIQUE_FAMILIES);
