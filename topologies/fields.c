@@ -96,7 +96,8 @@ static const struct sp_shape host = {
     .fields = (const struct sp_field[]){
         {"network", &name, true, "the network it stands in"},
         {"address", &addrs, true, "its addresses; all of them are tested"},
-        {"role", &name, false, "a word of your choice, such as node or edge"},
+        {"role", &name, false,
+         "a word of your choice, such as node or edge; router: source routes may go by way of it"},
         {"labels",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &label_key, .item = &label_value, .max = MAX_LIST},

@@ -126,6 +126,9 @@ static void source_routes_begin_with_a_router(void **state)
     m->hosts[WEB2].role = sp_strdup("router");
     expect(m, &pair, "ip_lsrr", SP_OTHER_ROUTER, "10.10.1.12");
     expect(m, &pair, "ip_ssrr", SP_OTHER_ROUTER, "10.10.1.12");
+    sp_free(m->hosts[WEB2].role);
+    sp_free(m->hosts[DEV1].role);
+    m->hosts[WEB2].role = m->hosts[DEV1].role = NULL;
     sp_mb_free(m);
 }
 
