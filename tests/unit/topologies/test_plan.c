@@ -177,7 +177,7 @@ static void left_out_techniques_are_counted(void **state)
 {
     (void)state;
     struct sp_model *m = sp_ts_shop();
-    bool wanted[16] = {false};
+    bool wanted[SP_NO_TECHNIQUE] = {false};
     wanted[sp_technique_index(sp_technique_find("udp"))] = true;
     struct sp_plan *plan = sp_ts_planned(m, &(struct sp_plan_options){.techniques = wanted});
     sp_ts_check(plan, m);
