@@ -308,6 +308,17 @@ class Denied(TraceCase):
             self.check_cause(run, family, "dropped", [f"{near} (r1)", "as declared"], code=0,
                              hop=1, verdict="holds")
 
+    def test_isolated(self):
+        """Nothing is allowed between the two: the control is what each has with somebody else."""
+        self.fault("r1", forward(f"ip daddr {v4('right', 12)} drop"))
+        policies = ("name: there, from: a, to: c, allow: [tcp/80]",
+                    "name: beside, from: c, to: b, allow: [tcp/80]")
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4",
+                         topology=self.world.topology(policies=policies))
+        trace = self.check_cause(run, "ipv4", "dropped", [f"{v4('left', 1)} (r1)", "as declared"],
+                                 code=0, hop=1, verdict="holds")
+        self.assertEqual(trace["control"], "split")
+
     def test_passes(self):
         run = self.trace("a", "b", "tcp/22")
         for family in FAMILIES:

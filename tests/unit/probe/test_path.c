@@ -2,6 +2,7 @@
  *
  * Packets on their way: how far and how large they are sent, who says that they ended, and what a
  * probe between the two ends tells of them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/sp_cmocka.h"
@@ -25,7 +26,7 @@ static struct kit *fired(const char *tech, uint8_t ttl, uint16_t bytes)
                                       .dst = kit_addr(KIT_PEER),
                                       .ttl = ttl,
                                       .bytes = bytes};
-    (void)strncpy(r.u.block.technique, tech, sizeof(r.u.block.technique) - 1);
+    (void)snprintf(r.u.block.technique, sizeof(r.u.block.technique), "%s", tech);
     kit_order(kit, &r);
     kit_arm(kit);
     for (uint16_t i = 0; i < 6; i++) {

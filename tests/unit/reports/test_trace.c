@@ -2,6 +2,7 @@
  *
  * From facts to the named cause and its place, and the pictures of them. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "reports/trace.h"
@@ -116,7 +117,7 @@ static void pass(struct world *w, bool is_out, const char *iface, uint8_t answer
                                 .answer = answer,
                                 .count = 4,
                                 .tuple = {.src = v4(1, 11), .dst = v4(2, 11), .dport = 5432}};
-    (void)strncpy(p->iface, iface, sizeof(p->iface) - 1);
+    (void)snprintf(p->iface, sizeof(p->iface), "%s", iface);
     w->t.hops[0].is_watched = true;
 }
 
