@@ -71,13 +71,13 @@ enum sp_field_set { SP_SET_CASE, SP_SET_SEEN, SP_SET_JUDGED, SP_SET_COUNTS, SP_S
 struct sp_json;
 /* Adds the fields of a struct sp_case, sp_seen (but for its addresses), sp_judgement or sp_counts.
  */
-void sp_set_write(enum sp_field_set set, const void *base, struct sp_json *json);
+void sp_set_write(enum sp_field_set which, const void *base, struct sp_json *json);
 /* Reads them into base, whose other members stay. outer: the object that they stand in, or "". */
-void sp_set_read(enum sp_field_set set, struct sp_jline *line, const char *outer, void *base);
+void sp_set_read(enum sp_field_set which, struct sp_jline *line, const char *outer, void *base);
 /* Compares two of them; *ret_key is the first field in which they differ, and the texts what it is
  * in each. False: they are equal. */
 #define SP_SET_TEXT 32U
-bool sp_set_differs(enum sp_field_set set, const void *a, const void *b, const char **ret_key,
+bool sp_set_differs(enum sp_field_set which, const void *a, const void *b, const char **ret_key,
                     char a_text[static SP_SET_TEXT], char b_text[static SP_SET_TEXT]);
 
 /* ---- manifest_write.c ---- */

@@ -170,7 +170,7 @@ static uint64_t group_key(const struct test_line *test, enum sp_verdict verdict)
 {
     static const struct sp_hash_key key = {0x736567702d66696eULL, 0x64696e672d763100ULL};
     struct sp_buf text;
-    sp_buf_init(&text, 4U * SP_JLINE_MAX_BYTES);
+    sp_buf_init(&text, (size_t)4 * SP_JLINE_MAX_BYTES);
     sp_buf_fmt(&text, "%s\n%s\n%u\n%u\n%s\n%u\n%u\n%s\n%u", test->from, test->to,
                (unsigned)test->addrs[0].family, (unsigned)test->proto, test->technique,
                (unsigned)test->what.expect, test->rule, test->policy, (unsigned)verdict);

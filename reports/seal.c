@@ -57,7 +57,8 @@ void sp_key_free(struct sp_key *key)
     }
 }
 
-/* Nobody is asked for a passphrase. */
+/* Nobody is asked for a passphrase. The type is OpenSSL's. */
+/* NOLINTNEXTLINE(readability-non-const-parameter) */
 static int no_passphrase(char *buf, int size, int is_writing, void *arg)
 {
     (void)buf;

@@ -343,8 +343,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_right), cmocka_unit_test(every_byte_counts),
-        cmocka_unit_test(verdicts_are_judged_anew), cmocka_unit_test(swept_ports_are_told),
-        cmocka_unit_test(fields_are_strict),        cmocka_unit_test(the_chain),
+        cmocka_unit_test(verdicts_are_judged_anew), cmocka_unit_test(fields_are_strict),
+        cmocka_unit_test(swept_ports_are_told),     cmocka_unit_test(the_chain),
         cmocka_unit_test(names_of_values),          cmocka_unit_test(out_of_memory),
         cmocka_unit_test(names_of_files),
     };
