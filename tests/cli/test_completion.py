@@ -122,7 +122,7 @@ class Shells:
         self.assertLessEqual({"json", "junit", "text"}, set(able["formats"]))
         for option in ("--only", "--skip"):
             self.offers(f"verify {option} ", *able["techniques"])
-        self.offers("verify --only tcp_syn --only icmp_e", "icmp_echo")
+        self.offers("verify --only tcp_syn --only ic", "icmp_echo", "icmp_type")
         self.offers("verify --report ", *(name + "=" for name in able["formats"]))
         self.offers("verify -r ju", "junit=")
 
