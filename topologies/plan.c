@@ -226,7 +226,7 @@ static enum sp_rc add_bypass_tests(struct planner *p, const struct sp_point_sour
                                    const struct sp_points *points, size_t technique)
 {
     const struct sp_pair *pair = &p->plan->pairs[p->plan->npairs - 1];
-    uint16_t ports[SP_PLAN_BYPASS_PORTS];
+    uint16_t ports[SP_PLAN_BYPASS_MOST];
     size_t nsports = 0;
     const uint16_t *sports = sp_technique_sports(technique, &nsports);
     size_t variants = nsports > 0 ? nsports : 1;

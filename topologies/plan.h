@@ -143,8 +143,9 @@ struct sp_plan {
 /* Guards beside the packets of a sweep, about. */
 #define SP_PLAN_GUARD_PERCENT   3U
 
-/* Denied ports of a pair of addresses and protocol that each bypass technique asks. */
+/* Denied ports of a pair of addresses and protocol that each bypass technique asks, at most. */
 #define SP_PLAN_BYPASS_PORTS  3U
+#define SP_PLAN_BYPASS_MOST   96U /* at exhaustive depth, of one that is not intrusive */
 /* Packets a second that a host sends with techniques of hazard class C (design section 10). */
 #define SP_PLAN_INTRUSIVE_PPS 10U
 

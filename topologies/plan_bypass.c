@@ -101,13 +101,22 @@ static bool is_barred(const struct sp_point *point, const uint16_t *sports, size
     return nsports > 0 && point->why != SP_WHY_REPRESENTATIVE;
 }
 
-size_t sp_bypass_ports(const struct sp_point_source *source, const struct sp_points *points,
-                       size_t technique, uint16_t out[static SP_PLAN_BYPASS_PORTS])
+static size_t add_best(struct candidate *best, size_t n, size_t most, struct candidate candidate)
 {
-    struct candidate best[SP_PLAN_BYPASS_PORTS + 1];
+    best[n++] = candidate;
+    qsort(best, n, sizeof(*best), by_order);
+    return n > most ? most : n;
+}
+
+size_t sp_bypass_ports(const struct sp_point_source *source, const struct sp_points *points,
+                       size_t technique, uint16_t out[static SP_PLAN_BYPASS_MOST])
+{
+    struct candidate best[SP_PLAN_BYPASS_MOST + 1];
     size_t n = 0, at = 0, nsports = 0;
     const uint16_t *sports = sp_technique_sports(technique, &nsports);
-    size_t most = nsports > 0 ? 1 : SP_PLAN_BYPASS_PORTS;
+    bool is_all = source->depth == SP_DEPTH_EXHAUSTIVE && nsports == 0 &&
+                  sp_technique_at(technique)->hazard < 'C';
+    size_t most = nsports > 0 ? 1 : is_all ? SP_PLAN_BYPASS_MOST : SP_PLAN_BYPASS_PORTS;
     for (size_t i = 0; i < source->list.n; i++) {
         const struct sp_interval *iv = &source->list.at[i];
         struct candidate of = {0};
@@ -118,16 +127,17 @@ size_t sp_bypass_ports(const struct sp_point_source *source, const struct sp_poi
                                   .port = point->port,
                                   .is_risk = nsports == 0 && is_risk(source->proto, point->port)};
             bool may = c.is_risk || point->why == SP_WHY_REPRESENTATIVE;
-            if (iv->expect == SP_EXPECT_DENY && may && !is_barred(point, sports, nsports) &&
-                (!any || by_order(&c, &of) < 0)) {
+            bool is_asked =
+                iv->expect == SP_EXPECT_DENY && may && !is_barred(point, sports, nsports);
+            if (is_asked && is_all) {
+                n = add_best(best, n, most, c);
+            } else if (is_asked && (!any || by_order(&c, &of) < 0)) {
                 of = c;
                 any = true;
             }
         }
         if (any) {
-            best[n++] = of;
-            qsort(best, n, sizeof(*best), by_order);
-            n = n > most ? most : n;
+            n = add_best(best, n, most, of);
         }
     }
     for (size_t i = 0; i < n; i++) {

@@ -200,9 +200,10 @@ bool sp_bypass_fits(size_t technique, const struct sp_pair *pair, uint8_t proto)
 enum sp_reason sp_bypass_hindrance(const struct sp_model *model, const bool *wanted,
                                    const struct sp_pair *pair, size_t technique);
 /* The denied ports that it asks, of the points of the lane: at most SP_PLAN_BYPASS_PORTS, one per
- * denied interval, those of the risk list first. Returns how many. */
+ * interval; at exhaustive depth all that are tested for their risk, and each interval's own, unless
+ * it is intrusive. Returns how many. */
 size_t sp_bypass_ports(const struct sp_point_source *source, const struct sp_points *points,
-                       size_t technique, uint16_t out[static SP_PLAN_BYPASS_PORTS]);
+                       size_t technique, uint16_t out[static SP_PLAN_BYPASS_MOST]);
 
 /* ---- How long sweeps take (plan_time.c) ---- */
 

@@ -122,6 +122,34 @@ static void denied_ports_are_asked(void **state)
     sp_mb_free(m);
 }
 
+/* At exhaustive depth every denied port of the risk list is asked, each interval's own as well, and
+ * what is intrusive as at standard depth. */
+static void all_risks_are_asked(void **state)
+{
+    (void)state;
+    struct sp_model *m = shop('C');
+    struct sp_plan *plan = sp_ts_plan(m, SP_DEPTH_EXHAUSTIVE);
+    const struct sp_test *tests[SP_PLAN_BYPASS_MOST];
+    size_t n = find(plan, WEB1, DB1, "tcp_ack", tests, SP_PLAN_BYPASS_MOST);
+    size_t risks = 0;
+    size_t denied = 0;
+    const struct sp_risk *risk;
+    for (size_t i = 0; i < n; i++) {
+        risks += is_risk(tests[i]->port);
+        assert_int_equal(tests[i]->expect, SP_EXPECT_DENY);
+    }
+    for (size_t i = 0; (risk = sp_risk_at(i)) != NULL; i++) {
+        bool is_allowed = risk->port == 5432 || (risk->port >= 8000 && risk->port <= 8100);
+        denied += risk->proto == TCP && !is_allowed;
+    }
+    assert_true(denied > 20);
+    assert_int_equal(risks, denied);
+    assert_int_equal(n, denied + 3); /* the representative of each denied interval */
+    assert_true(find(plan, WEB1, DB1, "frag_tail", tests, SP_PLAN_BYPASS_MOST) <= 3);
+    sp_plan_free(plan);
+    sp_mb_free(m);
+}
+
 /* Another seed asks others, the same seed the same; techniques need not agree. */
 static void the_seed_chooses(void **state)
 {
@@ -340,6 +368,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(denied_ports_are_asked),
+        cmocka_unit_test(all_risks_are_asked),
         cmocka_unit_test(the_seed_chooses),
         cmocka_unit_test(source_ports_are_tests),
         cmocka_unit_test(consent_decides),
