@@ -370,7 +370,7 @@ static void on_shot(struct sp_engine *engine, const struct sp_rec_shot *order)
                            "a shot is out of order, of no block, or over the budget");
         return;
     }
-    if (block->refused != SP_REFUSED_NONE) {
+    if (block->refused != SP_REFUSED_NONE || !block->tech) {
         return; /* told at ARM */
     }
     struct sp_shot shot = {.block_row = row, .at_us = order->at_us};

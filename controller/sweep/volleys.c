@@ -234,9 +234,9 @@ static uint32_t offered_rate(const struct sp_bundle *bundle, const struct sp_vol
 {
     uint32_t since = volley->serial > 1 ? bundle->volleys[volley->serial - 2].told.end_us
                                         : volley->told.start_us;
-    uint32_t end = volley->told.end_us;
-    return end > since ? (uint32_t)((uint64_t)volley->told.sent * 1000000 / (end - since))
-                       : volley->pps;
+    uint32_t us = volley->told.end_us > since ? volley->told.end_us - since : 0;
+    uint64_t pps = us > 0 ? (uint64_t)volley->told.sent * 1000000 / us : volley->pps;
+    return (uint32_t)(pps < volley->pps ? pps : volley->pps);
 }
 
 static void judge_one(struct sp_sweep_batch *sb, struct sp_bundle *bundle, struct sp_volley *volley)

@@ -3,7 +3,8 @@
 
 #include "probe/packet/sctpform.h"
 
-uint32_t sp_sctp_tag_of(const struct sp_tag_keys *keys, uint16_t block, uint16_t port)
+/* Never 0, which SCTP forbids. */
+static uint32_t tag_of(const struct sp_tag_keys *keys, uint16_t block, uint16_t port)
 {
     uint32_t tag = sp_tag_seal(keys, block, port);
     return tag ? tag : 1;
@@ -25,7 +26,7 @@ int sp_sctp_start(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t chu
                              .sport = flow->sport,
                              .dport = sp_flow_wire_port(flow),
                              .sctp_chunk = chunk};
-    uint32_t tag = sp_sctp_tag_of(io->keys, flow->block, flow->port);
+    uint32_t tag = tag_of(io->keys, flow->block, flow->port);
     packet.sctp_tag = chunk == SP_SCTP_INIT ? tag : 0;
     packet.sctp_vtag = chunk == SP_SCTP_INIT ? 0 : tag;
     fill(io->keys, flow, SP_TAG_PROBE, io->now_us, &packet);
@@ -39,7 +40,7 @@ int sp_sctp_reply(const struct sp_flow *arrival, struct sp_tech_io *io)
                              .sport = arrival->dport,
                              .dport = arrival->sport,
                              .sctp_chunk = SP_SCTP_ABORT,
-                             .sctp_vtag = sp_sctp_tag_of(io->keys, arrival->block, arrival->port)};
+                             .sctp_vtag = tag_of(io->keys, arrival->block, arrival->port)};
     fill(io->keys, arrival, SP_TAG_REPLY, io->now_us, &packet);
     return io->emit(io, &packet);
 }
@@ -64,7 +65,7 @@ enum sp_answer sp_sctp_answer(const struct sp_tag_keys *keys, const struct sp_fl
     enum sp_tag_kind kind;
     uint16_t block;
     uint16_t port;
-    if (pkt->sctp_vtag != sp_sctp_tag_of(keys, flow->block, flow->port)) {
+    if (pkt->sctp_vtag != tag_of(keys, flow->block, flow->port)) {
         return SP_ANSWER_NONE;
     }
     if (pkt->sctp_chunk == SP_SCTP_INIT_ACK) {

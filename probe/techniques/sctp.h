@@ -7,8 +7,6 @@
 
 #include "probe/techniques/technique.h"
 
-/* Never 0, which SCTP forbids. */
-uint32_t sp_sctp_tag_of(const struct sp_tag_keys *keys, uint16_t block, uint16_t port);
 int sp_sctp_start(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t chunk);
 int sp_sctp_reply(const struct sp_flow *arrival, struct sp_tech_io *io);
 uint16_t sp_sctp_dport(const struct sp_flow *flow);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/techniques/segment.h"
 
-void sp_segment_spec(const struct sp_tag_keys *keys, const struct sp_flow *flow, uint8_t flags,
-                     struct sp_spec *ret_spec)
+static void make_spec(const struct sp_tag_keys *keys, const struct sp_flow *flow, uint8_t flags,
+                      struct sp_spec *ret_spec)
 {
     struct sp_tag tag = sp_tag_make(keys, flow->block, flow->port);
     *ret_spec = (struct sp_spec){
@@ -24,7 +24,7 @@ void sp_segment_spec(const struct sp_tag_keys *keys, const struct sp_flow *flow,
 int sp_segment_start(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t flags)
 {
     struct sp_spec packet;
-    sp_segment_spec(io->keys, flow, flags, &packet);
+    make_spec(io->keys, flow, flags, &packet);
     return io->emit(io, &packet);
 }
 

@@ -10,8 +10,6 @@
 
 #include "probe/techniques/technique.h"
 
-void sp_segment_spec(const struct sp_tag_keys *keys, const struct sp_flow *flow, uint8_t flags,
-                     struct sp_spec *ret_spec);
 int sp_segment_start(const struct sp_flow *flow, struct sp_tech_io *io, uint8_t flags);
 /* Tagged, and of the flags in mask exactly those in flags? What mask leaves out a device on the
  * path may have set or cleared. */
