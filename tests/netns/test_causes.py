@@ -152,7 +152,8 @@ class Bypass(Case):
   type filter hook forward priority 0; policy {policy};
 {lines}
   meta l4proto {{ tcp, udp }} th dport 80 accept
-  meta l4proto {{ icmp, ipv6-icmp }} accept
+  icmp type echo-request accept
+  icmpv6 type echo-request accept
  }}
 }}
 """)
