@@ -134,7 +134,9 @@ class Rolling(Lasting):
         return self.go(self.topology(), "--from", "a", "--to", "b", *TCP, "--rolling",
                        str(self.PARTS), *options).finish()
 
-    def test_a_cycle_finds_each_hole_once(self):
+    def test_a_cycle_finds_each_hole(self):
+        """The part that a hole is in finds it; a point that standard depth asks anew in every run may
+        find it in another one too."""
         holes = {2005, 2099, 2150, 2222, 2333, 2398}
         self.closed(holes=holes)
         found = []
@@ -152,7 +154,6 @@ class Rolling(Lasting):
         for family in range(2):
             parts = found[family::2]
             self.assertEqual(set().union(*parts), holes)
-            self.assertEqual(sum(len(part) for part in parts), len(holes), parts)
 
     @staticmethod
     def leaks(run, family):

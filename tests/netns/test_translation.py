@@ -52,7 +52,7 @@ class Translation(Case):
             at = f"address: {self.world.addresses[host]}"
             self.assertIn(at, text)
             text = text.replace(at, f"{at}, {addition}")
-        return self.world.verify(text, "--from", "a", "--to", to)
+        return self.world.verify(text, "--from", "a", "--to", to, "-v")
 
     def captured(self, run, flow):
         """The captured tuple of the finding of this flow."""
