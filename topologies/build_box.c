@@ -55,6 +55,7 @@ static void release_box(struct sp_box *box)
     sp_bits_release(&box->from);
     sp_bits_release(&box->to);
     sp_free(box->ports);
+    *box = (struct sp_box){0};
 }
 
 void sp_boxes_release(struct sp_boxes *boxes)

@@ -172,6 +172,49 @@ static enum sp_rc take_away(const struct expanding *x, struct sp_boxes *boxes, s
     return rc;
 }
 
+static bool says_others(const struct sp_preset_flow *flow)
+{
+    for (const struct sp_node *i = sp_build_first(flow->from); i;
+         i = sp_build_next(flow->from, i)) {
+        if (strcmp(i->text, "others") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Neighbours in a network are no `others`, unless it says that it is closed inside: between them
+ * nobody declared anything to stand that could close a port. */
+static enum sp_rc spare_neighbours(const struct expanding *x, const struct sp_bits *to,
+                                   struct sp_boxes *boxes)
+{
+    const struct sp_model *m = x->b->model;
+    struct sp_portspec any = {.proto = SP_PROTO_COUNT, .is_wild = 1, .hi = UINT16_MAX};
+    struct sp_bits seen;
+    enum sp_rc rc = sp_bits_init(&seen, m->nnetworks);
+    for (size_t t = 0; t < m->nhosts && rc == SP_OK; t++) {
+        uint32_t network = m->hosts[t].network;
+        if (!sp_bits_get(to, t) || network >= m->nnetworks || sp_bits_get(&seen, network) ||
+            m->networks[network].within == SP_WITHIN_CLOSED) {
+            continue;
+        }
+        struct sp_rule inside = {.ports = &any, .nports = 1};
+        sp_bits_set(&seen, network);
+        rc = sp_bits_init(&inside.from, to->nbits);
+        for (size_t h = 0; rc == SP_OK && h < m->nhosts; h++) {
+            if (m->hosts[h].network == network) {
+                sp_bits_set(&inside.from, h);
+            }
+        }
+        inside.to = inside.from;
+        boxes->work += m->nhosts;
+        rc = rc == SP_OK ? sp_boxes_subtract(boxes, &inside) : rc;
+        sp_bits_release(&inside.from);
+    }
+    sp_bits_release(&seen);
+    return rc;
+}
+
 static enum sp_rc expand_flow(struct expanding *x, const struct sp_use *use, size_t index,
                               size_t npassing)
 {
@@ -190,6 +233,9 @@ static enum sp_rc expand_flow(struct expanding *x, const struct sp_use *use, siz
         rc = flow->scope == SP_SCOPE_ALL
                  ? sp_boxes_add(&boxes, &from, &to, flow->ports, flow->nports)
                  : split_clusters(x, flow, &from, &to, &boxes);
+        if (rc == SP_OK && says_others(flow)) {
+            rc = spare_neighbours(x, &to, &boxes);
+        }
         if (rc == SP_OK && flow->kind == SP_PRESET_CLOSED) {
             rc = take_away(x, &boxes, npassing);
         }

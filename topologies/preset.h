@@ -30,7 +30,7 @@ struct sp_preset_role {
 
 struct sp_preset_flow {
     const char *name, *why, *source;
-    const struct sp_node *from, *to; /* roles; from may be `others`, every host */
+    const struct sp_node *from, *to; /* roles; from may be `others`, see build_preset.c */
     enum sp_preset_kind kind;
     enum sp_preset_scope scope;
     struct sp_portspec *ports;
