@@ -71,7 +71,7 @@ void sp_boxes_release(struct sp_boxes *boxes)
 static enum sp_rc take_box(struct sp_boxes *boxes, struct sp_box *box)
 {
     void *array = boxes->at;
-    uint64_t bytes = 2 * 8 * (uint64_t)words_of(&box->from);
+    uint64_t bytes = sizeof(uint64_t) * 2 * words_of(&box->from);
     enum sp_rc rc = SP_OK;
     if (boxes->n >= SP_BOXES_MAX || boxes->bytes + bytes > boxes->max_bytes) {
         rc = SP_E_LIMIT;

@@ -92,7 +92,7 @@ static enum sp_rc add_rule(struct expanding *x, const struct sp_use *use,
     if (!sp_bits_have_pair(&box->from, &box->to)) {
         return SP_OK;
     }
-    x->bytes += 2 * 8 * (uint64_t)(box->from.nbits / 64 + 1);
+    x->bytes += sizeof(uint64_t) * 2 * (box->from.nbits / 64 + 1);
     if (x->bytes > SP_BUILD_MAX_SELECTOR_BYTES) {
         return SP_E_LIMIT;
     }

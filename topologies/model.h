@@ -103,14 +103,14 @@ struct sp_rule {
     uint32_t index; /* its place in policies, isolation, load_balancers or use */
     enum sp_rule_kind kind;
     enum sp_rule_action action; /* a declared reject lets an unplaced RST explain a denied flow */
+    bool is_expired;            /* when it was loaded; an expired rule still counts */
     struct sp_bits from, to; /* isolation: from x to and to x from; else from holds no balancer */
     struct sp_portspec *ports;
     size_t nports;
     char *why; /* may be NULL */
     /* Of a line of a preset: the document that says so, borrowed from it. NULL: the owner's own. */
     const char *source;
-    char *expires;   /* "2027-06-30" or NULL */
-    bool is_expired; /* against the clock at load time; an expired rule still counts */
+    char *expires; /* "2027-06-30" or NULL */
 };
 
 struct sp_listener {

@@ -130,7 +130,7 @@ bool sp_uses_has(const struct sp_uses *uses, const char *role);
 
 struct sp_buf;
 /* Why a flow has no rule, in words; only for one that has none. */
-void sp_use_state_print(const struct sp_use *use, size_t flow, struct sp_buf *out);
+void sp_use_state_print(const struct sp_use *use, size_t flow_index, struct sp_buf *out);
 /* For people: every line of every preset that the model uses. Nothing when it uses none. */
 void sp_uses_print(const struct sp_model *model, struct sp_buf *out);
 

@@ -25,10 +25,10 @@ static void print_nobody(const struct sp_node *roles, struct sp_buf *out)
     print_ends(roles, out);
 }
 
-void sp_use_state_print(const struct sp_use *use, size_t index, struct sp_buf *out)
+void sp_use_state_print(const struct sp_use *use, size_t flow_index, struct sp_buf *out)
 {
-    const struct sp_preset_flow *flow = &use->preset->flows[index];
-    switch (use->flows[index].state) {
+    const struct sp_preset_flow *flow = &use->preset->flows[flow_index];
+    switch (use->flows[flow_index].state) {
     case SP_USE_WITHOUT:
         sp_buf_str(out, "left out by `without`");
         return;
