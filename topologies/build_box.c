@@ -34,13 +34,31 @@ static void keep(struct sp_bits *a, const struct sp_bits *b, bool what_both_have
     }
 }
 
+static bool meets_in(const struct sp_bits *a, const struct sp_bits *b, size_t lo, size_t hi)
+{
+    while (lo < hi && (a->words[lo] & b->words[lo]) == 0) {
+        lo++;
+    }
+    return lo < hi;
+}
+
 static bool meets(const struct sp_bits *a, const struct sp_bits *b)
 {
-    size_t i = 0;
-    while (i < words_of(a) && (a->words[i] & b->words[i]) == 0) {
-        i++;
+    return meets_in(a, b, 0, words_of(a));
+}
+
+static void find_range(const struct sp_bits *bits, uint32_t *ret_lo, uint32_t *ret_hi)
+{
+    uint32_t lo = 0;
+    uint32_t hi = (uint32_t)words_of(bits);
+    while (lo < hi && bits->words[lo] == 0) {
+        lo++;
     }
-    return i < words_of(a);
+    while (hi > lo && bits->words[hi - 1] == 0) {
+        hi--;
+    }
+    *ret_lo = lo;
+    *ret_hi = hi;
 }
 
 bool sp_bits_have_pair(const struct sp_bits *from, const struct sp_bits *to)
@@ -82,6 +100,8 @@ static enum sp_rc take_box(struct sp_boxes *boxes, struct sp_box *box)
         release_box(box);
         return rc;
     }
+    find_range(&box->to, &box->to_lo, &box->to_hi);
+    boxes->work += words_of(&box->to);
     boxes->at = array;
     boxes->at[boxes->n++] = *box;
     boxes->bytes += bytes;
@@ -109,11 +129,12 @@ static bool specs_meet(const struct sp_portspec *a, const struct sp_portspec *b)
     return a->proto == b->proto && a->lo <= b->hi && b->lo <= a->hi;
 }
 
-static bool ports_meet(const struct sp_box *box, const struct sp_rule *rule)
+bool sp_portspecs_meet(const struct sp_portspec *a, size_t na, const struct sp_portspec *b,
+                       size_t nb)
 {
-    for (size_t i = 0; i < box->nports; i++) {
-        for (size_t k = 0; k < rule->nports; k++) {
-            if (specs_meet(&box->ports[i], &rule->ports[k])) {
+    for (size_t i = 0; i < na; i++) {
+        for (size_t k = 0; k < nb; k++) {
+            if (specs_meet(&a[i], &b[k])) {
                 return true;
             }
         }
@@ -196,21 +217,32 @@ static enum sp_rc split(struct sp_boxes *boxes, struct sp_box *box, const struct
 
 enum sp_rc sp_boxes_subtract(struct sp_boxes *boxes, const struct sp_rule *rule)
 {
-    struct sp_boxes rest = {.max_bytes = boxes->max_bytes, .work = boxes->work};
+    size_t n = boxes->n; /* what is split comes behind them */
     enum sp_rc rc = SP_OK;
-    for (size_t i = 0; i < boxes->n && rc == SP_OK; i++) {
-        struct sp_box *box = &boxes->at[i];
-        bool may_hit = ports_meet(box, rule);
-        rest.work += may_hit ? 2 * words_of(&box->from) : 1;
-        if (rest.work > SP_BOXES_MAX_WORK) {
+    uint32_t rule_lo, rule_hi;
+    find_range(&rule->to, &rule_lo, &rule_hi);
+    for (size_t i = 0; i < n && rc == SP_OK; i++) {
+        struct sp_box box = boxes->at[i];
+        uint32_t lo = box.to_lo > rule_lo ? box.to_lo : rule_lo;
+        uint32_t hi = box.to_hi < rule_hi ? box.to_hi : rule_hi;
+        boxes->work += 1 + (hi > lo ? hi - lo : 0);
+        if (boxes->work > SP_BOXES_MAX_WORK) {
             rc = SP_E_LIMIT;
-        } else if (may_hit && meets(&box->to, &rule->to) && meets(&box->from, &rule->from)) {
-            rc = split(&rest, box, rule);
-        } else {
-            rc = take_box(&rest, box);
+        } else if (meets_in(&box.to, &rule->to, lo, hi) && meets(&box.from, &rule->from) &&
+                   sp_portspecs_meet(box.ports, box.nports, rule->ports, rule->nports)) {
+            boxes->at[i] = (struct sp_box){0};
+            rc = split(boxes, &box, rule);
+            release_box(&box);
         }
     }
-    sp_boxes_release(boxes);
-    *boxes = rest;
+    size_t kept = 0;
+    boxes->bytes = 0;
+    for (size_t i = 0; i < boxes->n; i++) {
+        if (boxes->at[i].from.words) {
+            boxes->bytes += sizeof(uint64_t) * 2 * words_of(&boxes->at[i].from);
+            boxes->at[kept++] = boxes->at[i];
+        }
+    }
+    boxes->n = kept;
     return rc;
 }

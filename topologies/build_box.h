@@ -14,10 +14,11 @@ struct sp_box {
     struct sp_bits from, to;
     struct sp_portspec *ports;
     size_t nports;
+    uint32_t to_lo, to_hi; /* words of `to` that hold bits, one past the last */
 };
 
 /* Words of bits that all comparisons for one topology may look at: about a second. */
-#define SP_BOXES_MAX_WORK 3000000000U
+#define SP_BOXES_MAX_WORK 1000000000U
 
 /* Starts zeroed, with max_bytes for all sets of bits together. */
 struct sp_boxes {
@@ -34,6 +35,9 @@ enum sp_rc sp_boxes_add(struct sp_boxes *boxes, const struct sp_bits *from,
 /* Takes every flow of the rule out of the boxes. */
 enum sp_rc sp_boxes_subtract(struct sp_boxes *boxes, const struct sp_rule *rule) SP_MUST_CHECK;
 void sp_boxes_release(struct sp_boxes *boxes);
+/* Is some port in both lists? */
+bool sp_portspecs_meet(const struct sp_portspec *a, size_t na, const struct sp_portspec *b,
+                       size_t nb);
 /* Can a host send to another target under these two sets? */
 bool sp_bits_have_pair(const struct sp_bits *from, const struct sp_bits *to);
 

@@ -17,6 +17,8 @@
 struct expanding {
     struct sp_build *b;
     uint32_t *cluster; /* per target, SP_NONE: of none */
+    uint32_t *members; /* targets, those of a cluster beside each other */
+    uint32_t *first;   /* per cluster, where its members begin; one more for the end */
     struct sp_rule *rules;
     size_t nrules, cap;
     uint64_t bytes; /* of their sets */
@@ -58,6 +60,31 @@ static void find_clusters(struct expanding *x)
         x->cluster[m->nhosts + i] = balancer_cluster(m, &m->balancers[i], x->cluster);
     }
     sp_free(of_network);
+}
+
+/* Sorts targets by cluster. */
+static void find_members(struct expanding *x)
+{
+    const struct sp_model *m = x->b->model;
+    size_t n = sp_model_ntargets(m);
+    x->members = sp_build_array(x->b, n, sizeof(*x->members));
+    x->first = sp_build_array(x->b, m->nnetworks + 2, sizeof(*x->first));
+    if (!x->members || !x->first) {
+        return;
+    }
+    for (size_t t = 0; t < n; t++) { /* two places on: the next loop makes it one */
+        if (x->cluster[t] < m->nnetworks) {
+            x->first[x->cluster[t] + 2]++;
+        }
+    }
+    for (size_t c = 2; c < m->nnetworks + 2; c++) {
+        x->first[c] += x->first[c - 1];
+    }
+    for (size_t t = 0; t < n; t++) {
+        if (x->cluster[t] < m->nnetworks) {
+            x->members[x->first[x->cluster[t] + 1]++] = (uint32_t)t;
+        }
+    }
 }
 
 /* All who have one of the roles; `others` is every host. is_from: balancers never send. */
@@ -126,9 +153,15 @@ static enum sp_rc part_of(const struct expanding *x, const struct sp_bits *all, 
                           bool is_inside, struct sp_bits *ret)
 {
     enum sp_rc rc = sp_bits_init(ret, all->nbits);
-    for (size_t t = 0; rc == SP_OK && t < all->nbits; t++) {
-        if (sp_bits_get(all, t) && (x->cluster[t] == cluster) == is_inside) {
+    for (size_t i = 0; rc == SP_OK && !is_inside && i < (all->nbits + 63) / 64; i++) {
+        ret->words[i] = all->words[i];
+    }
+    for (uint32_t i = x->first[cluster]; rc == SP_OK && i < x->first[cluster + 1]; i++) {
+        uint32_t t = x->members[i];
+        if (is_inside && sp_bits_get(all, t)) {
             sp_bits_set(ret, t);
+        } else if (!is_inside) {
+            ret->words[t / 64] &= ~(UINT64_C(1) << (t % 64));
         }
     }
     return rc;
@@ -150,7 +183,7 @@ static enum sp_rc split_clusters(const struct expanding *x, const struct sp_pres
             continue;
         }
         sp_bits_set(&seen, cluster);
-        boxes->work += 2 * to->nbits;
+        boxes->work += 4 * (to->nbits / 64 + 1);
         rc = boxes->work > SP_BOXES_MAX_WORK ? SP_E_LIMIT : SP_OK;
         rc = rc != SP_OK ? rc : part_of(x, from, cluster, same, &some);
         rc = rc == SP_OK ? part_of(x, to, cluster, true, &receivers) : rc;
@@ -163,11 +196,15 @@ static enum sp_rc split_clusters(const struct expanding *x, const struct sp_pres
 }
 
 /* Rules before `until` let pass: a closed line leaves that out. */
-static enum sp_rc take_away(const struct expanding *x, struct sp_boxes *boxes, size_t until)
+static enum sp_rc take_away(const struct expanding *x, const struct sp_preset_flow *flow,
+                            struct sp_boxes *boxes, size_t until)
 {
     enum sp_rc rc = SP_OK;
     for (size_t i = 0; i < until && rc == SP_OK; i++) {
-        rc = sp_boxes_subtract(boxes, &x->rules[i]);
+        const struct sp_rule *rule = &x->rules[i];
+        if (sp_portspecs_meet(flow->ports, flow->nports, rule->ports, rule->nports)) {
+            rc = sp_boxes_subtract(boxes, rule);
+        }
     }
     return rc;
 }
@@ -201,13 +238,14 @@ static enum sp_rc spare_neighbours(const struct expanding *x, const struct sp_bi
         struct sp_rule inside = {.ports = &any, .nports = 1};
         sp_bits_set(&seen, network);
         rc = sp_bits_init(&inside.from, to->nbits);
-        for (size_t h = 0; rc == SP_OK && h < m->nhosts; h++) {
+        for (uint32_t i = x->b->walk_start[network]; rc == SP_OK && i < x->b->walk_end[network];
+             i++) {
+            uint32_t h = x->b->walk_hosts[i]; /* of it, or of one inside it */
             if (m->hosts[h].network == network) {
                 sp_bits_set(&inside.from, h);
             }
         }
         inside.to = inside.from;
-        boxes->work += m->nhosts;
         rc = rc == SP_OK ? sp_boxes_subtract(boxes, &inside) : rc;
         sp_bits_release(&inside.from);
     }
@@ -237,7 +275,7 @@ static enum sp_rc expand_flow(struct expanding *x, const struct sp_use *use, siz
             rc = spare_neighbours(x, &to, &boxes);
         }
         if (rc == SP_OK && flow->kind == SP_PRESET_CLOSED) {
-            rc = take_away(x, &boxes, npassing);
+            rc = take_away(x, flow, &boxes, npassing);
         }
         for (size_t i = 0; i < boxes.n && rc == SP_OK; i++) {
             rc = add_rule(x, use, flow, &boxes.at[i]);
@@ -299,6 +337,9 @@ void sp_build_presets(struct sp_build *b)
         return;
     }
     find_clusters(&x);
+    if (b->rc == SP_OK) {
+        find_members(&x);
+    }
     enum sp_rc rc = b->rc == SP_OK ? expand(&x) : b->rc;
     if (rc == SP_E_LIMIT) {
         sp_node_error(b->problems, sp_node_get(b->root, "use"),
@@ -318,4 +359,6 @@ void sp_build_presets(struct sp_build *b)
     }
     sp_free(x.rules);
     sp_free(x.cluster);
+    sp_free(x.members);
+    sp_free(x.first);
 }
