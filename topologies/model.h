@@ -172,6 +172,8 @@ struct sp_limits {
     double loss;       /* tolerated share of an allowed flow, default 0.01 */
 };
 
+struct sp_floor;
+
 struct sp_model {
     char *name;
     char *file;      /* as given on the command line */
@@ -195,6 +197,8 @@ struct sp_model {
     struct sp_enforcement *enforcements;
     size_t nenforcements;
     struct sp_limits limits;
+    struct sp_floor *floors; /* what nodes must be: topologies/floor.h */
+    size_t nfloors;
 };
 
 /* One message about a topology. */
