@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "probe/base/mem.h"
 #include "probe/base/str.h"
@@ -327,6 +328,22 @@ static void walk_btrfs(struct walk *walk, const struct mount *mount)
     }
 }
 
+/* What the kernel calls a device, "dm-0": where its entry leads to; else its numbers. */
+static void device_name(struct sp_fact_reader *reader, const char *folder, char out[static 64])
+{
+    char path[SP_FACT_PATH];
+    char link[SP_FACT_PATH];
+    const char *name = strrchr(folder, '/') + 1;
+    ssize_t n =
+        sp_fact_path(reader, path, "%s", folder) ? readlink(path, link, sizeof(link) - 1) : -1;
+    if (n > 0) {
+        link[n] = '\0';
+        const char *slash = strrchr(link, '/');
+        name = slash && slash[1] ? slash + 1 : name;
+    }
+    (void)snprintf(out, 64, "%.63s", name);
+}
+
 static void walk_mount(struct walk *walk, const struct mount *mount)
 {
     char folder[64];
@@ -338,8 +355,10 @@ static void walk_mount(struct walk *walk, const struct mount *mount)
                        "its file system (%s) lies on no device of this host", mount->type);
         give_up(walk, reason);
     } else {
+        char name[64];
         (void)snprintf(folder, sizeof(folder), "/sys/dev/block/%u:%u", mount->major, mount->minor);
-        walk_device(walk, folder, folder + strlen("/sys/dev/block/"));
+        device_name(walk->reader, folder, name);
+        walk_device(walk, folder, name);
     }
 }
 

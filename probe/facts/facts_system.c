@@ -256,7 +256,8 @@ static bool is_builtin(char *text, const char *wanted)
     return false;
 }
 
-/* Whether one module is there: loaded, built into the kernel, or neither. */
+/* Whether one module is there: "present" (loaded, or built in with settings of its own), "built
+ * in", or "absent". */
 static void tell_module(struct sp_fact_reader *reader, const char *fact, const char *asked)
 {
     char name[64];
@@ -271,7 +272,7 @@ static void tell_module(struct sp_fact_reader *reader, const char *fact, const c
     }
     (void)snprintf(path, sizeof(path), "/sys/module/%s", name);
     if (sp_fact_exists(reader, path)) {
-        sp_fact_known(reader, fact, asked, path, "loaded");
+        sp_fact_known(reader, fact, asked, path, "present");
         return;
     }
     char release[256] = "";
