@@ -64,6 +64,9 @@ void sp_build_hosts(struct sp_build *build);
 void sp_build_limits(struct sp_build *build);
 void sp_build_enforcements(struct sp_build *build);
 
+/* build_floor.c: what nodes must be */
+void sp_build_floors(struct sp_build *build);
+
 /* build_rules.c: what may cross */
 void sp_build_services(struct sp_build *build);
 void sp_build_balancers(struct sp_build *build);

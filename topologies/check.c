@@ -137,6 +137,9 @@ void sp_check(const struct sp_model *model, struct sp_problems *problems)
     check_enforcements(model, problems);
     sp_check_addresses(model, problems);
     sp_check_balancers(model, problems);
+    if (was_clean) {
+        sp_check_floors(model, problems);
+    }
     sp_check_rules(model, was_clean, MAX_PAIRS, problems);
     if (was_clean) {
         sp_check_presets(model, problems);

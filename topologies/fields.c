@@ -301,4 +301,8 @@ const struct sp_shape sp_topology_shape = {
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &enforcement, .max = MAX_MEMBERS},
          false, "the firewalls, as far as the tests must know them"},
+        {"nodes",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_MAP, .key = &selector, .item = &sp_floor_shape, .max = MAX_PLACES},
+         false, "what hosts must be, by role, host or selector; read by their probes"},
         {NULL, NULL, false, NULL}}};

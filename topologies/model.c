@@ -2,6 +2,7 @@
 #include "topologies/model.h"
 
 #include "probe/base/mem.h"
+#include "topologies/floor.h"
 #include "topologies/preset.h"
 
 static void release_host(struct sp_host *host)
@@ -100,6 +101,10 @@ void sp_model_free(struct sp_model *model)
         sp_free(model->enforcements[i].name);
         sp_free(model->enforcements[i].between);
     }
+    for (size_t i = 0; i < model->nfloors; i++) {
+        sp_floor_release(&model->floors[i]);
+    }
+    sp_free(model->floors);
     sp_free(model->rules);
     sp_free(model->balancers);
     sp_free(model->nats);

@@ -177,6 +177,7 @@ struct sp_limits {
 };
 
 struct sp_uses;
+struct sp_floor;
 
 struct sp_model {
     char *name;
@@ -202,6 +203,8 @@ struct sp_model {
     size_t nenforcements;
     struct sp_limits limits;
     struct sp_uses *uses; /* the presets of `use`, see preset.h; NULL = none */
+    struct sp_floor *floors; /* what nodes must be: topologies/floor.h */
+    size_t nfloors;
 };
 
 /* One message about a topology. */
