@@ -18,6 +18,7 @@ enum sp_shape_kind {
     SP_SHAPE_INT,
     SP_SHAPE_RATIO,
     SP_SHAPE_ADDR,
+    SP_SHAPE_VIP, /* an address, or `pending` */
     SP_SHAPE_PREFIX,
     SP_SHAPE_PORT,  /* a port specification */
     SP_SHAPE_PORTS, /* a port specification or the name of a service */
@@ -26,6 +27,7 @@ enum sp_shape_kind {
     SP_SHAPE_SELECTOR,
     SP_SHAPE_SSH_TARGET,
     SP_SHAPE_INTERFACE,
+    SP_SHAPE_PATH,    /* of an HTTP request */
     SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
     /* made of others */
     SP_SHAPE_OBJECT = SP_SHAPE_SCALARS, /* declared keys */
