@@ -26,6 +26,7 @@ enum sp_shape_kind {
     SP_SHAPE_SELECTOR,
     SP_SHAPE_SSH_TARGET,
     SP_SHAPE_INTERFACE,
+    SP_SHAPE_MAC,
     SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
     /* made of others */
     SP_SHAPE_OBJECT = SP_SHAPE_SCALARS, /* declared keys */
@@ -72,5 +73,7 @@ void sp_validate(const struct sp_shape *shape, struct sp_node *node, struct sp_p
 
 /* "0.3" as a number; only digits and one dot. False when it is not one. */
 bool sp_parse_ratio(const char *text, double *ret_value);
+/* "02:00:5e:10:00:01" as its 48 bits; false when it is none, or one of a group, or all zero. */
+bool sp_parse_mac(const char *text, uint64_t *ret_value);
 
 #endif

@@ -308,6 +308,40 @@ static bool is_interface(const struct sp_shape *shape, const char *text, struct 
     return strlen(text) <= 15 && made_of(text, ALNUM "_", ALNUM "_.:@-");
 }
 
+bool sp_parse_mac(const char *text, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 17; i++) {
+        static const char digits[] = "0123456789abcdef";
+        char c = text[i];
+        if (i % 3 == 2) {
+            if (c != ':') {
+                return false;
+            }
+            continue;
+        }
+        c = c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c;
+        const char *digit = c ? strchr(digits, c) : NULL;
+        if (!digit) {
+            return false;
+        }
+        value = value << 4 | (uint64_t)(digit - digits);
+    }
+    if (text[17] != '\0' || value == 0 || (value >> 40 & 1) != 0) {
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+static bool is_mac(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    uint64_t value;
+    (void)shape;
+    (void)why;
+    return sp_parse_mac(text, &value);
+}
+
 const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
 {
     static const struct sp_scalar_kind kinds[SP_SHAPE_SCALARS] = {
@@ -348,6 +382,8 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
                                  "^[A-Za-z0-9_\\[][A-Za-z0-9_.@:\\[\\]/%-]{0,252}$", is_ssh_target},
         [SP_SHAPE_INTERFACE] = {"the name of an interface, at most 15 characters",
                                 "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}$", is_interface},
+        [SP_SHAPE_MAC] = {"a device's own Ethernet address such as 02:00:5e:10:00:01",
+                          "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$", is_mac},
     };
     return &kinds[kind];
 }

@@ -63,6 +63,7 @@ enum sp_record_type {
     SP_REC_HEALTH,   /* what was lost at this probe so far, now and then */
     SP_REC_ANSWERER, /* after COLLECT: who answered a sweep, and how */
     SP_REC_SWEPT,    /* after COLLECT: a set of ports */
+    SP_REC_OUTER,    /* controller -> probe, after its BLOCK: where an outer packet goes */
     SP_REC_TYPE_END
 };
 
@@ -303,6 +304,12 @@ enum sp_error_code {
 #define SP_FIELDS_swept(F) \
     F(u32, batch) F(u16, block) F(u8, kind) F(u8, detail) F(u16, chunk) F(raw64, bits)
 
+/* Of a technique whose packets travel inside others: the sender sends one from src, an address of
+ * its own, to dst, which must be within what it may send to; one record for each, at most 3. vni and
+ * mac (its 48 bits, 0 = broadcast): of frames that have them */
+#define SP_FIELDS_outer(F) \
+    F(u32, batch) F(u16, block) F(addr, src) F(addr, dst) F(u32, vni) F(u64, mac)
+
 #define SP_RECORD_KINDS(R) \
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
@@ -310,7 +317,7 @@ enum sp_error_code {
     R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
     R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive) R(SWEEP, sweep) \
     R(MASK, mask) R(GUARD, guard) R(VOLLEY, volley) R(VOLLEYED, volleyed) R(HEARD, heard) \
-    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept)
+    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(OUTER, outer)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

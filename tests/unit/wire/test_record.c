@@ -347,7 +347,8 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_SWEEP, 25);
     assert_int_equal(SP_REC_VOLLEY, 28);
     assert_int_equal(SP_REC_SWEPT, 33);
-    assert_int_equal(SP_REC_TYPE_END, 34);
+    assert_int_equal(SP_REC_OUTER, 34);
+    assert_int_equal(SP_REC_TYPE_END, 35);
 }
 
 static void names(void **state)
