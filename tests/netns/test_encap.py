@@ -6,6 +6,7 @@ rest on. VXLAN ends in a device of the kernel, the others in a small program beh
 stopped by every firewall but the open one.
 
 Run: python3 tests/netns/test_encap.py (root; says skipped where it cannot be done)."""
+import ipaddress
 import os
 import struct
 import subprocess
@@ -13,8 +14,7 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
-from harness import FAMILIES, FW, ROOT, Case, World, wait_until  # noqa: E402
-from probes import LEFT, NIC, RECEIVER, SENDER, Probe, run_batch  # noqa: E402
+from harness import FAMILIES, FW, ROOT, Case, World  # noqa: E402
 import packets  # noqa: E402
 
 KINDS = ("6in4", "geneve", "gre", "ipip", "vxlan")
@@ -27,7 +27,7 @@ table inet fw {{
  chain through {{
   type filter hook forward priority 0; policy drop;
   ct state established,related accept
-  tcp dport 443 accept
+  iifname left tcp dport 443 accept
 {more}
  }}
 }}
@@ -46,14 +46,20 @@ def mac_bytes(text):
     return bytes.fromhex(text.replace(":", ""))
 
 
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
 def ip_header(src, dst, proto, body):
     """An outer IP packet."""
-    if ":" in src:
-        return struct.pack("!IHBB", 6 << 28, len(body), proto, 64) + packets._address(
-            src).packed + packets._address(dst).packed + body
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 7, 0, 64, proto, 0,
-                       packets._address(src).packed, packets._address(dst).packed)
-    return head[:10] + struct.pack("!H", packets._checksum(head)) + head[12:] + body
+    src, dst = ipaddress.ip_address(src).packed, ipaddress.ip_address(dst).packed
+    if len(src) == 16:
+        return struct.pack("!IHBB", 6 << 28, len(body), proto, 64) + src + dst + body
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(body), 7, 0, 64, proto, 0, src, dst)
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
 
 
 def wrapped(kind, src, dst, inner):
@@ -111,23 +117,25 @@ class Encap(Case):
     def load(self, *more):
         self.world.lab.nft(FW, STRICT.format(more="\n".join(more)))
 
-    def topology(self, tunnel=None, hazard="C", role="router"):
+    def topology(self, tunnel=None, mac=True, hazard="C", role="router", layer=None):
+        more = ("enforcement:\n  fw-1: { between: [left, right], layer: host }\n"
+                if layer == "host" else "")
         text = self.world.topology(["name: ok, from: a, to: b, allow: [tcp/443]"],
-                                   limits=f"max_rate: 500, hazard: {hazard}")
+                                   limits=f"max_rate: 500, hazard: {hazard}", more=more)
         left = self.world.net4["left"], self.world.net6["left"]
         text = text.replace(self.world.addresses["r"], f'[{left[0]}.1, "{left[1]}::1"]')
         text = text.replace(self.world.probes["r"], "none")
         text = text.replace("  r: { ", f"  r: {{ role: {role}, ")
         if tunnel:
-            text = text.replace(f"  {tunnel}: {{ ", f'  {tunnel}: {{ tunnel: {{ vni: {VNI}, mac: '
-                                f'"{MAC}" }}, ')
+            own = f', mac: "{MAC}"' if mac else ""
+            text = text.replace(f"  {tunnel}: {{ ", f"  {tunnel}: {{ tunnel: {{ vni: {VNI}{own} }}, ")
         return text
 
-    def verify(self, *kinds, tunnel=None, more=(), **how):
+    def verify(self, *kinds, tunnel=None, ends=("--from", "a", "--to", "b"), more=(), **how):
         only = [word for name in ("tcp_syn", *(f"encap_{k}" for k in kinds))
                 for word in ("--only", name)]
-        return self.world.verify(self.topology(tunnel, **how), "--from", "a", "--to", "b",
-                                 "--seed", "7", *only, *more, depth="standard")
+        return self.world.verify(self.topology(tunnel, **how), *ends, "--seed", "7", *only, *more,
+                                 depth="standard")
 
     def found(self, run):
         self.assertIsNotNone(run.data, run.err)
@@ -174,41 +182,99 @@ class Encap(Case):
         """The outer packets come to the receiver, closed: the flow itself has not, so this is no
         leak of theirs; the plain SYN is one."""
         self.world.lab.nft(FW, "flush ruleset")
-        run = self.verify(*KINDS)
+        run = self.verify("6in4", "vxlan")
         self.assertEqual({t for t, _ in self.found(run)}, {"tcp_syn"}, run.out)
         rows = [r for r in run.data["bypass_techniques"] if r["tests"]]
         self.assertTrue(rows and all(r["holds"] == r["tests"] for r in rows), rows)
 
     # ---- a tunnel that ends at the router ----
     def test_router_passes_on_what_it_unwraps(self):
+        self.load('  iifname "tnl*" accept')
         for kind in KINDS:
             self.end(kind, FW)
-            self.load(f'  iifname "tnl{kind}*" accept')
             for family in families(kind):
                 self.prove(kind, family, FW, "eth0")
-        self.load('  iifname "tnl*" accept')
         self.expect(self.verify(*KINDS, tunnel="r"), *KINDS)
         # nobody says that it is a router: it is not asked
         self.expect(self.verify("gre", "vxlan", tunnel="r", role="edge"))
 
     def test_router_filters_again(self):
         """The same tunnels where the filter sees what comes out of them."""
-        for kind in KINDS:
+        kinds = ("geneve", "ipip")
+        for kind in kinds:
             self.end(kind, FW)
         self.load()
-        run = self.verify(*KINDS, tunnel="r")
+        run = self.verify(*kinds, tunnel="r")
+        self.assertIsNotNone(run.data, run.err)
         self.assertEqual((run.code, run.data["findings"]), (0, []), run.out + run.err)
+
+    def test_bridge_floods_what_it_unwraps(self):
+        """A device in the bridge of the receiver's segment: a frame for everybody gets there past
+        every rule, to a receiver whose address inside nobody knows."""
+        for dev in self.end("vxlan", FW).values():
+            # a bridge takes the lowest address among its ports for its own
+            self.world.lab.ip(FW, f"link set dev {dev} address fe:ff:ff:ff:ff:07",
+                              f"link set dev {dev} master right")
+        self.world.lab.commit()
+        self.load()
+        self.expect(self.verify("vxlan", tunnel="r", mac=False), "vxlan")
 
     # ---- a tunnel that ends at the receiver ----
     def test_receiver_unwraps(self):
         """The firewall lets the tunnel's own packets pass, and cannot see what is inside."""
+        self.load(*OUTER.values())
         for kind in KINDS:
             dev = self.end(kind, "b")
-            self.load(OUTER[kind])
             for family in families(kind):
                 self.prove(kind, family, "b", dev[family])
-        self.load(*OUTER.values())
         self.expect(self.verify(*KINDS, tunnel="b"), *KINDS)
+
+    def test_receiver_filters_what_it_unwraps(self):
+        """Where the host's own firewall is judged, one that stops the inner packets holds."""
+        self.end("vxlan", "b")
+        self.load(OUTER["vxlan"])
+        own = STRICT.replace("forward", "input").replace("iifname left ", "").format(
+            more="  meta l4proto { icmp, ipv6-icmp } accept\n  udp dport 4789 accept\n{more}")
+        self.world.lab.nft("b", own.replace("{more}", ""))
+        run = self.verify("vxlan", tunnel="b", layer="host")
+        self.assertEqual((run.code, self.found(run)), (0, []), run.out + run.err)
+        self.world.lab.nft("b", own.replace("{more}", '  iifname "tnl*" accept'))
+        self.expect(self.verify("vxlan", tunnel="b", layer="host"), "vxlan")
+
+    # ---- what must not make a verdict ----
+    def test_one_direction_of_a_protocol(self):
+        """A firewall that passed GRE one way passes it back: no run asks both, nor the next run the
+        other. UDP has ports."""
+        self.load()
+        why = "this run sends the outer protocol in the other direction"
+        run = self.verify("gre", "vxlan", ends=())
+        self.assertEqual(self.found(run), [], run.out)
+        asked = {(r["technique"], r["family"]): r for r in run.data["bypass_techniques"]}
+        for family in FAMILIES:
+            row = asked[("encap_gre", family)]
+            self.assertEqual((row["tests"], row["not_tested"] > 0, row["holds"] > 0),
+                             (row["not_tested"] + row["holds"], True, True), row)
+            self.assertEqual(asked[("encap_vxlan", family)]["not_tested"], 0)
+        self.assertTrue(any(why in text for text in run.untested()), run.out)
+
+    def test_own_kernel_refuses(self):
+        """What cannot be sent is no proof, even if only one of two outer packets cannot."""
+        self.load()
+        left = self.world.net4["left"]
+        self.world.lab.nft("a", "flush ruleset\ntable ip own {\n chain out {\n  type filter hook "
+                           f"output priority 0;\n  ip daddr {left}.1 ip protocol gre drop\n }}\n}}\n")
+        run = self.verify("gre")
+        self.world.lab.nft("a", "flush ruleset")
+        rows = {r["family"]: r for r in run.data["bypass_techniques"] if r["tests"]}
+        self.assertEqual((rows["ipv4"]["holds"], rows["ipv6"]["inconclusive"]), (0, 0), run.out)
+        self.assertEqual(rows["ipv4"]["inconclusive"], rows["ipv4"]["tests"])
+        self.assertEqual(run.code, 3, run.out + run.err)
+
+    def test_consent(self):
+        run = self.verify("gre", hazard="B")
+        self.assertEqual([r for r in run.data["bypass_techniques"] if r["tests"]], [], run.out)
+        self.assertIn("bypass techniques whose hazard class is not allowed in both networks",
+                      run.untested())
 
 
 if __name__ == "__main__":
