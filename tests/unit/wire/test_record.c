@@ -347,8 +347,10 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_SWEEP, 25);
     assert_int_equal(SP_REC_VOLLEY, 28);
     assert_int_equal(SP_REC_SWEPT, 33);
-    assert_int_equal(SP_REC_OUTER, 34);
-    assert_int_equal(SP_REC_TYPE_END, 35);
+    assert_int_equal(SP_REC_QUERY, 34);
+    assert_int_equal(SP_REC_TOLD, 35);
+    assert_int_equal(SP_REC_OUTER, 36);
+    assert_int_equal(SP_REC_TYPE_END, 37);
 }
 
 static void names(void **state)
