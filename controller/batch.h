@@ -26,8 +26,8 @@ struct sp_block_plan {
     struct sp_addr other;         /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
     struct sp_plan_outer outers[SP_PLAN_OUTERS]; /* of a technique whose packets travel inside */
     uint8_t nouters;
-    uint8_t technique;            /* registry index */
-    uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
+    uint8_t technique; /* registry index */
+    uint16_t flags;    /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
     bool talks;      /* a conversation: whoever receives must have somebody who takes its data */
     uint8_t ttl;     /* of the first attempt, one more with each; 0 = the usual */

@@ -5,11 +5,11 @@
 #include "probe/techniques/registry.h"
 
 /* Control packets at one checkpoint; more where the path is known to lose some. */
-#define SP_TRIES_MIN    3U
-#define SP_TRIES_MAX    12U
-#define SP_ATTEMPTS_MAX 20U
+#define SP_TRIES_MIN      3U
+#define SP_TRIES_MAX      12U
+#define SP_ATTEMPTS_MAX   20U
 /* Source ports are not without end: enough for 289 paths. */
-#define SP_FLOWS_MAX    2000U
+#define SP_FLOWS_MAX      2000U
 #define SP_IPPROTO_OF_UDP 17U
 
 /* ---- how many ---- */
@@ -190,8 +190,7 @@ static struct sp_block_plan block_of(const struct sp_round *round, const struct 
     } else if (other == SP_OTHER_ROUTER) {
         block.flags |= SP_BLOCK_VIA;
     }
-    block.nouters =
-        (uint8_t)sp_plan_outers(round->run->model, pair, lane->technique, block.outers);
+    block.nouters = (uint8_t)sp_plan_outers(round->run->model, pair, lane->technique, block.outers);
     return block;
 }
 

@@ -2,10 +2,10 @@
  *
  * Protocols without ports: a firewall that remembers such a protocol by its two addresses would let
  * the other direction pass, and segproof would find a leak that it made itself. So nothing is asked
- * whose reverse an earlier run sent not long ago, and within one run a protocol goes one way between
- * two addresses: of ip_proto the plan asks one direction only (topologies/plan_portless.c); outer
- * packets of techniques that wrap theirs (IP in IP, GRE) keep to it, and among themselves the first
- * test of the plan decides. */
+ * whose reverse an earlier run sent not long ago, and within one run a protocol goes one way
+ * between two addresses: of ip_proto the plan asks one direction only (topologies/plan_portless.c);
+ * outer packets of techniques that wrap theirs (IP in IP, GRE) keep to it, and among themselves the
+ * first test of the plan decides. */
 #include "controller/run_priv.h"
 #include "probe/base/hash.h"
 #include "probe/base/table.h"
@@ -37,7 +37,8 @@ static const char same_run[] = "this run sends the outer protocol in the other d
 /* One direction of a protocol between two addresses. */
 static uint64_t way_key(const struct sp_addr *src, const struct sp_addr *dst, uint16_t number)
 {
-    static const struct sp_hash_key fold = {UINT64_C(0x7365677072666f6c), UINT64_C(0x6f6e652077617900)};
+    static const struct sp_hash_key fold = {UINT64_C(0x7365677072666f6c),
+                                            UINT64_C(0x6f6e652077617900)};
     struct {
         struct sp_addr src, dst;
         uint16_t number;

@@ -101,8 +101,8 @@ static uint32_t wrapping_row(const struct sp_engine *engine, const struct sp_pkt
 {
     const struct sp_technique *tech = sp_engine_match(engine, pkt, ret_block, ret_port);
     uint32_t row = tech ? sp_batch_find_block(&engine->batch, *ret_block) : SP_NO_ROW;
-    bool is_wrapping = row != SP_NO_ROW && tech->wraps != SP_WRAP_NONE &&
-                       engine->batch.blocks[row].tech == tech;
+    bool is_wrapping =
+        row != SP_NO_ROW && tech->wraps != SP_WRAP_NONE && engine->batch.blocks[row].tech == tech;
     return is_wrapping ? row : SP_NO_ROW;
 }
 

@@ -97,7 +97,8 @@ static const struct sp_shape host = {
         {"network", &name, true, "the network it stands in"},
         {"address", &addrs, true, "its addresses; all of them are tested"},
         {"role", &name, false,
-         "a word of your choice, such as node or edge; router: source routes may go by way of it"},
+         "a word of your choice, such as node or edge; router: source routes and tunnels may go by "
+         "way of it"},
         {"labels",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &label_key, .item = &label_value, .max = MAX_LIST},
@@ -117,8 +118,9 @@ static const struct sp_shape host = {
                      {"mac", &(const struct sp_shape){.kind = SP_SHAPE_MAC}, false,
                       "its own address inside the tunnel; default: frames go to everybody"},
                      {NULL, NULL, false, NULL}}},
-         false, "an overlay tunnel (VXLAN, GENEVE) that ends at this host: encap_vxlan and "
-                "encap_geneve send into it"},
+         false,
+         "an overlay tunnel (VXLAN, GENEVE) that ends at this host: encap_vxlan and "
+         "encap_geneve send into it"},
         {"seen_as",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &addrs, .max = MAX_LIST},

@@ -177,7 +177,8 @@ struct sp_plan_outer {
     uint64_t mac; /* of the inner frame's destination, 48 bits; 0 = broadcast */
 };
 #define SP_PLAN_OUTERS 3U /* at most: as probes take them */
-/* Those of one attempt; 0: the technique sends none, or there is no address that one could go to. */
+/* Those of one attempt; 0: the technique sends none, or there is no address that one could go to.
+ */
 size_t sp_plan_outers(const struct sp_model *model, const struct sp_pair *pair, size_t technique,
                       struct sp_plan_outer ret_outers[static SP_PLAN_OUTERS]);
 /* Packets of one test and attempt between this pair. */

@@ -47,8 +47,8 @@ static size_t tunnel_len(uint8_t kind)
 
 static uint8_t outer_proto(const struct sp_spec *spec)
 {
-    return is_udp(spec->wrap.kind)             ? SP_IPPROTO_UDP
-           : spec->wrap.kind == SP_WRAP_GRE    ? PROTO_GRE
+    return is_udp(spec->wrap.kind)              ? SP_IPPROTO_UDP
+           : spec->wrap.kind == SP_WRAP_GRE     ? PROTO_GRE
            : spec->dst.family == SP_FAMILY_IPV4 ? PROTO_IPIP
                                                 : PROTO_IPV6;
 }
@@ -60,7 +60,8 @@ static uint16_t flow_port(const struct sp_spec *spec)
         uint16_t sport, dport;
         uint8_t ip_proto, zero[3];
     } flow = {.sport = spec->sport, .dport = spec->dport, .ip_proto = spec->ip_proto};
-    static const struct sp_hash_key key = {UINT64_C(0x656e747265636f75), UINT64_C(0x74657220706f7274)};
+    static const struct sp_hash_key key = {UINT64_C(0x656e747265636f75),
+                                           UINT64_C(0x74657220706f7274)};
     memcpy(flow.src, spec->src.bytes, sizeof(flow.src));
     memcpy(flow.dst, spec->dst.bytes, sizeof(flow.dst));
     return (uint16_t)(49152U + sp_siphash(&key, &flow, sizeof(flow)) % 16384U);

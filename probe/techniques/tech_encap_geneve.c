@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A SYN in a GENEVE frame without options (RFC 8926), to UDP port 6081 over IPv4 and IPv6. What holds
- * of VNI and inner address is that of encap_vxlan. */
+ * A SYN in a GENEVE frame without options (RFC 8926), to UDP port 6081 over IPv4 and IPv6. What
+ * holds of VNI and inner address is that of encap_vxlan. */
 #include "probe/techniques/encap.h"
 
 static int start(const struct sp_flow *flow, struct sp_tech_io *io)

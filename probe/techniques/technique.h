@@ -45,9 +45,9 @@ struct sp_outer {
 struct sp_tech_io {
     const struct sp_tag_keys *keys;
     uint64_t now_us;
-    const struct sp_addr *forged; /* the source that a forging technique writes in the place of its
-                                     own; NULL: it must not */
-    const struct sp_addr *via;    /* the router that a source route begins with; NULL: none */
+    const struct sp_addr *forged;  /* the source that a forging technique writes in the place of its
+                                      own; NULL: it must not */
+    const struct sp_addr *via;     /* the router that a source route begins with; NULL: none */
     const struct sp_outer *outers; /* of one that wraps: a packet goes to each */
     size_t nouters;
     /* Sends; returns 0 or the errno with which the kernel refused. */

@@ -66,7 +66,7 @@ enum sp_record_type {
     /* A part of a message, see wire/message.h. */
     SP_REC_QUERY, /* controller -> probe */
     SP_REC_TOLD,  /* probe -> controller */
-    SP_REC_OUTER,    /* controller -> probe, after its BLOCK: where an outer packet goes */
+    SP_REC_OUTER, /* controller -> probe, after its BLOCK: where an outer packet goes */
     SP_REC_TYPE_END
 };
 

@@ -71,11 +71,11 @@ static void outers_of(const struct sp_technique *tech, const struct sp_flow *flo
     static const char *const to4[] = {"10.2.0.2", "10.2.0.254", "10.1.0.254"};
     static const char *const to6[] = {"2001:db8:2::b", "2001:db8:2::fe", "2001:db8:1::fe"};
     for (size_t i = 0; i < SP_OUTERS_MAX; i++) {
-        out[i] = (struct sp_outer){.src = kit_addr(v6 ? "2001:db8:1::a" : "10.1.0.1"),
-                                   .dst = kit_addr(v6 ? to6[i] : to4[i]),
-                                   .vni = tech->wraps >= SP_WRAP_VXLAN ? 0x123456U + (uint32_t)i
-                                                                       : 0,
-                                   .mac = {2, 0, 0, 0, 0, (uint8_t)i}};
+        out[i] =
+            (struct sp_outer){.src = kit_addr(v6 ? "2001:db8:1::a" : "10.1.0.1"),
+                              .dst = kit_addr(v6 ? to6[i] : to4[i]),
+                              .vni = tech->wraps >= SP_WRAP_VXLAN ? 0x123456U + (uint32_t)i : 0,
+                              .mac = {2, 0, 0, 0, 0, (uint8_t)i}};
     }
 }
 

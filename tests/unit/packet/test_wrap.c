@@ -65,9 +65,26 @@ static uint16_t fold(uint32_t sum)
 
 static void check_ip4(const struct kit_bytes *all, uint8_t proto)
 {
-    const uint8_t want[20] = {0x45, 0, (uint8_t)(all->len >> 8), (uint8_t)all->len, 0xbe, 0xef,
-                              0x40, 0, 64, proto, all->at[10], all->at[11],
-                              192, 0, 2, 1, 192, 0, 2, 2};
+    const uint8_t want[20] = {0x45,
+                              0,
+                              (uint8_t)(all->len >> 8),
+                              (uint8_t)all->len,
+                              0xbe,
+                              0xef,
+                              0x40,
+                              0,
+                              64,
+                              proto,
+                              all->at[10],
+                              all->at[11],
+                              192,
+                              0,
+                              2,
+                              1,
+                              192,
+                              0,
+                              2,
+                              2};
     assert_memory_equal(all->at, want, sizeof(want));
     assert_int_equal(fold(add(all->at, 20)), 0xffff);
 }
@@ -135,8 +152,20 @@ static void frames(void **state)
         const uint8_t vxlan_head[8] = {8, 0, 0, 0, 0x12, 0xab, 0xcd, 0};
         const uint8_t geneve_head[8] = {0, 0, 0x65, 0x58, 0x12, 0xab, 0xcd, 0};
         assert_memory_equal(udp + 8, geneve ? geneve_head : vxlan_head, 8);
-        const uint8_t frame[14] = {2, 0, 0x5e, 0x10, 0, 7, 2, 0x53, 0x47, 0x70, 0x66, 1,
-                                   inner6 ? 0x86 : 0x08, inner6 ? 0xdd : 0};
+        const uint8_t frame[14] = {2,
+                                   0,
+                                   0x5e,
+                                   0x10,
+                                   0,
+                                   7,
+                                   2,
+                                   0x53,
+                                   0x47,
+                                   0x70,
+                                   0x66,
+                                   1,
+                                   inner6 ? 0x86 : 0x08,
+                                   inner6 ? 0xdd : 0};
         assert_memory_equal(udp + 16, frame, sizeof(frame));
         if (!geneve && !outer6) {
             assert_int_equal(udp[6] << 8 | udp[7], 0);
@@ -317,27 +346,27 @@ static void other_headers(void **state)
         size_t len;  /* of the bytes */
         size_t skip; /* to the inner packet, 0 = it is none */
     } rows[] = {
-        {47, {0x20, 0, 0x08, 0, 1, 2, 3, 4, 0x45}, 12, 8},              /* a key */
+        {47, {0x20, 0, 0x08, 0, 1, 2, 3, 4, 0x45}, 12, 8},                             /* a key */
         {47, {0xb0, 0, 0x86, 0xdd, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 0x60}, 20, 16}, /* all */
-        {47, {0, 0, 0x65, 0x58, [16] = 0x08, [18] = 0x45}, 22, 18},     /* a frame */
-        {47, {0, 0, 0x88, 0xb5, 0x45}, 12, 0},                          /* no IP */
-        {47, {0, 1, 0x08, 0, 0x45}, 12, 0},                             /* version 1: PPTP */
-        {47, {0x40, 0, 0x08, 0, 0x45}, 12, 0},                          /* routing */
+        {47, {0, 0, 0x65, 0x58, [16] = 0x08, [18] = 0x45}, 22, 18},                    /* a frame */
+        {47, {0, 0, 0x88, 0xb5, 0x45}, 12, 0},                                         /* no IP */
+        {47, {0, 1, 0x08, 0, 0x45}, 12, 0},    /* version 1: PPTP */
+        {47, {0x40, 0, 0x08, 0, 0x45}, 12, 0}, /* routing */
         {17, {1, 1, 0x12, 0xb5, 0, 0, 0, 0, 0x08, [28] = 0x08, [30] = 0x45}, 34, 30},
         {17, {1, 1, 0x12, 0xb5, 0, 0, 0, 0, 0x00, [28] = 0x08, [30] = 0x45}, 34, 0}, /* no VNI */
         {17, {1, 1, 0x12, 0xb6, 0, 0, 0, 0, 0x08, [28] = 0x08, [30] = 0x45}, 34, 0}, /* port */
         {17, {1, 1, 0x17, 0xc1, 0, 0, 0, 0, 0x01, 0, 0x08, 0, [20] = 0x45}, 24, 20}, /* option */
         {17, {1, 1, 0x17, 0xc1, 0, 0, 0, 0, 0x40, 0, 0x08, 0, [16] = 0x45}, 24, 0},  /* version */
         {17, {1, 1, 0x17, 0xc1, 0, 0, 0, 0, 0x3f, 0, 0x08, 0, [16] = 0x45}, 24, 0},  /* too long */
-        {4, {0x45}, 4, 4 - 4},                                          /* see below */
+        {4, {0x45}, 4, 4 - 4},                                                       /* see below */
         {6, {0x45}, 24, 0},
         {94, {0x45}, 24, 0},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         uint8_t bytes[128];
         struct sp_unwrapped in;
-        size_t len = kit_ip4(bytes, rows[i].proto, "10.0.0.1", "10.0.0.2", rows[i].bytes,
-                             rows[i].len);
+        size_t len =
+            kit_ip4(bytes, rows[i].proto, "10.0.0.1", "10.0.0.2", rows[i].bytes, rows[i].len);
         bool is_ip = rows[i].proto == 4; /* nothing stands in between */
         assert_int_equal(sp_pkt_unwrap(bytes, len, &in), rows[i].skip > 0 || is_ip);
         if (rows[i].skip > 0 || is_ip) {
@@ -357,10 +386,10 @@ static void other_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ip_in_ip),       cmocka_unit_test(gre),
-        cmocka_unit_test(frames),         cmocka_unit_test(of_the_flow),
-        cmocka_unit_test(a_sum_of_zero),  cmocka_unit_test(behind_a_link_header),
-        cmocka_unit_test(refused),        cmocka_unit_test(read_back),
+        cmocka_unit_test(ip_in_ip),      cmocka_unit_test(gre),
+        cmocka_unit_test(frames),        cmocka_unit_test(of_the_flow),
+        cmocka_unit_test(a_sum_of_zero), cmocka_unit_test(behind_a_link_header),
+        cmocka_unit_test(refused),       cmocka_unit_test(read_back),
         cmocka_unit_test(other_headers),
     };
     return cmocka_run_group_tests_name("wrap", tests, NULL, NULL);
