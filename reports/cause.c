@@ -407,6 +407,9 @@ enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_res
     if (balanced != SP_CAUSE_COUNT) {
         return balanced;
     }
+    if (tests[0].expect == SP_EXPECT_DENY && sp_cause_known_address(result, tests, n)) {
+        return SP_CAUSE_KNOWN_ADDRESS; /* whoever answers there: providers do so in the path */
+    }
     switch ((enum sp_verdict)tests[0].verdict) {
     case SP_VERDICT_LEAK:
         return stray ? SP_CAUSE_ELSEWHERE : guess_leak(lookup, result, tests, n);

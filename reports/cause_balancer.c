@@ -125,7 +125,8 @@ char *sp_cause_subject(enum sp_cause cause, const struct sp_result *result,
         char text[SP_ADDR_STRLEN];
         return sp_strdup(sp_addr_str(&result->outcomes[test->test].seen.captured.src, text));
     }
-    if (cause == SP_CAUSE_ONE_ADDRESS || cause == SP_CAUSE_BALANCER_ADDRESS) {
+    if (cause == SP_CAUSE_KNOWN_ADDRESS || cause == SP_CAUSE_ONE_ADDRESS ||
+        cause == SP_CAUSE_BALANCER_ADDRESS) {
         char text[SP_ADDR_STRLEN];
         return sp_strdup(sp_addr_str(&pair_of(result, test)->dst, text));
     }

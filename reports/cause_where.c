@@ -4,6 +4,7 @@
  * sources, of a neighbour, at another address, and other protocols between the same two. Each tells
  * an operator where not to look. */
 #include "reports/group.h"
+#include "reports/known.h"
 
 static bool works(const struct sp_lookup *lookup, const struct sp_entry *key)
 {
@@ -109,6 +110,18 @@ bool sp_cause_nobody_there(const struct sp_entry *test, const struct sp_seen *se
     return test->family == SP_FAMILY_IPV6 ? seen->answer_code == 0 || seen->answer_code == 3
                                           : seen->answer_code <= 1 || seen->answer_code == 6 ||
                                                 seen->answer_code == 7;
+}
+
+bool sp_cause_known_address(const struct sp_result *result, const struct sp_entry *tests, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_pair *pair = &result->plan->pairs[result->tests[tests[i].test].pair];
+        const struct sp_known *known = sp_known_address(&pair->dst);
+        if (!known || !known->opened[0]) {
+            return false;
+        }
+    }
+    return n > 0;
 }
 
 bool sp_cause_masqueraded(const struct sp_result *result, const struct sp_entry *tests, size_t n)

@@ -151,6 +151,10 @@ static const struct {
                          "technique",
                          "find the rule that this packet slips past, and match every packet of the "
                          "flow there"},
+    [SP_CAUSE_KNOWN_ADDRESS] = {"@ answers, though it is denied: the rules for the rest of the "
+                                "network do not cover this address",
+                                "deny this address by itself, on the node or in the policy: it is "
+                                "served by the provider, beside the network's own firewalls"},
     [SP_CAUSE_MASQUERADED] =
         {"something on the path rewrites the source (SNAT, masquerade): it arrives as coming from "
          "@, so rules for the real sender do not match",

@@ -197,8 +197,7 @@ static struct ref ref_of(const struct sp_summary *summary, const struct working 
         ref.kind = SP_CAUSE_LET_THROUGH;
         ref.opening = finding->opening;
         ref.proto = finding->proto;
-    } else if (kind > SP_CAUSE_AROUND || kind == SP_CAUSE_MASQUERADED ||
-               kind == SP_CAUSE_ONE_ADDRESS) {
+    } else if (kind >= SP_CAUSE_KNOWN_ADDRESS && kind != SP_CAUSE_AROUND) {
         ref.remedy = finding->remedy;
         ref.opening = kind == SP_CAUSE_BALANCER_PORT ? finding->opening : SP_NONE;
     } else if (kind == SP_CAUSE_SOURCE_PORT) {

@@ -273,7 +273,9 @@ static enum sp_severity severity_of(const struct sp_lookup *lookup, const struct
         risk.plain_holds = sp_spans_all(&lookup->flows, &run[i], SP_FACT_DENIED_HOLDS) &&
                            !sp_spans_any(&lookup->flows, &run[i], SP_FACT_DENIED_LEAKS);
     }
-    return sp_risk_severity(&risk);
+    enum sp_severity severity = sp_risk_severity(&risk);
+    bool is_told = finding->cause_kind == SP_CAUSE_KNOWN_ADDRESS; /* whoever it is that answers */
+    return is_told && severity < SP_SEVERITY_HIGH ? SP_SEVERITY_HIGH : severity;
 }
 
 static const char *injected_of(const struct sp_result *result, const struct sp_entry *run, size_t n)

@@ -114,9 +114,10 @@ enum sp_cause {
     SP_CAUSE_ICMP_TYPES,
     SP_CAUSE_ICMP_FORGED,
     SP_CAUSE_BYPASS, /* of a technique without a line of its own */
-    SP_CAUSE_MASQUERADED, /* the source alone is rewritten; this and the rest name somebody */
-    SP_CAUSE_ONE_ADDRESS, /* of several of the receiver's */
-    SP_CAUSE_AROUND,      /* the rest is of load balancers: cause_balancer.c */
+    SP_CAUSE_KNOWN_ADDRESS, /* of known.h; this and the rest name somebody */
+    SP_CAUSE_MASQUERADED,   /* the source alone is rewritten */
+    SP_CAUSE_ONE_ADDRESS,   /* of several of the receiver's */
+    SP_CAUSE_AROUND,        /* the rest is of load balancers: cause_balancer.c */
     SP_CAUSE_BALANCER_PORT,
     SP_CAUSE_BALANCER_CLIENT,
     SP_CAUSE_BALANCER_SILENT,
@@ -205,6 +206,8 @@ enum sp_cause sp_cause_where(const struct sp_lookup *lookup, const struct sp_res
 /* Does another address of the receiver work, of either family? */
 bool sp_cause_one_address(const struct sp_lookup *lookup, const struct sp_entry *tests, size_t n);
 bool sp_cause_nobody_there(const struct sp_entry *test, const struct sp_seen *seen);
+/* They go to an address that known_ports.def names, where nobody should be answered. */
+bool sp_cause_known_address(const struct sp_result *result, const struct sp_entry *tests, size_t n);
 /* They arrive with another source, and with the declared destination. */
 bool sp_cause_masqueraded(const struct sp_result *result, const struct sp_entry *tests, size_t n);
 

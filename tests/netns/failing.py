@@ -21,7 +21,38 @@ def forward(*rules, policy="drop"):
             f"  ct state established,related accept\n{lines}\n }}\n}}\n")
 
 
-class FailureCase(Case):
+class Naming:
+    """What a test of a known failure asks of a report."""
+
+    def told(self, run):
+        return f"exit {run.code}\n{run.out}\n{run.err}"
+
+    def clean(self, run):
+        """No alarm of any kind."""
+        self.assertEqual((run.code, run.data["findings"], run.data["causes"],
+                          run.data["inconclusive"]), (0, [], [], []), self.told(run))
+        self.assertGreater(run.summary["holds"], 0, self.told(run))
+
+    def names(self, run, *words, verdict=None, flows=None, count=1):
+        """Exactly so many causes, and one of them says all of these words; its flows are those
+        (from, to) and no others. Returns it."""
+        self.assertEqual(run.code, 1, self.told(run))
+        causes = [cause for cause in run.data["causes"]
+                  if all(word in cause["cause"] for word in words)]
+        self.assertEqual(len(causes), 1, f"{words} in: {self.told(run)}")
+        self.assertEqual(len(run.data["causes"]), count, self.told(run))
+        cause = causes[0]
+        if verdict:
+            self.assertEqual(cause["verdict"], verdict, self.told(run))
+        if flows is not None:
+            self.assertEqual({(f["from"], f["to"]) for f in cause["flows"]}, set(flows),
+                             self.told(run))
+        # People read it as well: in the text, without the breaks of its lines.
+        self.assertIn(" ".join(words[0].split()), " ".join(run.out.split()), self.told(run))
+        return cause
+
+
+class FailureCase(Naming, Case):
     """One network. HEALTHY is what its firewall passes when nothing is wrong."""
 
     HEALTHY = ()
@@ -48,9 +79,6 @@ class FailureCase(Case):
         self.assertIsNotNone(run.data, self.told(run))
         return run
 
-    def told(self, run):
-        return f"exit {run.code}\n{run.out}\n{run.err}"
-
     def break_(self, ns, rules):
         """nftables of one host, whole again afterwards."""
         self.lab.nft(ns, rules)
@@ -63,12 +91,6 @@ class FailureCase(Case):
         for line in commands:
             self.lab.run(ns, ["ip", *line.split()], check=True)
 
-    def clean(self, run):
-        """No alarm of any kind."""
-        self.assertEqual((run.code, run.data["findings"], run.data["causes"],
-                          run.data["inconclusive"]), (0, [], [], []), self.told(run))
-        self.assertGreater(run.summary["holds"], 0, self.told(run))
-
     def healthy(self, *options, topology=None, **how):
         """The twin without the fault raises no alarm; whoever asked before is answered again."""
         text = topology or self.topology()
@@ -76,21 +98,3 @@ class FailureCase(Case):
         if key not in self.good:
             self.good[key] = self.verify(*options, topology=text, **how)
         self.clean(self.good[key])
-
-    def names(self, run, *words, verdict=None, flows=None, count=1):
-        """Exactly so many causes, and one of them says all of these words; its flows are those
-        (from, to) and no others. Returns it."""
-        self.assertEqual(run.code, 1, self.told(run))
-        causes = [cause for cause in run.data["causes"]
-                  if all(word in cause["cause"] for word in words)]
-        self.assertEqual(len(causes), 1, f"{words} in: {self.told(run)}")
-        self.assertEqual(len(run.data["causes"]), count, self.told(run))
-        cause = causes[0]
-        if verdict:
-            self.assertEqual(cause["verdict"], verdict, self.told(run))
-        if flows is not None:
-            self.assertEqual({(f["from"], f["to"]) for f in cause["flows"]}, set(flows),
-                             self.told(run))
-        # People read it as well: in the text, without the breaks of its lines.
-        self.assertIn(" ".join(words[0].split()), " ".join(run.out.split()), self.told(run))
-        return cause
