@@ -425,7 +425,7 @@ enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_res
     case SP_VERDICT_RETURN_BLOCKED:
         return outcome->judged.by == SP_BY_RECEIVER ? SP_CAUSE_NO_ANSWER : SP_CAUSE_WAY_BACK;
     case SP_VERDICT_PARTIAL:
-        return SP_CAUSE_LOSS;
+        return sp_cause_loss(lookup, result, tests, n);
     case SP_VERDICT_PROXIED:
         return guess_proxied(result, tests, n);
     case SP_VERDICT_HOLDS:

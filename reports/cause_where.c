@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Likely causes of an allowed flow that fails, from what works beside it: the same port from other
- * sources, of a neighbour, at another address, and other protocols between the same two. Each tells
- * an operator where not to look. */
+ * sources, of a neighbour, at another address, and other protocols between the same two; and from
+ * which part of a flow is lost. Each tells an operator where not to look. */
 #include "reports/group.h"
 #include "reports/known.h"
 
@@ -99,6 +99,26 @@ bool sp_cause_one_address(const struct sp_lookup *lookup, const struct sp_entry 
         }
     }
     return n > 0;
+}
+
+enum sp_cause sp_cause_loss(const struct sp_lookup *lookup, const struct sp_result *result,
+                            const struct sp_entry *tests, size_t n)
+{
+    bool back = true;
+    bool udp = true;
+    for (size_t i = 0; i < n; i++) {
+        const struct sp_seen *seen = &result->outcomes[tests[i].test].seen;
+        struct sp_entry tcp = tests[i];
+        tcp.proto = SP_PROTO_TCP;
+        /* Of a conversation that was opened the data never followed: the SYN/ACK was lost. */
+        bool arrives = seen->host + seen->opened >= seen->attempts;
+        back = back && arrives && seen->answer_left + seen->opened >= seen->attempts;
+        udp = udp && !arrives && tests[i].proto == SP_PROTO_UDP && works(lookup, &tcp);
+    }
+    if (back) {
+        return SP_CAUSE_LOSS_BACK;
+    }
+    return udp ? SP_CAUSE_LOSS_UDP : SP_CAUSE_LOSS;
 }
 
 /* ICMP codes by which a router says that there is nobody, not that it forbids. */

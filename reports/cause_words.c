@@ -82,6 +82,15 @@ static const struct {
     [SP_CAUSE_LOSS] = {"the path loses packets: overload, a rate limit, or parallel paths with "
                        "different rules",
                        "compare the rules of the parallel paths, then look for rate limits"},
+    [SP_CAUSE_LOSS_BACK] =
+        {"everything arrives, and some answers are lost on the way back: they take another path, "
+         "past the load balancer, translation or firewall that the flow came through",
+         "make answers return the way that their flows come: source translation at the balancer, "
+         "or routes of the receivers that lead back to it"},
+    [SP_CAUSE_LOSS_UDP] = {"datagrams are lost where TCP of the same port passes: a limit of UDP, "
+                           "or a race in connection tracking",
+                           "look for rate limits of UDP, and at insert_failed in `conntrack -S` "
+                           "of the hosts and routers on the path"},
     [SP_CAUSE_PROXY] = {"something on the path answers in place of the receiver",
                         "find the proxy that answers and close the flow there, or declare it"},
     [SP_CAUSE_PROXY_PASSES] = {"a SYN proxy answers, and lets the connection through once it is "

@@ -94,6 +94,8 @@ enum sp_cause {
     SP_CAUSE_NO_ANSWER,
     SP_CAUSE_WAY_BACK,
     SP_CAUSE_LOSS,
+    SP_CAUSE_LOSS_BACK, /* of answers alone */
+    SP_CAUSE_LOSS_UDP,  /* where TCP of the same port loses nothing */
     SP_CAUSE_PROXY,
     SP_CAUSE_PROXY_PASSES,
     SP_CAUSE_PROXY_ENDS,
@@ -206,6 +208,9 @@ enum sp_cause sp_cause_where(const struct sp_lookup *lookup, const struct sp_res
 /* Does another address of the receiver work, of either family? */
 bool sp_cause_one_address(const struct sp_lookup *lookup, const struct sp_entry *tests, size_t n);
 bool sp_cause_nobody_there(const struct sp_entry *test, const struct sp_seen *seen);
+/* Of an allowed flow of which some is lost. */
+enum sp_cause sp_cause_loss(const struct sp_lookup *lookup, const struct sp_result *result,
+                            const struct sp_entry *tests, size_t n);
 /* They go to an address that known_ports.def names, where nobody should be answered. */
 bool sp_cause_known_address(const struct sp_result *result, const struct sp_entry *tests, size_t n);
 /* They arrive with another source, and with the declared destination. */

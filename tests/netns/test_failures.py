@@ -112,6 +112,19 @@ class ControlPlane(FailureCase):
         self.lab.nft(FW, forward(*self.HEALTHY))
         self.healthy()
 
+    def test_05_proxy_takes_the_calls(self):
+        """What should go straight to the webhook is redirected to a proxy on the way."""
+        self.lab.listen({FW: ["tcp/3128"]})
+        self.lab.nft(FW, forward(*self.HEALTHY) + "table inet nat {\n chain pre {\n  type nat hook "
+                     "prerouting priority dstnat;\n  iifname cp tcp dport 15017 redirect to :3128\n "
+                     "}\n}\n")
+        run = self.verify("--from", "cp", "--to", "nodes")
+        self.names(run, "something on the path answers in place of the receiver",
+                   "so cp does not reach tcp/15017 of nodes, istiod's webhook", verdict="proxied",
+                   flows=NODES)
+        self.lab.nft(FW, forward(*self.HEALTHY))
+        self.healthy()
+
     def test_15_one_host_of_the_segment_has_no_route(self):
         """A peering that knows a part of the segment's addresses: one works, its neighbour does
         not."""
@@ -189,6 +202,28 @@ class Metadata(FailureCase):
         self.assertEqual({f["family"] for f in run.data["findings"]}, {"ipv4", "ipv6"})
         self.lab.nft(FW, forward(self.WEB))
         self.healthy("--from", "pods")
+
+
+class Amounts(FailureCase):
+    """pods -- fw -- resolvers: what works for most flows, and not for all."""
+
+    POLICIES = ("name: dns, from: pods, to: resolvers, allow: [udp/53, tcp/53]",)
+    DNS = "meta l4proto { tcp, udp } th dport 53 iifname pods accept"
+    HEALTHY = (DNS,)
+
+    @classmethod
+    def build(cls):
+        return World("famount", {"pods": ["pod"], "resolvers": ["dns"]})
+
+    def test_27_datagrams_of_dns_are_lost(self):
+        """Two questions in parallel, and one of them is lost: pauses of 5 s."""
+        self.lab.nft(FW, forward("udp dport 53 numgen inc mod 3 == 0 drop", *self.HEALTHY))
+        run = self.verify("--from", "pods", "--to", "resolvers")
+        self.names(run, "datagrams are lost where TCP of the same port passes",
+                   "so pods does not always reach udp/53 of resolvers, DNS", "5 s later",
+                   verdict="partial", flows=[("pod", "dns")])
+        self.lab.nft(FW, forward(*self.HEALTHY))
+        self.healthy()
 
 
 class Tunnels(FailureCase):

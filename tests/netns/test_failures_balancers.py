@@ -27,6 +27,17 @@ class Router(Naming, Balanced):
         self.firewall(pre=self.dnat())
         self.clean(self.verify(self.balanced(), *(options or FEW), **how))
 
+    def test_07_answers_go_around_the_balancer(self):
+        """A part of the clients waits for answers that come from somebody else's address."""
+        self.firewall(pre=self.dnat())
+        self.lab.nft(FW, "table inet around {\n chain back {\n  type filter hook prerouting priority "
+                     "-300;\n  iifname web tcp sport 8443 jhash tcp dport mod 4 == 0 drop\n }\n}\n")
+        self.addCleanup(self.lab.nft, FW, "delete table inet around\n")
+        run = self.verify(self.balanced(), *FEW)
+        self.names(run, "everything arrives, and some answers are lost on the way back",
+                   "past the load balancer", verdict="partial", flows=CLIENT)
+        self.healthy()
+
     def test_08_source_ranges_are_not_enforced(self):
         """The list of clients looks right, and the balancer does not look at it."""
         self.firewall(pre=self.dnat(iifname='{ "users", "others" }'))

@@ -268,6 +268,34 @@ static void test_where(void **state)
     }
 }
 
+static void test_loss(void **state)
+{
+    (void)state;
+    struct sp_seen lossy = sp_seen_works();
+    lossy.attempts = 42;
+    lossy.loss_confirmed = true;
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 54, ALLOW, lossy);
+    check(SP_CAUSE_LOSS);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 161, ALLOW, lossy);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 161, ALLOW, sp_seen_works());
+    check(SP_CAUSE_LOSS_UDP);
+    flow(443, ALLOW, lossy); /* of TCP, UDP tells nothing */
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 443, ALLOW, sp_seen_works());
+    check(SP_CAUSE_LOSS);
+    struct sp_seen back = lossy;
+    back.nic = back.host = back.answer_left = 42;
+    back.answered = 30;
+    flow(443, ALLOW, back);
+    check(SP_CAUSE_LOSS_BACK);
+    back.nic = back.host = back.answer_left = back.answered = 30;
+    back.opened = 12; /* conversations whose SYN/ACK was lost */
+    flow(443, ALLOW, back);
+    check(SP_CAUSE_LOSS_BACK);
+    back.opened = 11;
+    flow(443, ALLOW, back);
+    check(SP_CAUSE_LOSS);
+}
+
 static void test_others(void **state)
 {
     (void)state;
@@ -494,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_where),
+        cmocka_unit_test(test_loss),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_words),
     };
