@@ -44,7 +44,8 @@ static void fill_scope(const struct sp_list *list, struct flow *flow)
         if (inside && !is_edge && !is_odd && (!def->to || sp_list_role(model, h, def->to))) {
             sp_bits_set(&flow->to, h);
         }
-        if (model->hosts[h].via && !((def->flags & SP_PART_OUTSIDE) && inside)) {
+        bool is_there = inside ? !(def->flags & SP_PART_OUTSIDE) : !(def->flags & SP_PART_INSIDE);
+        if (model->hosts[h].via && is_there) {
             sp_bits_set(&flow->from, h);
         }
     }

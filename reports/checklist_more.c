@@ -27,11 +27,9 @@ const struct sp_part_def sp_parts_more[] = {
      .hint = "declare load_balancers: with listeners and backends, and give these probes"},
     {LOOK(19, sp_look_addresses), .what = "each address of each balancer was reached",
      .hint = "give a client of the balancer a probe"},
-    {.item = 19,
-     .kind = SP_PART_CLOSED,
-     .takes = sp_take_round_balancer,
+    {LOOK(19, sp_look_round),
      .what = "backends are closed to those clients but through the balancer",
-     .hint = "deny the backends' ports to the clients by a rule"},
+     .hint = "deny the backends' ports to the clients by a rule, and give both probes"},
     {BALANCER(19, "address_present"), .flags = SP_PART_OPTIONAL, .what = "the balancer is there"},
 
     {ENDPOINT(20, "dns tcp tls"), .flags = SP_PART_ANY | SP_PART_TWO,

@@ -26,11 +26,12 @@ enum {
     SP_PART_TWO = 1 << 5,       /* seen from two networks at least */
     SP_PART_PLACES = 1 << 6,    /* seen from each network that has nodes with probes */
     /* flows: */
-    SP_PART_WAYS = 1 << 7,     /* every host with a probe must ask every host in scope each port */
-    SP_PART_MAY = 1 << 8,      /* a rule that allows it is no failure */
-    SP_PART_OUTSIDE = 1 << 9,  /* asked from external networks only */
-    SP_PART_NO_EDGE = 1 << 10, /* edge nodes are not in scope */
-    SP_PART_ON_NODES = 1 << 11 /* and only nodes are */
+    SP_PART_WAYS = 1 << 7,      /* every host with a probe must ask every host in scope each port */
+    SP_PART_MAY = 1 << 8,       /* a rule that allows it is no failure */
+    SP_PART_OUTSIDE = 1 << 9,   /* asked from external networks only */
+    SP_PART_NO_EDGE = 1 << 10,  /* edge nodes are not in scope */
+    SP_PART_ON_NODES = 1 << 11, /* and only nodes are */
+    SP_PART_INSIDE = 1 << 12    /* asked from hosts inside only */
 };
 
 struct sp_list;
@@ -104,14 +105,11 @@ void sp_list_claims(struct sp_list *list);
 
 /* ---- checklist_takes.c: which entries a part is about ---- */
 bool sp_take_preset(const struct sp_list *list, const struct sp_entry *entry);
-bool sp_take_outside(const struct sp_list *list, const struct sp_entry *entry);
 bool sp_take_to_balancer(const struct sp_list *list, const struct sp_entry *entry);
-bool sp_take_round_balancer(const struct sp_list *list, const struct sp_entry *entry);
 bool sp_take_reverse(const struct sp_list *list, const struct sp_entry *entry);
 bool sp_take_zones(const struct sp_list *list, const struct sp_entry *entry);
-bool sp_take_inside(const struct sp_list *list, const struct sp_entry *entry);
 
-/* ---- checklist_look.c, checklist_word.c: what a function counts ---- */
+/* ---- checklist_look.c, checklist_balancer.c, checklist_word.c: what a function counts ---- */
 void sp_look_matrix(struct sp_list *list, struct sp_item_part *part);
 void sp_look_reach(struct sp_list *list, struct sp_item_part *part);
 void sp_look_probes(struct sp_list *list, struct sp_item_part *part);
@@ -119,6 +117,7 @@ void sp_look_clusters(struct sp_list *list, struct sp_item_part *part);
 void sp_look_layers(struct sp_list *list, struct sp_item_part *part);
 void sp_look_presets(struct sp_list *list, struct sp_item_part *part);
 void sp_look_protocols(struct sp_list *list, struct sp_item_part *part);
+void sp_look_round(struct sp_list *list, struct sp_item_part *part);
 void sp_look_addresses(struct sp_list *list, struct sp_item_part *part);
 void sp_look_causes(struct sp_list *list, struct sp_item_part *part);
 void sp_look_evidence(struct sp_list *list, struct sp_item_part *part);

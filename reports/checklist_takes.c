@@ -12,38 +12,9 @@ bool sp_take_preset(const struct sp_list *list, const struct sp_entry *entry)
            strncmp(model->rules[entry->rule].name, "preset:", 7) == 0;
 }
 
-bool sp_take_inside(const struct sp_list *list, const struct sp_entry *entry)
-{
-    return sp_list_inside(list->model, entry->from) &&
-           (entry->to >= list->model->nhosts || sp_list_inside(list->model, entry->to));
-}
-
-bool sp_take_outside(const struct sp_list *list, const struct sp_entry *entry)
-{
-    return !sp_list_inside(list->model, entry->from);
-}
-
 bool sp_take_to_balancer(const struct sp_list *list, const struct sp_entry *entry)
 {
     return entry->to >= list->model->nhosts;
-}
-
-/* From a client of a balancer straight to one of its backends, at the port behind it. */
-bool sp_take_round_balancer(const struct sp_list *list, const struct sp_entry *entry)
-{
-    const struct sp_model *model = list->model;
-    for (size_t b = 0; entry->to < model->nhosts && b < model->nbalancers; b++) {
-        const struct sp_balancer *balancer = &model->balancers[b];
-        for (size_t i = 0; sp_bits_get(&balancer->from, entry->from) && i < balancer->nlisteners;
-             i++) {
-            const struct sp_listener *listener = &balancer->listeners[i];
-            if (listener->port.proto == entry->proto && listener->backend_port >= entry->port &&
-                listener->backend_port <= entry->port_hi && sp_listener_has(listener, entry->to)) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 /* Back from whom a flow is allowed to: answers pass, new flows must not. Any rule of which the two

@@ -232,6 +232,7 @@ void sp_word_zones(struct sp_list *list, struct sp_item_part *part)
         const char *role = model->hosts[h].role;
         size_t members = 1;
         bool is_spread = false;
+        bool is_dark = false; /* a member of its role has no zone: that is told of it */
         if (!sp_bits_get(&list->nodes, h)) {
             continue;
         }
@@ -242,11 +243,12 @@ void sp_word_zones(struct sp_list *list, struct sp_item_part *part)
             if (k != h && sp_bits_get(&list->nodes, k) && is_same) {
                 members++;
                 is_spread = is_spread || (other && strcmp(zone, other) != 0);
+                is_dark = is_dark || !other;
             }
         }
         if (!zone) {
             sp_part_open(list, part, 1, "%s has no zone", model->hosts[h].name);
-        } else if (members > 1 && !is_spread) {
+        } else if (members > 1 && !is_spread && !is_dark) {
             sp_part_fail(list, part, 1, "%s holds every host of the role %s", zone,
                          role ? role : "node");
         } else {
