@@ -7,6 +7,7 @@
 #define MAX_PLACES  256U    /* addresses or CIDRs in one list */
 #define MAX_LIST    4096U   /* selectors, ports, listeners in one list */
 #define MAX_MEMBERS 200000U /* hosts, networks, policies */
+#define MAX_PRESETS 64U
 
 static const struct sp_shape text = {.kind = SP_SHAPE_TEXT};
 static const struct sp_shape name = {.kind = SP_SHAPE_NAME};
@@ -53,6 +54,9 @@ static const struct sp_shape network = {
          "its address ranges; inside those of the network that contains it"},
         {"owner", &text, false, "who answers for it"},
         {"zone", &text, false, "the zone or site it stands in"},
+        {"cluster", &name, false,
+         "the Kubernetes cluster whose hosts it holds; default: that of the network that contains "
+         "it. Lines of presets tell flows inside a cluster from those between clusters by it"},
         {"within",
          &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
                                   .values = (const char *const[]){"open", "closed", NULL}},
@@ -227,6 +231,26 @@ static const struct sp_shape enforcement = {
          "parallel paths; default 1"},
         {NULL, NULL, false, NULL}}};
 
+static const struct sp_shape use = {
+    .kind = SP_SHAPE_EITHER,
+    .what = "the name of a preset, or { preset: ..., roles: ... }",
+    .item = &name,
+    .other = &(const struct sp_shape){
+        .kind = SP_SHAPE_OBJECT,
+        .fields = (const struct sp_field[]){
+            {"preset", &name, true, "its name; `segproof check --presets` lists them"},
+            {"roles",
+             &(const struct sp_shape){
+                 .kind = SP_SHAPE_MAP, .key = &name, .item = &selectors, .max = MAX_LIST},
+             false,
+             "who has a role, in all presets of this topology; default: hosts with that word as "
+             "`role` or as label `role`"},
+            {"without",
+             &(const struct sp_shape){
+                 .kind = SP_SHAPE_ONE_OR_LIST, .item = &name, .min = 1, .max = MAX_LIST},
+             false, "lines of presets that do not hold here"},
+            {NULL, NULL, false, NULL}}}};
+
 const struct sp_shape sp_topology_shape = {
     .kind = SP_SHAPE_OBJECT,
     .fields = (const struct sp_field[]){
@@ -254,6 +278,8 @@ const struct sp_shape sp_topology_shape = {
         {"policies",
          &(const struct sp_shape){.kind = SP_SHAPE_LIST, .item = &policy, .max = MAX_MEMBERS},
          false, "what may cross; everything else must not. A set: order does not matter"},
+        {"use", &(const struct sp_shape){.kind = SP_SHAPE_LIST, .item = &use, .max = MAX_PRESETS},
+         false, "presets: flows that a product needs open or closed, from its documents"},
         {"isolation",
          &(const struct sp_shape){.kind = SP_SHAPE_LIST,
                                   .item =
@@ -275,4 +301,8 @@ const struct sp_shape sp_topology_shape = {
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &enforcement, .max = MAX_MEMBERS},
          false, "the firewalls, as far as the tests must know them"},
+        {"nodes",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_MAP, .key = &selector, .item = &sp_floor_shape, .max = MAX_PLACES},
+         false, "what hosts must be, by role, host or selector; read by their probes"},
         {NULL, NULL, false, NULL}}};
