@@ -42,6 +42,13 @@ static void release_balancer(struct sp_balancer *balancer)
         sp_free(listener->mode);
         sp_free(listener->source);
         sp_free(listener->proxy_protocol);
+        sp_free(listener->weights);
+        sp_free(listener->failover);
+        sp_free(listener->tls);
+        sp_free(listener->hairpin);
+        sp_free(listener->affinity);
+        sp_free(listener->cross_zone);
+        sp_free(listener->health.path);
     }
     sp_free(balancer->name);
     sp_free(balancer->addrs);

@@ -58,6 +58,10 @@ struct sp_seen_as { /* declared translation: in that network this host appears a
     struct sp_addr addr;
 };
 
+/* The network identifier of a tunnel whose own nobody declared: flannel's, and the first that a
+ * person takes. */
+#define SP_TUNNEL_VNI 1U
+
 struct sp_host {
     char *name;
     struct sp_pos pos;
@@ -76,6 +80,10 @@ struct sp_host {
     char *target;    /* ssh: user@host */
     char *become;    /* ssh: "sudo" */
     char *interface; /* capture on this interface only; NULL = all that are up */
+    /* What encapsulated tests send to it: the network identifier, and the address of the inner
+     * frame, 48 bits (0 = broadcast). */
+    uint32_t tunnel_vni;
+    uint64_t tunnel_mac;
 };
 
 struct sp_group {
@@ -113,14 +121,33 @@ struct sp_rule {
     char *expires; /* "2027-06-30" or NULL */
 };
 
+/* How a balancer asks whether a backend is well. */
+struct sp_health {
+    bool is_declared, is_http;
+    uint16_t port, status;
+    char *path; /* NULL = it is not HTTP */
+    struct sp_pos pos;
+};
+
 struct sp_listener {
     struct sp_portspec port;
     uint32_t *backends; /* host indexes */
     size_t nbackends;
     uint16_t backend_port;
     char *mode, *source, *proxy_protocol; /* "l4"|"l7"; "preserved"|"rewritten"; "none"|"v1"|"v2" */
-    double max_skew;                      /* < 0 = not declared */
-    uint64_t failover_within_ms;          /* 0 = not declared */
+    struct sp_pos pos;
+    bool has_source, has_proxy_protocol; /* they are declared, not only taken as usual */
+    double max_skew;                     /* < 0 = not declared */
+    uint64_t failover_within_ms;         /* 0 = not declared */
+    uint32_t *weights;                   /* of each backend; NULL = not declared: 1 each */
+    /* Words as declared; NULL = they are not. */
+    char *failover;           /* "refused"|"silent" */
+    char *tls;                /* "passthrough"|"terminated" */
+    char *hairpin;            /* "works"|"blocked" */
+    char *affinity;           /* "none"|"source" */
+    char *cross_zone;         /* "on"|"off" */
+    uint64_t idle_timeout_ms; /* 0 = not declared */
+    struct sp_health health;
 };
 
 struct sp_balancer {
@@ -129,6 +156,7 @@ struct sp_balancer {
     struct sp_addr *addrs;
     struct sp_pos *addr_pos; /* naddrs places in the file, or NULL */
     size_t naddrs;
+    bool is_pending;        /* an address was not given yet when this was written */
     struct sp_prefix *pool; /* its addresses must come from here; empty = not declared */
     size_t npool;
     struct sp_bits from; /* who may use it */
