@@ -127,9 +127,9 @@ bool sp_cause_nobody_there(const struct sp_entry *test, const struct sp_seen *se
     if (seen->answer != SP_ANSWER_UNREACHABLE) {
         return false;
     }
-    return test->family == SP_FAMILY_IPV6 ? seen->answer_code == 0 || seen->answer_code == 3
-                                          : seen->answer_code <= 1 || seen->answer_code == 6 ||
-                                                seen->answer_code == 7;
+    return test->family == SP_FAMILY_IPV6
+               ? seen->answer_code == 0 || seen->answer_code == 3
+               : seen->answer_code <= 1 || seen->answer_code == 6 || seen->answer_code == 7;
 }
 
 bool sp_cause_known_address(const struct sp_result *result, const struct sp_entry *tests, size_t n)

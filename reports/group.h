@@ -115,7 +115,7 @@ enum sp_cause {
     SP_CAUSE_ENCAPSULATED,
     SP_CAUSE_ICMP_TYPES,
     SP_CAUSE_ICMP_FORGED,
-    SP_CAUSE_BYPASS, /* of a technique without a line of its own */
+    SP_CAUSE_BYPASS,        /* of a technique without a line of its own */
     SP_CAUSE_KNOWN_ADDRESS, /* of known.h; this and the rest name somebody */
     SP_CAUSE_MASQUERADED,   /* the source alone is rewritten */
     SP_CAUSE_ONE_ADDRESS,   /* of several of the receiver's */
