@@ -6,7 +6,7 @@
 #include "tests/support/sp_cmocka.h"
 #include "tests/unit/topologies/plan_support.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "probe/base/mem.h"
 
@@ -42,12 +42,13 @@ static void expect(const struct sp_model *m, const struct sp_pair *pair, const c
 {
     struct sp_plan_outer outers[SP_PLAN_OUTERS];
     char text[256] = "";
+    int at = 0;
     size_t n = sp_plan_outers(m, pair, tech(name), outers);
     for (size_t i = 0; i < n; i++) {
         char one[SP_ADDR_STRLEN];
         assert_string_equal(sp_addr_str(&outers[i].src, one), src);
-        (void)strncat(text, i ? " " : "", sizeof(text) - strlen(text) - 1);
-        (void)strncat(text, sp_addr_str(&outers[i].dst, one), sizeof(text) - strlen(text) - 1);
+        at += snprintf(text + at, sizeof(text) - (size_t)at, "%s%s", i ? " " : "",
+                       sp_addr_str(&outers[i].dst, one));
     }
     assert_string_equal(text, want);
     assert_int_equal(sp_plan_packets(m, pair, tech(name)),
