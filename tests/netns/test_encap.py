@@ -217,7 +217,7 @@ class Encap(Case):
                               f"link set dev {dev} master right")
         self.world.lab.commit()
         self.load()
-        self.expect(self.verify("vxlan", tunnel="r", mac=False), "vxlan")
+        self.expect(self.verify("vxlan", tunnel="r", mac=False, more=("--inject", "link")), "vxlan")
 
     # ---- a tunnel that ends at the receiver ----
     def test_receiver_unwraps(self):
