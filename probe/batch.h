@@ -19,6 +19,7 @@ struct sp_block {
     char hazard;                    /* of its technique */
     uint8_t ttl;                    /* of the first attempt, one more with each; 0 = the usual */
     uint16_t bytes;                 /* the IP packet is padded to so many; 0 = it is not */
+    uint32_t pause_ms;              /* of a conversation; 0 = there is none */
     uint8_t nouters;                /* of a sender whose technique wraps */
     uint32_t outers;                /* the first of them in the batch */
 };
@@ -36,6 +37,7 @@ struct sp_shot {
     uint8_t pieces;         /* fragments, or outer packets, seen leaving */
     struct sp_tuple quoted; /* of an answer EXPIRED */
     uint32_t mtu;           /* of an answer TOO_BIG */
+    uint32_t silent_ms;     /* of a conversation that the peer ended in its pause */
 };
 
 struct sp_arrival {
