@@ -92,7 +92,7 @@ void sp_engine_flooded(struct sp_engine *engine, const struct sp_captured *captu
                        const struct sp_pkt *pkt);
 /* An arrival of this tag. */
 void sp_engine_arrived(struct sp_engine *engine, const struct sp_technique *tech,
-                       const struct sp_pkt *pkt, uint16_t block, uint16_t port, uint32_t iface);
+                       const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface);
 /* May packets go there at all? */
 bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr);
 /* Emits through the block's way (raw or link), counts against the budget. */
