@@ -223,6 +223,36 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
     }
 }
 
+static uint8_t answer_of(const struct sp_engine *engine, const struct sp_shot *shot,
+                         const struct sp_pkt *pkt, bool quoted)
+{
+    const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
+    if (quoted) {
+        return tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
+                                                             : SP_ANSWER_NONE;
+    }
+    return (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
+}
+
+/* Of several shots with these addresses and ports, the newest that it answers; else the newest that
+ * was sent. */
+static struct sp_shot *answered(const struct sp_engine *engine, struct sp_shot *newest,
+                                const struct sp_pkt *pkt, bool quoted)
+{
+    struct sp_shot *sent = NULL;
+    for (struct sp_shot *shot = newest; shot; shot = sp_batch_older_shot(&engine->batch, shot)) {
+        if (!shot->is_sent) {
+            continue;
+        }
+        sent = sent ? sent : shot;
+        if (engine->batch.blocks[shot->block_row].tech->on_packet ||
+            answer_of(engine, shot, pkt, quoted) != SP_ANSWER_NONE) {
+            return shot;
+        }
+    }
+    return sent;
+}
+
 static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
     uint16_t sport;
@@ -238,7 +268,8 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
         sp_batch_shot_by_tuple(&engine->batch, quoted ? &pkt->quoted.dst : &pkt->src,
                                quoted ? pkt->quoted.ip_proto : pkt->ip_proto,
                                as_request ? dport : sport, as_request ? sport : dport);
-    if (!shot || !shot->is_sent) {
+    shot = answered(engine, shot, pkt, quoted);
+    if (!shot) {
         return false;
     }
     const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
@@ -250,9 +281,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
         sp_engine_dialog_packet(engine, shot, pkt, sp_mono_us());
         return true;
     }
-    uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
-                                                                             : SP_ANSWER_NONE)
-                            : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
+    uint8_t answer = answer_of(engine, shot, pkt, quoted);
     if (answer != SP_ANSWER_NONE) {
         sp_engine_keep(engine, SP_KEPT_ANSWER, shot->flow.block, shot->flow.port);
     }

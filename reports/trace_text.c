@@ -9,7 +9,7 @@
 #include "reports/escape.h"
 #include "reports/formats/text_out.h"
 #include "reports/group.h"
-#include "reports/trace.h"
+#include "reports/trace_priv.h"
 
 /* Where the words of a vantage point begin. */
 #define SP_TRACE_COLUMN 30U
@@ -295,6 +295,7 @@ static void facts(struct sp_text *text, const struct sp_trace *t)
                    t->back_hops - 1U);
         sp_text_field(text, "asymmetry");
     }
+    sp_trace_path_text(text, t);
 }
 
 static void packets(struct sp_text *text, const struct sp_trace *t)

@@ -269,6 +269,7 @@ static void take_ttls(struct sp_traced *traced, const struct sp_batch *batch,
                 t->nhops = k + 1U;
             }
             note_hop(t, k, shot, model);
+            sp_trace_note_path(&t->hops[k], &shot->answerer);
             t->hops[k].asked++;
             bool moved = !sp_addr_eq(&shot->quoted.dst, &pair->dst) ||
                          (has_ports && (shot->quoted.dport != t->test->port ||

@@ -10,6 +10,17 @@
 #include "controller/round_priv.h"
 #include "reports/trace.h"
 
+#define SP_TRACE_MAX_FLOWS 64U
+
+/* The flow from many source ports: its blocks in a batch, and what came of each port. */
+struct sp_trace_volleys {
+    uint8_t n;      /* source ports; the blocks of their whole packets are first .. first + n - 1 */
+    uint8_t npaths; /* blocks from `paths` on: one packet per hop each, whose TTL runs out there */
+    uint32_t first, paths;
+    uint16_t sports[SP_TRACE_MAX_FLOWS];
+    bool is_lost[SP_TRACE_MAX_FLOWS], is_passed[SP_TRACE_MAX_FLOWS];
+};
+
 /* One pair of addresses that is traced. */
 struct sp_traced {
     struct sp_trace trace;
@@ -17,6 +28,7 @@ struct sp_traced {
     /* The flow that the hops are learnt with. */
     struct sp_control_flow reference;
     uint8_t limit; /* TTLs that are tried */
+    struct sp_trace_volleys volleys;
 };
 
 struct sp_trace_session {
@@ -64,9 +76,21 @@ void sp_trace_add_packets(struct sp_trace *trace, const struct sp_evidence *pack
 /* sizes.c: padded packets. */
 enum sp_rc sp_trace_sizes(struct sp_trace_session *session, struct sp_run_state *run,
                           struct sp_diag *diag) SP_MUST_CHECK;
+/* flows.c: many source ports, in the batch of the sizes. */
+enum sp_rc sp_trace_add_flows(struct sp_traced *traced, struct sp_run_state *run,
+                              struct sp_batch *batch) SP_MUST_CHECK;
+void sp_trace_take_flows(struct sp_traced *traced, const struct sp_batch *batch);
+/* Where flows that are always lost part from those that always pass; nothing where there are not
+ * both. */
+enum sp_rc sp_trace_locate_flows(struct sp_traced *traced, struct sp_run_state *run,
+                                 struct sp_diag *diag) SP_MUST_CHECK;
+/* Somebody answered for the flow at this hop. */
+void sp_trace_note_path(struct sp_trace_hop *hop, const struct sp_addr *addr);
 /* The block of a flow, for whoever adds shots of his own. */
 struct sp_block_plan sp_trace_block(const struct sp_control_flow *flow, uint16_t attempts);
 struct sp_control_flow sp_trace_flow(const struct sp_pair *pair, const struct sp_test *test);
+/* Is there something to trace, and somebody to send it? */
+bool sp_trace_can(const struct sp_traced *traced, const struct sp_run_state *run);
 /* Adds one shot with a fresh source port; false when there is no room. */
 bool sp_trace_add_shot(struct sp_run_state *run, struct sp_batch *batch, uint32_t block,
                        uint16_t attempt, uint16_t port, uint32_t at_us);
