@@ -105,7 +105,9 @@ uint32_t sp_batch_add_shot(struct sp_batch *batch, uint32_t block, uint16_t atte
         return SP_NONE;
     }
     struct sp_host_batch *sender = &batch->hosts[batch->blocks[block].from];
-    sender->last_at_us = at_us > sender->last_at_us ? at_us : sender->last_at_us;
+    uint64_t end_us = at_us + (uint64_t)batch->blocks[block].silent_ms * 1000;
+    uint32_t last_us = end_us > UINT32_MAX ? UINT32_MAX : (uint32_t)end_us;
+    sender->last_at_us = last_us > sender->last_at_us ? last_us : sender->last_at_us;
     batch->nshots++;
     return index;
 }

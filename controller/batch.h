@@ -30,6 +30,7 @@ struct sp_block_plan {
     bool talks;      /* a conversation: whoever receives must have somebody who takes its data */
     uint8_t ttl;     /* of the first attempt, one more with each; 0 = the usual */
     uint16_t bytes;  /* packets are padded to so many; 0 = they are not */
+    uint32_t silent_ms; /* of a conversation: how long nobody says anything before its data */
     bool is_watched; /* the batch's watchers tell when these packets pass them */
     /* filled by the batch */
     uint16_t first;

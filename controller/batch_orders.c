@@ -129,6 +129,7 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
                        (receiver ? SP_BLOCK_RECEIVER : 0U) | (watches ? SP_BLOCK_WATCH : 0U));
         record.u.block.ttl = sender ? block->ttl : 0;
         record.u.block.bytes = sender ? block->bytes : 0;
+        record.u.block.silent_ms = watches ? 0 : block->silent_ms;
         (void)memcpy(record.u.block.technique, sp_technique_at(block->technique)->name,
                      strlen(sp_technique_at(block->technique)->name) + 1);
         record.u.block.src = block->src;

@@ -19,6 +19,7 @@ struct sp_block {
     char hazard;                    /* of its technique */
     uint8_t ttl;                    /* of the first attempt, one more with each; 0 = the usual */
     uint16_t bytes;                 /* the IP packet is padded to so many; 0 = it is not */
+    uint32_t silent_ms;             /* of a conversation, before its data */
 };
 
 struct sp_shot {

@@ -62,6 +62,7 @@ int sp_engine_dialog_begin(struct sp_engine *engine, struct sp_shot *shot, uint6
         .is_used = true,
         .dialog = {.is_http = (block->flags & SP_BLOCK_HTTP) != 0,
                    .is_mute = (block->flags & SP_BLOCK_MUTE) != 0,
+                   .silent_us = (uint64_t)block->silent_ms * 1000,
                    .begun_us = now_us,
                    .until_us = until_us,
                    .due_us = until_us},

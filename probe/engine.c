@@ -108,7 +108,8 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
                              .dst = order->dst,
                              .other = order->other,
                              .ttl = order->ttl,
-                             .bytes = order->bytes};
+                             .bytes = order->bytes,
+                             .silent_ms = order->silent_ms};
     if (info && info->hazard <= engine->bounds.hazard) {
         block.tech = sp_technique_code(sp_technique_index(info));
         block.flags |= block.tech->needs_link ? SP_BLOCK_LINK : 0U;

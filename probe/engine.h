@@ -68,8 +68,10 @@ struct sp_engine_io {
     int (*hold)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface);
     void (*release)(void *arg, const struct sp_addr *addr, uint16_t port);
     struct sp_counters (*counters)(void *arg);
-    /* Opens a stand-in listener; 0 or errno. unstand closes them all, and their connections. */
-    int (*stand)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface);
+    /* Opens a stand-in listener; 0 or errno. patience_us: how long a peer may say nothing. unstand
+     * closes them all, and their connections. */
+    int (*stand)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface,
+                 uint64_t patience_us);
     void (*unstand)(void *arg);
 };
 

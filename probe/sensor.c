@@ -124,9 +124,12 @@ static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
     sp_hold_release(&((struct sensor *)arg)->holds, addr, port);
 }
 
-static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface,
+                 uint64_t patience_us)
 {
-    return sp_standins_open(((struct sensor *)arg)->standins, addr, port, iface);
+    struct sensor *s = arg;
+    sp_standins_wait(s->standins, patience_us);
+    return sp_standins_open(s->standins, addr, port, iface);
 }
 
 static void unstand(void *arg)

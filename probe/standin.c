@@ -24,6 +24,7 @@ struct connection {
 struct sp_standins {
     struct event_base *base;
     int ask_fd;
+    uint64_t patience_us;
     const struct sp_standin_ops *ops;
     void *arg;
     struct {
@@ -43,6 +44,7 @@ enum sp_rc sp_standins_new(struct event_base *base, int ask_fd, const struct sp_
     }
     s->base = base;
     s->ask_fd = ask_fd;
+    s->patience_us = SP_STANDIN_US;
     s->ops = ops;
     s->arg = arg;
     *ret_standins = s;
@@ -143,10 +145,15 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
     c->fd = got;
     c->is_answered = false;
     c->len = 0;
-    c->until_us = sp_mono_us() + SP_STANDIN_US;
+    c->until_us = sp_mono_us() + s->patience_us;
     if (!wait_on(c)) {
         end(c, false);
     }
+}
+
+void sp_standins_wait(struct sp_standins *s, uint64_t patience_us)
+{
+    s->patience_us = patience_us;
 }
 
 int sp_standins_open(struct sp_standins *s, const struct sp_addr *addr, uint16_t port,

@@ -2,7 +2,7 @@
  *
  * The sockets of stand-in listeners: they answer for a service that is not there yet, to whoever
  * carries a tag, and to nobody else. Whoever says anything else, or nothing for SP_STANDIN_US, is
- * closed without a byte; whoever closes (a health check) is closed too. Nothing outlives
+ * closed without a byte (where conversations are silent on purpose, for so much longer); whoever closes (a health check) is closed too. Nothing outlives
  * sp_standins_close(). */
 #ifndef SP_PROBE_STANDIN_H
 #define SP_PROBE_STANDIN_H
@@ -24,6 +24,8 @@ struct sp_standin_ops {
 /* ask_fd: to the parent, for ports this process has no privilege for; -1 = there is none. */
 enum sp_rc sp_standins_new(struct event_base *base, int ask_fd, const struct sp_standin_ops *ops,
                            void *arg, struct sp_standins **ret_standins) SP_MUST_CHECK;
+/* How long whoever connects from now on may say nothing. */
+void sp_standins_wait(struct sp_standins *standins, uint64_t patience_us);
 /* 0 or errno. */
 int sp_standins_open(struct sp_standins *standins, const struct sp_addr *addr, uint16_t port,
                      uint32_t iface);

@@ -9,6 +9,7 @@
 #include "probe/base/mem.h"
 #include "probe/base/proto.h"
 #include "probe/engine_state.h"
+#include "probe/standin.h"
 
 static void refuse(struct sp_engine *engine, const struct sp_rec_standin *order, int err)
 {
@@ -45,12 +46,25 @@ void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *or
     engine->standins[engine->nstandins++] = *order;
 }
 
+/* Conversations of this batch may be silent for a while. */
+static uint64_t patience(const struct sp_engine *engine)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < engine->batch.nblocks; i++) {
+        const struct sp_block *block = &engine->batch.blocks[i];
+        bool counts = (block->flags & SP_BLOCK_RECEIVER) != 0;
+        most = counts && block->silent_ms > most ? block->silent_ms : most;
+    }
+    return most * 1000 + SP_STANDIN_US;
+}
+
 void sp_engine_stand(struct sp_engine *engine)
 {
     for (size_t i = 0; i < engine->nstandins; i++) {
         const struct sp_rec_standin *order = &engine->standins[i];
         const struct sp_own *own = sp_netinfo_find(&engine->net, &order->addr);
-        int err = own ? engine->io.stand(engine->io.arg, &order->addr, order->port, own->iface)
+        int err = own ? engine->io.stand(engine->io.arg, &order->addr, order->port, own->iface,
+                                        patience(engine))
                       : EADDRNOTAVAIL;
         if (err) {
             refuse(engine, order, err);

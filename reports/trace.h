@@ -19,7 +19,7 @@
 #define SP_TRACE_MAX_SIZES   10U
 #define SP_TRACE_MAX_PATHS   8U
 #define SP_TRACE_MAX_RATES   8U
-#define SP_TRACE_MAX_IDLE    32U
+#define SP_TRACE_MAX_IDLE    16U
 
 /* A router on the way, in order. */
 struct sp_trace_hop {

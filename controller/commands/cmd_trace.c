@@ -25,6 +25,8 @@ struct options {
     struct sp_common common;
     unsigned family;
     unsigned no_watch;
+    unsigned rates;
+    uint64_t idle_ms;
     uint64_t seed, timeout_ms;
     const char *evidence, *probe, *ssh_config, *state;
 };
@@ -41,6 +43,17 @@ static const struct sp_opt opts[] = {
      .kind = SP_OPT_FLAG,
      .offset = SP_AT(no_watch),
      .help = "start no probe on declared hosts that stand on the way"},
+    {.name = "rates",
+     .kind = SP_OPT_FLAG,
+     .offset = SP_AT(rates),
+     .help = "look for rate limits: trains of the flow up to max_rate (hazard: B; some 3 s)"},
+    {.name = "idle",
+     .kind = SP_OPT_DURATION,
+     .metavar = "T",
+     .min = 1000,
+     .max = 3600000,
+     .offset = SP_AT(idle_ms),
+     .help = "look for state that is forgotten in silence of up to T (tcp; hazard: B; takes T)"},
     {.name = "evidence",
      .kind = SP_OPT_STRING,
      .metavar = "DIR",
@@ -448,7 +461,9 @@ static int trace(const struct sp_args *args, const struct options *options)
                                                .to = focus.to,
                                                .proto = focus.proto,
                                                .port = focus.port,
-                                               .no_watchers = options->no_watch > 0};
+                                               .no_watchers = options->no_watch > 0,
+                                               .with_rates = options->rates > 0,
+                                               .idle_ms = (uint32_t)options->idle_ms};
             code = measure(model, policy, plan, &session, options);
         }
     }

@@ -405,8 +405,16 @@ enum sp_rc sp_trace_session_run(void *arg, struct sp_run_state *run, struct sp_d
         rc = ask(session, run, diag);
     }
     if (rc == SP_OK && !is_stopped(run)) {
-        tell(run, "trying sizes", 0);
+        tell(run, "trying sizes and flows", 0);
         rc = sp_trace_sizes(session, run, diag);
+    }
+    if (rc == SP_OK && session->with_rates && !is_stopped(run)) {
+        tell(run, "trying rates", 0);
+        rc = sp_trace_rates(session, run, diag);
+    }
+    if (rc == SP_OK && session->idle_ms > 0 && !is_stopped(run)) {
+        tell(run, "waiting in silence", 0);
+        rc = sp_trace_idle(session, run, diag);
     }
     for (size_t i = 0; i < session->n; i++) {
         sp_trace_explain(&session->traced[i].trace);

@@ -21,6 +21,12 @@ struct sp_trace_volleys {
     bool is_lost[SP_TRACE_MAX_FLOWS], is_passed[SP_TRACE_MAX_FLOWS];
 };
 
+/* Blocks of a batch: trains of packets, or conversations. */
+struct sp_trace_trains {
+    uint32_t first;
+    uint8_t n;
+};
+
 /* One pair of addresses that is traced. */
 struct sp_traced {
     struct sp_trace trace;
@@ -29,6 +35,7 @@ struct sp_traced {
     struct sp_control_flow reference;
     uint8_t limit; /* TTLs that are tried */
     struct sp_trace_volleys volleys;
+    struct sp_trace_trains trains, talks;
 };
 
 struct sp_trace_session {
@@ -36,6 +43,8 @@ struct sp_trace_session {
     uint8_t proto;
     uint16_t port;
     bool no_watchers;               /* start no probe on hosts between the two */
+    bool with_rates;                /* look for rate limits */
+    uint32_t idle_ms;               /* look for state that is forgotten within so long; 0 = do not */
     bool is_slow;                   /* nothing gets through: routers say why once in a while */
     const struct sp_result *result; /* borrowed */
     struct sp_traced *traced;       /* owned */
@@ -84,6 +93,12 @@ void sp_trace_take_flows(struct sp_traced *traced, const struct sp_batch *batch)
  * both. */
 enum sp_rc sp_trace_locate_flows(struct sp_traced *traced, struct sp_run_state *run,
                                  struct sp_diag *diag) SP_MUST_CHECK;
+/* rates.c: trains of packets, for whoever asks for them. */
+enum sp_rc sp_trace_rates(struct sp_trace_session *session, struct sp_run_state *run,
+                          struct sp_diag *diag) SP_MUST_CHECK;
+/* idle.c: conversations that are silent for a while, for whoever asks for them. */
+enum sp_rc sp_trace_idle(struct sp_trace_session *session, struct sp_run_state *run,
+                         struct sp_diag *diag) SP_MUST_CHECK;
 /* Somebody answered for the flow at this hop. */
 void sp_trace_note_path(struct sp_trace_hop *hop, const struct sp_addr *addr);
 /* The block of a flow, for whoever adds shots of his own. */

@@ -10,7 +10,7 @@
  * SP_AGAIN times until the peer acknowledges it, because a SYN proxy swallows what comes before its
  * back side is open, and because the capture shows answers up to 30 ms late; at the end, however it
  * comes, one RST, so that no state table on the way keeps the connection. Nothing is sent but this:
- * at most seven packets. */
+ * at most seven packets. A block may ask for a silence between the handshake and the data. */
 #include <string.h>
 
 #include "probe/packet/tagform.h"
@@ -135,7 +135,7 @@ static void on_first(struct sp_dialog *d, uint32_t seq, const struct sp_pkt *pkt
         d->peer = pkt->seq + 1;
         d->tsecr = pkt->tsval;
         d->has_timestamps = pkt->has_timestamps;
-        d->until_us = now_us + SP_GIVE_UP;
+        d->until_us = now_us + d->silent_us + SP_GIVE_UP;
         go(d, ACK_DUE, now_us);
     }
 }
@@ -242,7 +242,7 @@ static void on_timer(struct sp_dialog *d, const struct sp_flow *flow, struct sp_
         } else if (d->is_mute) {
             go(d, RESET_DUE, io->now_us + SP_MUTE_FOR);
         } else {
-            go(d, DATA_DUE, io->now_us + SP_DATA_AFTER);
+            go(d, DATA_DUE, io->now_us + (d->silent_us ? d->silent_us : SP_DATA_AFTER));
         }
     } else if (d->state == DATA_DUE || d->state == DATA_SENT) {
         send_data(d, flow, io);

@@ -57,6 +57,7 @@ struct sp_dialog {
     bool has_timestamps;
     uint16_t data_len;           /* of our data, once sent */
     uint32_t acked, peer, tsecr; /* next byte the peer wants; its first byte; its timestamp */
+    uint64_t silent_us;          /* the block asks for so long a silence before the data */
     uint64_t begun_us, data_us;
     uint64_t until_us; /* it ends then at the latest; at start: begun_us + patience_us */
     uint64_t due_us;   /* on_timer() is wanted then; at start: until_us */

@@ -222,10 +222,11 @@ enum sp_error_code {
 /* one record names `attempts` block ids: block .. block + attempts - 1; other: only with
  * SP_BLOCK_FORGED or SP_BLOCK_VIA, see there; ttl: of the first attempt's packets, one more with each
  * attempt, 0 = the usual one for all; bytes: payload is padded so that the IP packet has so many, 0 =
- * it is not */
+ * it is not; silent_ms: of a conversation, how long nobody says anything between its handshake and
+ * its data */
 #define SP_FIELDS_block(F) \
     F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
-    F(addr, src) F(addr, dst) F(addr, other) F(u8, ttl) F(u16, bytes)
+    F(addr, src) F(addr, dst) F(addr, other) F(u8, ttl) F(u16, bytes) F(u32, silent_ms)
 /* a stand-in listener to open at ARM, for this batch only, on an address and port of this host */
 #define SP_FIELDS_standin(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr)
 #define SP_FIELDS_arm(F) F(u32, batch)

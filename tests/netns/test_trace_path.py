@@ -11,6 +11,7 @@ sys.dont_write_bytecode = True
 from test_trace import TraceCase, chain  # noqa: E402
 from tracing import Routers, v4, v6  # noqa: E402
 
+WILLING = "max_rate: 2000, hazard: B"
 SECOND = "10.61.8", "fd00:61:8:"  # the other way's link
 
 
@@ -63,8 +64,10 @@ class Flows(PathCase):
     """Many flows, and the first packet of each."""
 
     def test_parallel_and_whole(self):
+        """Nothing is wrong: two ways of equal worth, no limit, nothing forgotten."""
         self.spread()
-        run = self.trace()
+        run = self.trace("a", "b", "tcp/5432", "--rates", "--idle", "2s",
+                         topology=self.world.topology(limits=WILLING))
         for family, both in (("ipv4", {v4("mid", 2), f"{SECOND[0]}.2"}),
                              ("ipv6", {v6("mid", 2), f"{SECOND[1]}:2"})):
             trace = self.check_cause(run, family, "works", code=0, verdict="holds")
@@ -75,6 +78,10 @@ class Flows(PathCase):
             self.assertGreaterEqual(hops[1]["flows"], 6, run)
             first = trace["first_packets"]
             self.assertEqual((first["took_one"], first["took_two"]), (16, 0), run)
+            self.assertGreater(trace["rates"]["without_loss"], 1000, run)
+            self.assertNotIn("with_loss", trace["rates"], run)
+            self.assertEqual(trace["silence"]["survived_ms"], 2000, run)
+            self.assertNotIn("cut_ms", trace["silence"], run)
 
     def test_dead_next_hop(self):
         """Nobody has the address of the second next hop."""
@@ -126,6 +133,53 @@ class Flows(PathCase):
                                      hop=2, verdict="blocked")
             self.assertEqual(trace["first_packets"], {"of": 16, "took_one": 0, "took_two": 16},
                              run)
+
+
+class Limits(PathCase):
+    """How fast, and how long in silence."""
+
+    def test_policer(self):
+        """Enough for the ordinary test, and not for more than 200 packets a second."""
+        self.fault("r1", chain("forward", [
+            "tcp dport 5432 limit rate 200/second burst 60 packets accept",
+            "tcp dport 5432 drop"]))
+        run = self.trace("a", "b", "tcp/5432", "--rates", "--family", "ipv4",
+                         topology=self.world.topology(limits=WILLING))
+        trace = self.check_cause(run, "ipv4", "policed", ["something limits its rate"], code=0,
+                                 verdict="holds")
+        rates = trace["rates"]
+        self.assertIn(rates["with_loss"] // 200, (1, 2), run)  # a train of 250 or 500 a second
+        self.assertLess(rates["without_loss"], rates["with_loss"])
+        self.assertTrue(150 <= rates["come_through"] <= 350, run)
+
+    def test_forgotten(self):
+        """State lives for two seconds; IPv4 is cut silently, IPv6 with a RST."""
+        self.world.lab.run("r2", ["true"])
+        self.fault("r2", chain("forward", [
+            "meta nfproto ipv6 ct state invalid reject with tcp reset", "ct state invalid drop"]))
+        keys = {"net.netfilter.nf_conntrack_tcp_timeout_established": (2, 432000),
+                "net.netfilter.nf_conntrack_tcp_loose": (0, 1)}
+        for key, (bad, good) in keys.items():
+            self.world.lab.sysctl("r2", **{key: bad})
+            self.addCleanup(self.world.lab.sysctl, "r2", **{key: good})
+        run = self.trace("a", "b", "tcp/5432", "--idle", "4s",
+                         topology=self.world.topology(limits=WILLING))
+        for family, cut, words in (("ipv4", "silent", "nobody says so"),
+                                   ("ipv6", "reset", "a RST says so")):
+            trace = self.check_cause(run, family, "idle_cut", ["forgets silent", words], code=0,
+                                     verdict="holds")
+            silence = trace["silence"]
+            self.assertEqual(silence["cut"], cut, run)
+            self.assertTrue(1000 <= silence["survived_ms"] <= 2000, run)
+            self.assertTrue(silence["survived_ms"] < silence["cut_ms"] <= 3200, run)
+
+    def test_without_consent(self):
+        """Neither is sent where the topology does not allow class B, and it is said."""
+        run = self.trace("a", "b", "tcp/5432", "--rates", "--idle", "1s", "--family", "ipv4")
+        trace = self.check_cause(run, "ipv4", "works", code=0)
+        self.assertIn("hazard class B", trace["rates"]["not_measured"], run)
+        self.assertIn("hazard class B", trace["silence"]["not_measured"], run)
+        self.assertEqual(trace["rates"]["trains"], [], run)
 
 
 if __name__ == "__main__":

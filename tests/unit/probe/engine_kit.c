@@ -183,9 +183,11 @@ static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
     kit->holds--;
 }
 
-static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
+static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface,
+                 uint64_t patience_us)
 {
     struct kit *kit = arg;
+    kit->patience_us = patience_us;
     assert_true(addr->family != 0 && port != 0 && iface != 0);
     kit->stands += kit->stand_errno == 0;
     return kit->stand_errno;

@@ -57,6 +57,7 @@ struct kit {
     unsigned holds;  /* ports held now */
     int hold_errno;  /* what holding a port returns */
     unsigned stands; /* stand-ins open now */
+    uint64_t patience_us; /* of the last one */
     int stand_errno; /* what opening one returns */
     struct sp_counters counters;
     uint8_t key[32];
