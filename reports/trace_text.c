@@ -56,7 +56,10 @@ static void way(struct sp_text *text, const struct sp_trace *t, size_t hop)
     }
     put_sign(text, SIGN_BAD);
     sp_text_styled(text, SP_STYLE_BAD,
-                   t->cause == SP_TRACE_REJECTED ? "rejected here" : "lost here");
+                   t->cause == SP_TRACE_REJECTED     ? "rejected here"
+                   : t->cause == SP_TRACE_PARALLEL   ? "some flows are lost here"
+                   : t->cause == SP_TRACE_FIRST_LOST ? "first packets are lost here"
+                                                     : "lost here");
     sp_buf_char(text->out, '\n');
 }
 
@@ -197,6 +200,7 @@ static void hop(struct sp_text *text, const struct sp_trace *t, size_t i)
                           : t->cause == SP_TRACE_REWRITTEN    ? "; rewritten here"
                           : t->cause == SP_TRACE_NO_NEIGHBOUR ? "; nobody behind it"
                           : t->cause == SP_TRACE_LOOP         ? "; sent back here"
+                          : t->cause == SP_TRACE_PARALLEL     ? "; some flows are lost beside it"
                                                               : "; and never leaves");
     }
     if (h->is_translated) {
@@ -225,7 +229,9 @@ static void receiver(struct sp_text *text, const struct sp_trace *t)
         return;
     }
     if (t->nic == 0) {
-        sp_text_add(text, t->cause == SP_TRACE_RECEIVER_DOWN ? "down" : "nothing arrived");
+        sp_text_add(text, t->cause == SP_TRACE_RECEIVER_DOWN ? "down"
+                          : t->flows.again_passed > 0        ? "only repeated packets arrived"
+                                                             : "nothing arrived");
         point(text, t->place == SP_TRACE_AT_RECEIVER ? SIGN_BAD : SIGN_NOT, name);
         return;
     }

@@ -8,6 +8,7 @@
 #define SP_CONTROLLER_TRACE_SESSION_H
 
 #include "controller/round_priv.h"
+#include "reports/seal.h"
 #include "reports/trace.h"
 
 #define SP_TRACE_MAX_FLOWS 64U
@@ -61,6 +62,16 @@ void sp_trace_session_release(struct sp_trace_session *session);
 /* For sp_run_options.after. */
 enum sp_rc sp_trace_session_run(void *arg, struct sp_run_state *run,
                                 struct sp_diag *diag) SP_MUST_CHECK;
+
+#define SP_TRACE_MAX_BYTES (16U << 20)
+/* All of it as one JSON document. */
+enum sp_rc sp_trace_session_json(const struct sp_trace_session *session,
+                                 const struct sp_result *result, struct sp_buf *out) SP_MUST_CHECK;
+/* evidence.c: packets, topology, trace and signed manifest into the folder. */
+enum sp_rc sp_trace_evidence(const char *dir, const struct sp_trace_session *session,
+                             const struct sp_result *result, const struct sp_key *key,
+                             char ret_fingerprint[static SP_FINGERPRINT_STRLEN],
+                             struct sp_diag *diag) SP_MUST_CHECK;
 
 /* ---- the parts ---- */
 
