@@ -27,11 +27,11 @@ struct sp_block_plan {
     uint8_t technique;            /* registry index */
     uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
-    bool talks;      /* a conversation: whoever receives must have somebody who takes its data */
-    uint8_t ttl;     /* of the first attempt, one more with each; 0 = the usual */
-    uint16_t bytes;  /* packets are padded to so many; 0 = they are not */
+    bool talks;         /* a conversation: whoever receives must have somebody who takes its data */
+    uint8_t ttl;        /* of the first attempt, one more with each; 0 = the usual */
+    uint16_t bytes;     /* packets are padded to so many; 0 = they are not */
     uint32_t silent_ms; /* of a conversation: how long nobody says anything before its data */
-    bool is_watched; /* the batch's watchers tell when these packets pass them */
+    bool is_watched;    /* the batch's watchers tell when these packets pass them */
     /* filled by the batch */
     uint16_t first;
     uint8_t sender_refused, receiver_refused; /* enum sp_refusal */
@@ -44,6 +44,7 @@ struct sp_shot_seen {
     uint32_t at_us; /* planned, since FIRE */
     /* what was seen */
     bool is_sent, has_left, at_nic, at_host, is_rewritten;
+    bool is_repeated;    /* the sender sent it once more, a second later (SP_BLOCK_AGAIN) */
     uint16_t err;        /* errno of the sender's kernel */
     uint16_t egress_err; /* errno of the receiver's crafted reply */
     uint8_t answer, answer_code, answer_ttl;

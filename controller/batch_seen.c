@@ -140,6 +140,7 @@ static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen
         return;
     }
     shot->is_sent = true;
+    shot->is_repeated = seen->count > 1;
     shot->has_left = seen->kind == SP_SEEN_LEFT;
     shot->err = seen->err;
     shot->sent_us = seen->at_us;

@@ -27,7 +27,7 @@ struct sp_shot {
     uint32_t block_row;
     uint32_t at_us, sent_us, left_us; /* since FIRE */
     uint32_t answer_us;
-    uint32_t older;    /* 1 + the row of the shot before it with the same addresses and ports, or 0 */
+    uint32_t older; /* 1 + the row of the shot before it with the same addresses and ports, or 0 */
     uint32_t again_us; /* when it was sent once more, 0 = it was not */
     struct sp_addr answerer;
     uint16_t err;

@@ -2,8 +2,8 @@
  *
  * The sockets of stand-in listeners: they answer for a service that is not there yet, to whoever
  * carries a tag, and to nobody else. Whoever says anything else, or nothing for SP_STANDIN_US, is
- * closed without a byte (where conversations are silent on purpose, for so much longer); whoever closes (a health check) is closed too. Nothing outlives
- * sp_standins_close(). */
+ * closed without a byte (where conversations are silent on purpose, for so much longer); whoever
+ * closes (a health check) is closed too. Nothing outlives sp_standins_close(). */
 #ifndef SP_PROBE_STANDIN_H
 #define SP_PROBE_STANDIN_H
 

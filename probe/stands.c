@@ -64,7 +64,7 @@ void sp_engine_stand(struct sp_engine *engine)
         const struct sp_rec_standin *order = &engine->standins[i];
         const struct sp_own *own = sp_netinfo_find(&engine->net, &order->addr);
         int err = own ? engine->io.stand(engine->io.arg, &order->addr, order->port, own->iface,
-                                        patience(engine))
+                                         patience(engine))
                       : EADDRNOTAVAIL;
         if (err) {
             refuse(engine, order, err);

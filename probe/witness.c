@@ -520,7 +520,7 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
                                  .block = shot->flow.block,
                                  .port = shot->flow.port,
                                  .kind = shot->has_left ? SP_SEEN_LEFT : SP_SEEN_SENT,
-                                 .count = 1,
+                                 .count = shot->again_us ? 2 : 1,
                                  .at_us = shot->sent_us,
                                  .err = shot->err,
                                  .src = shot->flow.src,

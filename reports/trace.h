@@ -118,7 +118,7 @@ enum sp_trace_cause {
     SP_TRACE_PARALLEL,   /* parallel paths do not treat it alike */
     SP_TRACE_POLICED,    /* it is lost above some rate */
     SP_TRACE_IDLE_CUT,   /* conversations are forgotten when they are silent */
-    SP_TRACE_UNKNOWN, /* nothing was shown; why stands beside it */
+    SP_TRACE_UNKNOWN,    /* nothing was shown; why stands beside it */
     SP_TRACE_CAUSES
 };
 
@@ -170,7 +170,7 @@ struct sp_trace {
     struct sp_trace_flows flows;
     struct sp_trace_rate rates[SP_TRACE_MAX_RATES]; /* rising */
     size_t nrates;
-    const char *no_rates;                          /* why not, though asked for; static, or NULL */
+    const char *no_rates;                         /* why not, though asked for; static, or NULL */
     struct sp_trace_idle idle[SP_TRACE_MAX_IDLE]; /* rising; [0] is not silent */
     size_t nidle;
     const char *no_idle; /* as no_rates */

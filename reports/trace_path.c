@@ -177,8 +177,8 @@ static void explain_parted(struct sp_trace *t)
 
 bool sp_trace_explain_flows(struct sp_trace *t)
 {
-    bool is_open = sp_trace_is_denied(t) &&
-                   t->outcome->judged.verdict != SP_VERDICT_LEAK && is_some_through(t);
+    bool is_open = sp_trace_is_denied(t) && t->outcome->judged.verdict != SP_VERDICT_LEAK &&
+                   is_some_through(t);
     bool at_network = t->pair->layer != SP_LAYER_HOST;
     if (sp_trace_is_parted(t) && (at_network || !sp_trace_is_denied(t))) {
         explain_parted(t);
@@ -194,8 +194,8 @@ bool sp_trace_explain_flows(struct sp_trace *t)
         SP_SENTENCE(t,
                     "now and then it reaches %s, though it is denied: %u of %u packets, and %u of "
                     "%u flows",
-                    sp_trace_name(t, t->pair->to), t->nic, t->tries,
-                    (unsigned)f->passed + f->mixed, f->n);
+                    sp_trace_name(t, t->pair->to), t->nic, t->tries, (unsigned)f->passed + f->mixed,
+                    f->n);
         SP_REMEDY(t, "look for what decides by rate, time or path, and close it for all of them");
         return true;
     }

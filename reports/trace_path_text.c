@@ -106,7 +106,8 @@ static void silence(struct sp_text *text, const struct sp_trace *t)
     if (!sp_trace_silences(t, &good, &bad, &is_reset)) {
         sp_text_add(text, "not measured: not even conversations without silence get through");
     } else if (bad == 0) {
-        sp_buf_fmt(&text->line, "conversations survive %u.%u s of silence, the longest that was tried",
+        sp_buf_fmt(&text->line,
+                   "conversations survive %u.%u s of silence, the longest that was tried",
                    good / 1000, good / 100 % 10);
     } else {
         sp_buf_fmt(&text->line,

@@ -43,7 +43,6 @@ void sp_trace_explain_loop(struct sp_trace *t);
 void sp_trace_explain_stopped(struct sp_trace *t);
 void sp_trace_explain_rewritten(struct sp_trace *t);
 
-
 /* trace_path_text.c, trace_path_json.c */
 struct sp_text;
 void sp_trace_path_text(struct sp_text *text, const struct sp_trace *t);

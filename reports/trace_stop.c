@@ -145,8 +145,8 @@ static void explain_lost(struct sp_trace *t)
         SP_SENTENCE(t, "dropped between %s and %s: a device there drops it%s",
                     sp_trace_before_str(t, next, a), sp_trace_hop_str(t, next, b), declared);
     } else {
-        SP_SENTENCE(t, "lost behind %s%s; nothing beyond it answers%s", sp_trace_before_str(t, next, a),
-                    declared,
+        SP_SENTENCE(t, "lost behind %s%s; nothing beyond it answers%s",
+                    sp_trace_before_str(t, next, a), declared,
                     t->reference_is_flow ? ", and no other flow is known to get through" : "");
     }
     if (sp_trace_is_denied(t)) {
@@ -348,7 +348,11 @@ void sp_trace_explain_rewritten(struct sp_trace *t)
                       at < t->nhops ? at : 0);
     (void)end_str(by_source ? &t->captured.src : &t->captured.dst,
                   by_source ? t->captured.sport : t->captured.dport, ports, now);
-    (void)sp_trace_hop_str(t, at < t->nhops ? at : sp_trace_reached(t) > 0 ? sp_trace_reached(t) - 1 : 0, who);
+    (void)sp_trace_hop_str(t,
+                           at < t->nhops             ? at
+                           : sp_trace_reached(t) > 0 ? sp_trace_reached(t) - 1
+                                                     : 0,
+                           who);
     SP_SENTENCE(t, "%s rewrites its %s to %s, which nobody declared",
                 at < t->nhops || t->nhops == 1 ? who : "a device on the path",
                 by_source ? "source" : "destination", now);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The evidence of a trace: what a verification writes (packets of findings, the topology's copy, the
- * signed manifest), and the trace itself as JSON, which the manifest lists with its hash. */
+ * The evidence of a trace: what a verification writes (packets of findings, the topology's copy,
+ * the signed manifest), and the trace itself as JSON, which the manifest lists with its hash. */
 #include <stdio.h>
 
 #include "controller/evidence_dir.h"

@@ -243,6 +243,30 @@ static void take_refusal(struct sp_trace *t, size_t k, const struct sp_shot_seen
     }
 }
 
+static void note_path(struct sp_trace_hop *hop, const struct sp_addr *addr)
+{
+    hop->path_answers++;
+    for (size_t i = 0; i < hop->npaths; i++) {
+        if (sp_addr_eq(&hop->paths[i], addr)) {
+            return;
+        }
+    }
+    if (hop->npaths < SP_TRACE_MAX_PATHS) {
+        hop->paths[hop->npaths++] = *addr;
+    }
+}
+
+void sp_trace_note_expired(struct sp_trace *t, size_t k, const struct sp_shot_seen *shot,
+                           const struct sp_model *model)
+{
+    for (; t->nhops <= k; t->nhops++) {
+        t->hops[t->nhops] = (struct sp_trace_hop){.host = SP_NONE};
+    }
+    note_hop(t, k, shot, model);
+    note_path(&t->hops[k], &shot->answerer);
+    t->hops[k].asked = (uint8_t)(t->hops[k].asked + (t->hops[k].asked < UINT8_MAX));
+}
+
 static void take_ttls(struct sp_traced *traced, const struct sp_batch *batch,
                       const struct sp_trace_shots *shots, const struct sp_model *model)
 {
@@ -262,15 +286,7 @@ static void take_ttls(struct sp_traced *traced, const struct sp_batch *batch,
             if (shot->answer != SP_ANSWER_EXPIRED) {
                 continue;
             }
-            if (k >= t->nhops) {
-                for (size_t n = t->nhops; n <= k; n++) {
-                    t->hops[n] = (struct sp_trace_hop){.host = SP_NONE};
-                }
-                t->nhops = k + 1U;
-            }
-            note_hop(t, k, shot, model);
-            sp_trace_note_path(&t->hops[k], &shot->answerer);
-            t->hops[k].asked++;
+            sp_trace_note_expired(t, k, shot, model);
             bool moved = !sp_addr_eq(&shot->quoted.dst, &pair->dst) ||
                          (has_ports && (shot->quoted.dport != t->test->port ||
                                         shot->quoted.sport != shot->sport));

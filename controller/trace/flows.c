@@ -95,7 +95,9 @@ static enum sp_rc add_paths(struct sp_traced *traced, struct sp_run_state *run,
 {
     struct sp_trace_volleys *v = &traced->volleys;
     double step = sp_round_spacing_us(run, flow->from) * SP_PATHS_TRIES;
-    uint16_t hops = (uint16_t)(traced->trace.nhops < UINT8_MAX ? traced->trace.nhops : UINT8_MAX);
+    /* Where the way ends nobody knows for sure: the flows of another path may show more of it. */
+    size_t beyond = traced->trace.nhops + (traced->trace.is_distance_known ? 0 : 2);
+    uint16_t hops = (uint16_t)(beyond < SP_TRACE_MAX_HOPS ? beyond : SP_TRACE_MAX_HOPS);
     struct sp_block_plan plan = sp_trace_block(flow, hops);
     plan.ttl = 1;
     for (unsigned i = 0; hops > 0 && i < SP_PATHS_TRIES; i++) {
@@ -118,8 +120,8 @@ enum sp_rc sp_trace_add_flows(struct sp_traced *traced, struct sp_run_state *run
 {
     const struct sp_trace *t = &traced->trace;
     const struct sp_control_flow flow = sp_trace_flow(t->pair, t->test);
-    traced->volleys = (struct sp_trace_volleys){.n = (uint8_t)flows_for(sp_plan_ways(run->model,
-                                                                                    t->pair))};
+    traced->volleys =
+        (struct sp_trace_volleys){.n = (uint8_t)flows_for(sp_plan_ways(run->model, t->pair))};
     if (t->pair->one_sided || sp_technique_talks(t->test->technique)) {
         traced->volleys.n = 0;
         return SP_OK;
@@ -130,65 +132,74 @@ enum sp_rc sp_trace_add_flows(struct sp_traced *traced, struct sp_run_state *run
 
 /* ---- what came of it ---- */
 
-void sp_trace_note_path(struct sp_trace_hop *hop, const struct sp_addr *addr)
-{
-    hop->path_answers++;
-    for (size_t i = 0; i < hop->npaths; i++) {
-        if (sp_addr_eq(&hop->paths[i], addr)) {
-            return;
-        }
-    }
-    if (hop->npaths < SP_TRACE_MAX_PATHS) {
-        hop->paths[hop->npaths++] = *addr;
-    }
-}
-
 static bool arrived(const struct sp_shot_seen *shot)
 {
     return shot->at_nic || shot->at_host;
 }
 
-/* The first packet of its flow was lost, and what came is its repetition. */
-static bool is_second(const struct sp_shot_seen *shot)
+/* By how much later a packet arrives than it is sent, by clocks that began a moment apart. */
+static int64_t delay_of(const struct sp_shot_seen *shot)
 {
-    return shot->at_nic && shot->nic_count == 1 && shot->nic_us > shot->sent_us &&
-           shot->nic_us - shot->sent_us >= SP_AGAIN_US;
+    return (int64_t)shot->nic_us - (int64_t)shot->sent_us;
+}
+
+/* The least of the packets that were sent once: what separates the two clocks, and the way. */
+static int64_t least_delay(const struct sp_trace_volleys *v, const struct sp_batch *batch)
+{
+    int64_t least = INT64_MAX;
+    for (size_t i = 0; i < batch->nshots; i++) {
+        const struct sp_shot_seen *shot = &batch->shots[i];
+        if (shot->block >= v->first && shot->block < v->first + v->n && shot->at_nic &&
+            !shot->is_repeated && delay_of(shot) < least) {
+            least = delay_of(shot);
+        }
+    }
+    return least;
+}
+
+/* The first packet of its flow was lost, and what came is its repetition. */
+static bool is_second(const struct sp_shot_seen *shot, int64_t least)
+{
+    return shot->is_repeated && shot->at_nic && shot->nic_count == 1 && least != INT64_MAX &&
+           delay_of(shot) - least >= SP_AGAIN_US;
 }
 
 struct count {
     uint8_t sent, arrived;
 };
 
-static void take_whole(struct sp_trace_flows *flows, const struct sp_shot_seen *shot,
+static void take_whole(struct sp_trace_flows *flows, const struct sp_shot_seen *shot, int64_t least,
                        struct count *count)
 {
-    bool second = shot->attempt == 0 && is_second(shot);
+    bool second = is_second(shot, least);
     if (!shot->is_sent || shot->err != 0) {
         return;
     }
     count->sent++;
     count->arrived = (uint8_t)(count->arrived + arrived(shot));
     if (shot->attempt == 0) {
-        bool again = !arrived(shot) && shot->answer == SP_ANSWER_NONE; /* it was sent once more */
+        bool both = shot->is_repeated && !arrived(shot);
         flows->firsts++;
-        flows->first_lost = (uint8_t)(flows->first_lost + (second || again));
+        flows->first_lost = (uint8_t)(flows->first_lost + (second || both));
         flows->again_passed = (uint8_t)(flows->again_passed + second);
     }
 }
 
-void sp_trace_take_flows(struct sp_traced *traced, const struct sp_batch *batch)
+void sp_trace_take_flows(struct sp_traced *traced, const struct sp_run_state *run,
+                         const struct sp_batch *batch)
 {
     struct sp_trace *t = &traced->trace;
     struct sp_trace_volleys *v = &traced->volleys;
     struct count counts[SP_TRACE_MAX_FLOWS] = {{0}};
+    int64_t least = least_delay(v, batch);
     t->flows = (struct sp_trace_flows){.n = v->n, .times = SP_FLOW_TIMES};
     for (size_t i = 0; i < batch->nshots && v->n > 0; i++) {
         const struct sp_shot_seen *shot = &batch->shots[i];
         if (shot->block >= v->first && shot->block < v->first + v->n) {
-            take_whole(&t->flows, shot, &counts[shot->block - v->first]);
+            take_whole(&t->flows, shot, least, &counts[shot->block - v->first]);
         } else if (shot->block >= v->paths && shot->block < v->paths + v->npaths &&
-                   shot->answer == SP_ANSWER_EXPIRED && shot->attempt < t->nhops) {
-            sp_trace_note_path(&t->hops[shot->attempt], &shot->answerer);
+                   shot->answer == SP_ANSWER_EXPIRED && shot->attempt < SP_TRACE_MAX_HOPS) {
+            sp_trace_note_expired(t, shot->attempt, shot, run->model);
         }
     }
     for (unsigned i = 0; i < v->n; i++) {
@@ -197,8 +208,8 @@ void sp_trace_take_flows(struct sp_traced *traced, const struct sp_batch *batch)
         v->is_passed[i] = count->sent > 0 && count->arrived == count->sent;
         t->flows.lost = (uint8_t)(t->flows.lost + v->is_lost[i]);
         t->flows.passed = (uint8_t)(t->flows.passed + v->is_passed[i]);
-        t->flows.mixed = (uint8_t)(t->flows.mixed + (count->sent > 0 && !v->is_lost[i] &&
-                                                     !v->is_passed[i]));
+        t->flows.mixed =
+            (uint8_t)(t->flows.mixed + (count->sent > 0 && !v->is_lost[i] && !v->is_passed[i]));
     }
 }
 
@@ -288,8 +299,8 @@ enum sp_rc sp_trace_locate_flows(struct sp_traced *traced, struct sp_run_state *
         if (rung->lost.family != SP_FAMILY_NONE) {
             flows->hop = k;
             flows->last = rung->lost;
-            flows->is_member = rung->passed.family != SP_FAMILY_NONE &&
-                               !sp_addr_eq(&rung->passed, &rung->lost);
+            flows->is_member =
+                rung->passed.family != SP_FAMILY_NONE && !sp_addr_eq(&rung->passed, &rung->lost);
         }
     }
     size_t next = flows->hop == SIZE_MAX ? 0 : flows->hop + (flows->is_member ? 0 : 1);

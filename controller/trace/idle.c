@@ -99,8 +99,8 @@ static void take_silences(struct sp_traced *traced, const struct sp_batch *batch
         bool open = shot->answer == SP_ANSWER_SYN_ACK || shot->answer == SP_ANSWER_DATA;
         idle->opened = (uint8_t)(idle->opened + (open || survived));
         idle->survived = (uint8_t)(idle->survived + survived);
-        idle->reset = (uint8_t)(idle->reset + (open && !survived &&
-                                               (shot->answer_code & SP_ANSWER_RESET) != 0));
+        idle->reset = (uint8_t)(idle->reset +
+                                (open && !survived && (shot->answer_code & SP_ANSWER_RESET) != 0));
     }
     t->nidle = traced->talks.n;
 }

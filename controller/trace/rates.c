@@ -5,9 +5,9 @@
  * and arrives, between hosts that consent to class B, and to a port that no service listens on that
  * is not marked `data: ok`: a real one would have to answer all of it.
  *
- * The trains follow each other without a pause, so that what a token bucket holds in reserve is used
- * up by the slow ones. Source ports are used again and again: state tables get no more entries than
- * SP_RATE_PORTS. */
+ * The trains follow each other without a pause, so that what a token bucket holds in reserve is
+ * used up by the slow ones. Source ports are used again and again: state tables get no more entries
+ * than SP_RATE_PORTS. */
 #include "controller/run_priv.h"
 #include "controller/trace/session.h"
 #include "probe/base/mem.h"
@@ -56,9 +56,9 @@ static enum sp_rc add_train(const struct sp_control_flow *flow, struct sp_batch 
     struct sp_block_plan plan = sp_trace_block(flow, n);
     uint32_t block = sp_batch_add_block(batch, &plan);
     for (uint16_t i = 0; i < n; i++) {
-        if (block == SP_NONE || sp_batch_add_shot(batch, block, i, flow->port,
-                                                  sports[i % SP_RATE_PORTS],
-                                                  (uint32_t)*at_us) == SP_NONE) {
+        if (block == SP_NONE ||
+            sp_batch_add_shot(batch, block, i, flow->port, sports[i % SP_RATE_PORTS],
+                              (uint32_t)*at_us) == SP_NONE) {
             return SP_E_LIMIT;
         }
         *at_us += 1e6 / pps;

@@ -43,10 +43,10 @@ struct sp_trace_session {
     uint32_t from, to; /* targets */
     uint8_t proto;
     uint16_t port;
-    bool no_watchers;               /* start no probe on hosts between the two */
-    bool with_rates;                /* look for rate limits */
-    uint32_t idle_ms;               /* look for state that is forgotten within so long; 0 = do not */
-    bool is_slow;                   /* nothing gets through: routers say why once in a while */
+    bool no_watchers; /* start no probe on hosts between the two */
+    bool with_rates;  /* look for rate limits */
+    uint32_t idle_ms; /* look for state that is forgotten within so long; 0 = do not */
+    bool is_slow;     /* nothing gets through: routers say why once in a while */
     const struct sp_result *result; /* borrowed */
     struct sp_traced *traced;       /* owned */
     size_t n, cap;
@@ -99,7 +99,8 @@ enum sp_rc sp_trace_sizes(struct sp_trace_session *session, struct sp_run_state 
 /* flows.c: many source ports, in the batch of the sizes. */
 enum sp_rc sp_trace_add_flows(struct sp_traced *traced, struct sp_run_state *run,
                               struct sp_batch *batch) SP_MUST_CHECK;
-void sp_trace_take_flows(struct sp_traced *traced, const struct sp_batch *batch);
+void sp_trace_take_flows(struct sp_traced *traced, const struct sp_run_state *run,
+                         const struct sp_batch *batch);
 /* Where flows that are always lost part from those that always pass; nothing where there are not
  * both. */
 enum sp_rc sp_trace_locate_flows(struct sp_traced *traced, struct sp_run_state *run,
@@ -110,8 +111,9 @@ enum sp_rc sp_trace_rates(struct sp_trace_session *session, struct sp_run_state 
 /* idle.c: conversations that are silent for a while, for whoever asks for them. */
 enum sp_rc sp_trace_idle(struct sp_trace_session *session, struct sp_run_state *run,
                          struct sp_diag *diag) SP_MUST_CHECK;
-/* Somebody answered for the flow at this hop. */
-void sp_trace_note_path(struct sp_trace_hop *hop, const struct sp_addr *addr);
+/* facts.c: somebody says that a packet of the flow expired at hop k (below SP_TRACE_MAX_HOPS). */
+void sp_trace_note_expired(struct sp_trace *t, size_t k, const struct sp_shot_seen *shot,
+                           const struct sp_model *model);
 /* The block of a flow, for whoever adds shots of his own. */
 struct sp_block_plan sp_trace_block(const struct sp_control_flow *flow, uint16_t attempts);
 struct sp_control_flow sp_trace_flow(const struct sp_pair *pair, const struct sp_test *test);

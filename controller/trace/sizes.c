@@ -134,7 +134,7 @@ enum sp_rc sp_trace_sizes(struct sp_trace_session *session, struct sp_run_state 
     }
     for (size_t i = 0; rc == SP_OK && batch->nshots > 0 && i < n; i++) {
         take_sizes(&session->traced[i].trace, batch, first[i]);
-        sp_trace_take_flows(&session->traced[i], batch);
+        sp_trace_take_flows(&session->traced[i], run, batch);
     }
     sp_batch_free(batch);
     for (size_t i = 0; rc == SP_OK && i < n; i++) {

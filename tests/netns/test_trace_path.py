@@ -60,8 +60,45 @@ class PathCase(TraceCase):
         self.world.spread(**how)
 
 
+class Parts(PathCase):
+    """Parallel paths that are not alike."""
+
+    def test_dead_next_hop(self):
+        """Nobody has the address of the second next hop."""
+        self.spread(second=9)
+        near, far = v6("left", 1), v6("mid", 2)
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv6")
+        trace = self.check_cause(run, "ipv6", "parallel",
+                                 ["16 flows are lost, and always the same ones",
+                                  f"behind {near} (r1), where the others go on to {far} (r2)"],
+                                 hop=1, after=f"{near} (r1)")
+        flows = trace["flows"]
+        self.assertEqual(flows["always"] + flows["never"], 16, run)
+        self.assertEqual((flows["last"], flows["others"]), (near, far), run)
+
+    def test_one_router_of_two_drops(self):
+        """The parallel router itself is named. What the topology does not allow is not sent."""
+        self.spread()
+        self.fault("r3", chain("forward", ["tcp dport 5432 drop"]))
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4", "--rates", "--idle", "1s")
+        trace = self.check_cause(run, "ipv4", "parallel",
+                                 [f"by or behind {SECOND[0]}.2", f"go through {v4('mid', 2)}"],
+                                 hop=2)
+        self.assertTrue(trace["flows"]["last_is_parallel"], run)
+        self.assertIn("hazard class B", trace["rates"]["not_measured"], run)
+        self.assertIn("hazard class B", trace["silence"]["not_measured"], run)
+        self.assertEqual(trace["rates"]["trains"], [], run)
+
+    def test_denied_on_one_path_only(self):
+        """A denied flow that one of two paths lets through is found, whatever few packets showed."""
+        self.spread()
+        self.fault("r2", chain("forward", ["tcp dport 22 drop"]))
+        run = self.trace("a", "b", "tcp/22", "--family", "ipv4")
+        self.check_cause(run, "ipv4", "parallel", ["flows pass, though it is denied"])
+
+
 class Flows(PathCase):
-    """Many flows, and the first packet of each."""
+    """All of them alike: whole, or each loses its first packet."""
 
     def test_parallel_and_whole(self):
         """Nothing is wrong: two ways of equal worth, no limit, nothing forgotten."""
@@ -82,37 +119,6 @@ class Flows(PathCase):
             self.assertNotIn("with_loss", trace["rates"], run)
             self.assertEqual(trace["silence"]["survived_ms"], 2000, run)
             self.assertNotIn("cut_ms", trace["silence"], run)
-
-    def test_dead_next_hop(self):
-        """Nobody has the address of the second next hop."""
-        self.spread(second=9)
-        run = self.trace()
-        for family, near, far in (("ipv4", v4("left", 1), v4("mid", 2)),
-                                  ("ipv6", v6("left", 1), v6("mid", 2))):
-            trace = self.check_cause(run, family, "parallel",
-                                     ["16 flows are lost, and always the same ones",
-                                      f"behind {near} (r1), where the others go on to {far} (r2)"],
-                                     hop=1, after=f"{near} (r1)")
-            flows = trace["flows"]
-            self.assertEqual(flows["always"] + flows["never"], 16, run)
-            self.assertEqual((flows["last"], flows["others"]), (near, far), run)
-
-    def test_one_router_of_two_drops(self):
-        """The parallel router itself is named."""
-        self.spread()
-        self.fault("r3", chain("forward", ["tcp dport 5432 drop"]))
-        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4")
-        trace = self.check_cause(run, "ipv4", "parallel",
-                                 [f"by or behind {SECOND[0]}.2", f"go through {v4('mid', 2)}"],
-                                 hop=2)
-        self.assertTrue(trace["flows"]["last_is_parallel"], run)
-
-    def test_denied_on_one_path_only(self):
-        """A denied flow that one of two paths lets through is found, whatever few packets showed."""
-        self.spread()
-        self.fault("r2", chain("forward", ["tcp dport 22 drop"]))
-        run = self.trace("a", "b", "tcp/22", "--family", "ipv4")
-        self.check_cause(run, "ipv4", "parallel", ["flows pass, though it is denied"])
 
     def test_first_packet_lost(self):
         """The first packet of every flow is dropped and noted; the next one passes."""
@@ -172,14 +178,6 @@ class Limits(PathCase):
             self.assertEqual(silence["cut"], cut, run)
             self.assertTrue(1000 <= silence["survived_ms"] <= 2000, run)
             self.assertTrue(silence["survived_ms"] < silence["cut_ms"] <= 3200, run)
-
-    def test_without_consent(self):
-        """Neither is sent where the topology does not allow class B, and it is said."""
-        run = self.trace("a", "b", "tcp/5432", "--rates", "--idle", "1s", "--family", "ipv4")
-        trace = self.check_cause(run, "ipv4", "works", code=0)
-        self.assertIn("hazard class B", trace["rates"]["not_measured"], run)
-        self.assertIn("hazard class B", trace["silence"]["not_measured"], run)
-        self.assertEqual(trace["rates"]["trains"], [], run)
 
 
 if __name__ == "__main__":

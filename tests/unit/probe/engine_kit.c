@@ -282,7 +282,8 @@ void kit_block(struct kit *kit, uint16_t id, uint16_t attempts, uint16_t flags, 
                                       .attempts = attempts,
                                       .flags = flags,
                                       .src = kit_addr(src),
-                                      .dst = kit_addr(dst)};
+                                      .dst = kit_addr(dst),
+                                      .silent_ms = kit->silent_ms};
     (void)snprintf(r.u.block.technique, sizeof(r.u.block.technique), "%s", tech);
     kit_order(kit, &r);
 }

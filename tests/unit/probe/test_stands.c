@@ -264,6 +264,24 @@ static void standins_end_with_the_batch(void **state)
     }
 }
 
+/* Conversations that are silent on purpose must find their stand-in. */
+static void standins_wait_as_long_as_a_silence(void **state)
+{
+    struct kit *kit = consenting(state);
+    order(kit, SP_PROTO_TCP, KIT_ME, 443);
+    kit_arm(kit);
+    assert_int_equal(kit->patience_us, 2000000);
+    kit_collect(kit);
+    kit_batch(kit, 1000, 100, 2000);
+    kit->silent_ms = 7000;
+    kit_block(kit, 5, 1, SP_BLOCK_RECEIVER, "tcp_handshake", KIT_PEER, KIT_ME);
+    kit->silent_ms = 90000; /* somebody else's */
+    kit_block(kit, 6, 1, SP_BLOCK_SENDER, "tcp_handshake", KIT_ME, KIT_PEER);
+    order(kit, SP_PROTO_TCP, KIT_ME, 443);
+    kit_arm(kit);
+    assert_int_equal(kit->patience_us, 9000000);
+}
+
 static uint16_t refusal(const struct kit *kit, size_t index)
 {
     const struct sp_record *r = kit_told(kit, SP_REC_UNSTOOD, index);
@@ -356,6 +374,7 @@ int main(void)
         TEST(other_data_is_no_arrival),
         TEST(the_block_tells_the_technique),
         TEST(standins_end_with_the_batch),
+        TEST(standins_wait_as_long_as_a_silence),
         TEST(refusals_are_told),
         TEST(too_many_are_refused),
         TEST(without_consent_there_are_none),
