@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "probe/drop.h"
+#include "probe/facts/facts.h"
 #include "probe/link/stream.h"
 #include "probe/roles.h"
+#include "probe/wire/message.h"
 
 struct link {
     struct event_base *base;
@@ -17,6 +19,7 @@ struct link {
     bool is_over;          /* the parent is gone, or has given the sensor up */
     struct event *silence; /* NULL without a limit */
     struct timeval silence_limit;
+    struct sp_messages queries; /* that are on their way here */
 };
 
 static void complain(struct link *l, const char *text)
@@ -37,6 +40,42 @@ static bool is_order(uint8_t type)
            type == SP_REC_WANT || (type >= SP_REC_SWEEP && type <= SP_REC_VOLLEY);
 }
 
+static void put(void *arg, const struct sp_record *record)
+{
+    struct link *l = arg;
+    if (l->controller) {
+        sp_stream_send(l->controller, record);
+    }
+}
+
+/* Questions are answered here, where there is no privilege to lose. */
+static void on_query(struct link *l, const struct sp_record *record)
+{
+    struct sp_message *query = NULL;
+    if (sp_messages_add(&l->queries, SP_REC_QUERY, record, &query) != SP_OK) {
+        complain(l, "a question could not be understood");
+        return;
+    }
+    if (!query) {
+        return;
+    }
+    struct sp_buf answer;
+    sp_buf_init(&answer, SP_MESSAGE_MAX);
+    if (query->topic == SP_TOPIC_FACTS) {
+        sp_facts_tell(&answer);
+    } else {
+        sp_fields_add(&answer, "error", "this probe does not know what that is about");
+    }
+    if (answer.rc != SP_OK) {
+        sp_buf_clear(&answer);
+        sp_fields_add(&answer, "error", "the answer is too long");
+    }
+    sp_message_split(SP_REC_TOLD, query->id, query->topic, sp_buf_text(&answer), answer.len, put,
+                     l);
+    sp_buf_release(&answer);
+    sp_message_done(query);
+}
+
 static void on_from_controller(struct sp_stream *stream, const struct sp_record *record, void *arg)
 {
     struct link *l = arg;
@@ -48,6 +87,8 @@ static void on_from_controller(struct sp_stream *stream, const struct sp_record 
         (void)event_base_loopbreak(l->base);
     } else if (record->type == SP_REC_ALIVE) {
         return; /* it is for us alone */
+    } else if (record->type == SP_REC_QUERY) {
+        on_query(l, record);
     } else if (!is_order(record->type)) {
         complain(l, "a record that is not an order came from the controller");
     } else if (l->sensor) {
@@ -216,6 +257,7 @@ int sp_role_link(const struct sp_probe_options *options)
     if (l.silence) {
         event_free(l.silence);
     }
+    sp_messages_release(&l.queries);
     sp_stream_free(l.sensor);
     sp_stream_free(l.controller);
     event_base_free(l.base);

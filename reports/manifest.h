@@ -9,6 +9,7 @@
  *     sweep    how every sweep went
  *     test     every test or range of ports: what was declared, all that was seen (the whole input
  *              of sp_judge), and the verdict
+ *     claim    what was declared that is no flow, what was seen of it, and the verdict
  *     finding  which tests belong together, and the file of their packets
  *     file     every other file of the evidence, with its size and SHA-256
  *     end      the summary
@@ -38,6 +39,7 @@ enum sp_line_type {
     SP_LINE_BATCH,
     SP_LINE_SWEEP,
     SP_LINE_TEST,
+    SP_LINE_CLAIM,
     SP_LINE_FINDING,
     SP_LINE_FILE,
     SP_LINE_END,

@@ -178,6 +178,38 @@ static void check_sweep(struct sp_check *check, struct sp_jline *line)
     (void)sp_check_fields(check, line);
 }
 
+static void check_claim(struct sp_check *check, struct sp_jline *line)
+{
+    static const char *const texts[] = {"severity", "expected", "observed", "source", "cause"};
+    const char *kind = sp_jline_str(line, "kind");
+    const char *verdict = sp_jline_str(line, "verdict");
+    const char *host = sp_jline_opt_str(line, "host");
+    unsigned v = 0;
+    unsigned k = 0;
+    while (v < SP_CLAIM_VERDICT_COUNT && strcmp(verdict, sp_claim_verdict_str(v)) != 0) {
+        v++;
+    }
+    while (k < SP_CLAIM_KIND_COUNT && strcmp(kind, sp_claim_kind_str(k)) != 0) {
+        k++;
+    }
+    (void)sp_jline_str(line, "check");
+    (void)sp_jline_str(line, "subject");
+    (void)sp_jline_num(line, "line", UINT32_MAX);
+    ask_texts(line, texts, SP_ARRAY_LEN(texts));
+    if (!line->is_bad && v == SP_CLAIM_VERDICT_COUNT) {
+        sp_jline_refuse(line, "verdict", "'%.40s' is none", verdict);
+    }
+    if (!line->is_bad && k == SP_CLAIM_KIND_COUNT) {
+        sp_jline_refuse(line, "kind", "'%.40s' is none", kind);
+    }
+    if (check->model && !line->is_bad && host &&
+        sp_model_find_host(check->model, host) == SP_NONE) {
+        sp_jline_refuse(line, "host", "the topology has no host '%.60s'", host);
+    }
+    sp_counts_add_claim(&check->counts, v);
+    (void)sp_check_fields(check, line);
+}
+
 static void check_file(struct sp_check *check, struct sp_jline *line)
 {
     struct sp_check_file file = {.line = check->lines};
@@ -209,10 +241,15 @@ static void check_file(struct sp_check *check, struct sp_jline *line)
 static void read_line(struct sp_check *check, struct sp_jline *line, enum sp_line_type type)
 {
     static void (*const readers[SP_LINE_COUNT])(struct sp_check *, struct sp_jline *) = {
-        [SP_LINE_RUN] = check_run,      [SP_LINE_HOST] = check_host,
-        [SP_LINE_BATCH] = check_batch,  [SP_LINE_SWEEP] = check_sweep,
-        [SP_LINE_TEST] = sp_check_test, [SP_LINE_FINDING] = sp_check_finding,
-        [SP_LINE_FILE] = check_file,    [SP_LINE_END] = sp_check_end,
+        [SP_LINE_RUN] = check_run,
+        [SP_LINE_HOST] = check_host,
+        [SP_LINE_BATCH] = check_batch,
+        [SP_LINE_SWEEP] = check_sweep,
+        [SP_LINE_TEST] = sp_check_test,
+        [SP_LINE_CLAIM] = check_claim,
+        [SP_LINE_FINDING] = sp_check_finding,
+        [SP_LINE_FILE] = check_file,
+        [SP_LINE_END] = sp_check_end,
     };
     check->of[type]++;
     readers[type](check, line);

@@ -170,6 +170,10 @@ static const struct field counts[] = {
     F(sp_counts, on_one_attempt, "on_one_attempt", SP_NAMED_NUMBER, false),
     F(sp_counts, unswept, "unswept", SP_NAMED_NUMBER, false),
     F(sp_counts, probes_failed, "probes_failed", SP_NAMED_NUMBER, false),
+    F(sp_counts, claims_held, "claims_held", SP_NAMED_NUMBER, false),
+    F(sp_counts, claims_failed, "claims_failed", SP_NAMED_NUMBER, false),
+    F(sp_counts, claims_unknown, "claims_unknown", SP_NAMED_NUMBER, false),
+    F(sp_counts, claims_not_observable, "claims_not_observable", SP_NAMED_NUMBER, false),
 };
 #undef F
 /* clang-format on */
@@ -186,8 +190,8 @@ static const struct {
 
 const char *sp_line_str(unsigned type)
 {
-    static const char *const names[SP_LINE_COUNT] = {"run",  "host",    "batch", "sweep",
-                                                     "test", "finding", "file",  "end"};
+    static const char *const names[SP_LINE_COUNT] = {"run",   "host",    "batch", "sweep", "test",
+                                                     "claim", "finding", "file",  "end"};
     return of(names, SP_ARRAY_LEN(names), type);
 }
 

@@ -394,6 +394,29 @@ static void write_finding(struct chain *chain, const struct sp_finding *finding)
     end(chain, &json);
 }
 
+static void write_claim(struct chain *chain, const struct sp_claim *claim)
+{
+    const struct sp_model *model = chain->summary->result->model;
+    const char *verdict = sp_claim_verdict_str(claim->verdict);
+    struct sp_json json = begin(chain, SP_LINE_CLAIM);
+    sp_json_str(&json, "kind", sp_claim_kind_str(claim->kind));
+    sp_json_str(&json, "check", claim->check);
+    sp_json_str(&json, "subject", claim->subject);
+    sp_json_str(&json, "verdict", verdict ? verdict : sp_claim_verdict_str(SP_CLAIM_UNKNOWN));
+    if (claim->verdict == SP_CLAIM_FAILS) {
+        sp_json_str(&json, "severity", sp_severity_str(claim->severity));
+    }
+    if (claim->host < model->nhosts) {
+        sp_json_str(&json, "host", model->hosts[claim->host].name);
+    }
+    opt_str(&json, "expected", claim->expected);
+    opt_str(&json, "observed", claim->observed);
+    opt_str(&json, "source", claim->source);
+    opt_str(&json, "cause", claim->cause);
+    opt_u64(&json, "line", claim->pos.line);
+    end(chain, &json);
+}
+
 static void write_file(struct chain *chain, const struct sp_manifest_file *file)
 {
     struct sp_json json = begin(chain, SP_LINE_FILE);
@@ -450,6 +473,9 @@ enum sp_rc sp_manifest_write(const struct sp_summary *summary, const struct sp_m
     }
     for (uint32_t i = 0; chain.rc == SP_OK && i < result->ntests; i++) {
         write_test(&chain, &findings, i);
+    }
+    for (size_t i = 0; chain.rc == SP_OK && i < result->claims.n; i++) {
+        write_claim(&chain, &result->claims.at[i]);
     }
     for (size_t i = 0; chain.rc == SP_OK && i < summary->nfindings; i++) {
         write_finding(&chain, &summary->findings[i]);

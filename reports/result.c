@@ -126,5 +126,6 @@ void sp_result_free(struct sp_result *result)
     sp_free(result->sweeps);
     sp_free(result->hosts);
     sp_evidence_free(result->evidence);
+    sp_claims_release(&result->claims);
     sp_free(result);
 }

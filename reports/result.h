@@ -5,6 +5,7 @@
 #ifndef SP_REPORTS_RESULT_H
 #define SP_REPORTS_RESULT_H
 
+#include "reports/claim.h"
 #include "reports/evidence.h"
 #include "reports/verdict.h"
 #include "topologies/plan.h"
@@ -82,7 +83,8 @@ struct sp_result {
     uint64_t packets_sent, packets_captured, capture_drops;
     struct sp_evidence *evidence; /* owned; NULL = not asked for */
     struct sp_rolling_status rolling;
-    unsigned attempts_min; /* passes of a negative that were asked for; 0 = by design */
+    struct sp_claims claims; /* owned; sorted when the run is over */
+    unsigned attempts_min;   /* passes of a negative that were asked for; 0 = by design */
 };
 
 /* Every test starts as inconclusive (interrupted), so one that nobody judges is never a pass. */

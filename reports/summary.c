@@ -99,12 +99,13 @@ enum sp_overall sp_counts_conclude(struct sp_counts *counts, bool interrupted, i
 {
     counts->inconclusive += counts->unswept;
     counts->checks = counts->holds + counts->failed + counts->inconclusive;
-    if (counts->failed > 0) {
+    if (counts->failed > 0 || counts->claims_failed > 0) {
         *ret_exit_code = 1;
         return SP_OVERALL_FAILS;
     }
-    if (counts->inconclusive > 0 || counts->probes_failed > 0 || counts->checks == 0 ||
-        interrupted) {
+    uint64_t judged = counts->checks + counts->claims_held;
+    if (counts->inconclusive > 0 || counts->claims_unknown > 0 || counts->probes_failed > 0 ||
+        judged == 0 || interrupted) {
         *ret_exit_code = 3;
         return SP_OVERALL_INCOMPLETE;
     }
@@ -119,6 +120,9 @@ static void count(struct sp_summary *summary)
     for (size_t i = 0; i < summary->nentries; i++) {
         const struct sp_entry *e = &summary->entries[i];
         sp_counts_add(counts, &result->outcomes[e->test], e->expect, sp_entry_checks(e));
+    }
+    for (size_t i = 0; i < result->claims.n; i++) {
+        sp_counts_add_claim(counts, result->claims.at[i].verdict);
     }
     for (size_t i = 0; i < result->model->nhosts; i++) {
         counts->probes_failed += result->hosts[i].wanted && !result->hosts[i].ok;

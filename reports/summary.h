@@ -57,6 +57,8 @@ struct sp_counts {
     uint64_t on_one_attempt; /* denied flows that hold, of which one attempt alone counts */
     uint64_t unswept;        /* of the inconclusive: ports of sweeps that the result is silent on */
     uint64_t probes_failed;
+    /* Claims (claim.h) by verdict; none of them is among the checks. */
+    uint64_t claims_held, claims_failed, claims_unknown, claims_not_observable;
 };
 
 /* Tests that share from, to, family, protocol, technique, expectation, rule and verdict, and of
@@ -224,7 +226,7 @@ static inline uint32_t sp_entry_checks(const struct sp_entry *entry)
 /* Counts one test that stands for n checks. Verdicts outside the enum count as inconclusive. */
 void sp_counts_add(struct sp_counts *counts, const struct sp_outcome *outcome, uint8_t expect,
                    uint64_t n);
-/* counts.checks, once everything is added; and what follows from all of it. */
+/* counts.checks, once everything is added; and what follows from all of it, claims too. */
 enum sp_overall sp_counts_conclude(struct sp_counts *counts, bool interrupted, int *ret_exit_code);
 
 enum sp_rc sp_summary_new(const struct sp_result *result,

@@ -109,13 +109,18 @@ struct sp_selection {
      .offset = offsetof(options, selection.to), .help = "only flows that end there"}, \
     {.name = "only", .kind = SP_OPT_LIST, .metavar = "TECHNIQUE", \
      .offset = offsetof(options, selection.only), \
-     .help = "only this technique ('segproof version -v' lists them); may be repeated"}, \
+     .help = "only this technique ('segproof version -v' lists them), or nodes, endpoints or " \
+             "balancers; may be repeated"}, \
     {.name = "skip", .kind = SP_OPT_LIST, .metavar = "TECHNIQUE", \
-     .offset = offsetof(options, selection.skip), .help = "not this technique; may be repeated"}, \
+     .offset = offsetof(options, selection.skip), .help = "not this technique, nor nodes, endpoints or balancers; may be repeated"}, \
     {.name = "seed", .kind = SP_OPT_UINT, .metavar = "N", .min = 1, \
      .offset = offsetof(options, selection.seed), \
      .help = "choose the same random ports and order again (default random)"}
 /* clang-format on */
+/* What of the topology is looked at beside flows. On failure it has been printed. Release it. */
+struct sp_inspect;
+enum sp_rc sp_selection_inspect(const struct sp_model *model, const struct sp_selection *selection,
+                                struct sp_inspect *ret_inspect) SP_MUST_CHECK;
 /* Compiles the policy and the plan. On failure it has been printed. */
 enum sp_rc sp_selection_plan(const struct sp_model *model, const struct sp_selection *selection,
                              struct sp_policy **ret_policy,

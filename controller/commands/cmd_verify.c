@@ -9,6 +9,7 @@
 #include "controller/commands/cmd.h"
 #include "controller/commands/lasting.h"
 #include "controller/evidence_dir.h"
+#include "controller/inspect/inspect.h"
 #include "controller/ledger.h"
 #include "controller/progress.h"
 #include "controller/run.h"
@@ -412,7 +413,8 @@ static bool wants_link(const struct sp_plan *plan, unsigned inject)
 
 static int measure(const struct sp_model *model, struct sp_policy *policy,
                    const struct sp_plan *plan, const struct options *options,
-                   struct sp_lasting *lasting)
+                   struct sp_lasting *lasting, struct sp_inspect *inspect,
+                   const struct sp_bits *also)
 {
     char state[4096];
     struct sp_progress progress;
@@ -433,6 +435,9 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
         .pause_flag = &pause_requested,
         .attempts_min = (unsigned)options->lasting.attempts,
         .journal = lasting->journal,
+        .after = sp_inspect_run,
+        .after_arg = inspect,
+        .also = also,
         .progress = sp_progress_step,
         .progress_arg = &progress,
     };
@@ -449,6 +454,7 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
         rc = sp_evidence_new(plan->ntests, &result->evidence);
     }
     if (rc == SP_OK) {
+        inspect->result = result;
         result->policy = policy;
         result->ssh_config = options->ssh_config;
         result->attempts_min = run.attempts_min;
@@ -475,14 +481,18 @@ static int verify(const char *file, struct options *options)
     struct sp_policy *policy = NULL;
     struct sp_plan *plan = NULL;
     struct sp_lasting lasting = {0};
+    struct sp_inspect inspect = {0};
+    struct sp_bits also = {0};
     struct sp_model *model = sp_cmd_load(file, &options->common, NULL);
     bool is_quiet = options->common.quiet > 0;
     int code = SP_EXIT_USAGE;
     if (model &&
-        sp_lasting_plan(&lasting, &options->lasting, &cmdline, model, is_quiet, &policy, &plan)) {
-        if (plan->ntests + plan->nsweeps > 0) {
+        sp_lasting_plan(&lasting, &options->lasting, &cmdline, model, is_quiet, &policy, &plan) &&
+        sp_selection_inspect(model, &options->selection, &inspect) == SP_OK &&
+        sp_inspect_wants(&inspect, model, &also) == SP_OK) {
+        if (plan->ntests + plan->nsweeps + sp_bits_count(&also) > 0) {
             sp_lasting_begin(&lasting, &options->lasting, model, plan, is_quiet);
-            code = measure(model, policy, plan, options, &lasting);
+            code = measure(model, policy, plan, options, &lasting, &inspect, &also);
         } else {
             (void)fputs("segproof verify: there is nothing to test in this selection; 'segproof "
                         "plan' with the same options tells why\n",
@@ -490,6 +500,8 @@ static int verify(const char *file, struct options *options)
             code = SP_EXIT_INCOMPLETE;
         }
     }
+    sp_bits_release(&also);
+    sp_inspect_release(&inspect);
     sp_plan_free(plan);
     sp_policy_free(policy);
     sp_lasting_release(&lasting);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "controller/commands/cmd.h"
+#include "controller/inspect/inspect.h"
 #include "controller/journal.h"
 #include "controller/state_dir.h"
 #include "probe/base/mem.h"
@@ -277,6 +278,9 @@ static void list_techniques(const struct place *place, struct sp_buf *out)
     start_words(out, place->skip);
     for (size_t i = 0; (info = sp_technique_at(i)) != NULL; i++) {
         add(out, "", info->name, info->summary);
+    }
+    for (unsigned k = 0; sp_inspect_kind_name(k); k++) {
+        add(out, "", sp_inspect_kind_name(k), "what is declared of them beside flows");
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "controller/commands/cmd.h"
 #include "controller/deployers/deployer.h"
+#include "controller/inspect/inspect.h"
 #include "probe/base/buf.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
@@ -202,6 +203,16 @@ int sp_cmd_print_json(struct cJSON *json, bool is_line)
 
 /* ---- the selection ---- */
 
+/* SP_CLAIM_KIND_COUNT: it is no kind of claims. */
+static unsigned find_kind(const char *name)
+{
+    unsigned kind = 0;
+    while (kind < SP_CLAIM_KIND_COUNT && strcmp(name, sp_inspect_kind_name(kind)) != 0) {
+        kind++;
+    }
+    return kind;
+}
+
 static enum sp_rc pick_techniques(const struct sp_selection *s, bool *techniques)
 {
     size_t n = sp_technique_count();
@@ -212,11 +223,17 @@ static enum sp_rc pick_techniques(const struct sp_selection *s, bool *techniques
         bool only = k < s->only.count;
         const char *name = only ? s->only.items[k] : s->skip.items[k - s->only.count];
         const struct sp_technique_info *info = sp_technique_find(name);
+        if (find_kind(name) < SP_CLAIM_KIND_COUNT) {
+            continue; /* sp_selection_inspect() */
+        }
         if (!info) {
             (void)fprintf(stderr, "segproof: --%s: there is no technique '%s'; there are:",
                           only ? "only" : "skip", name);
             for (size_t i = 0; i < n; i++) {
                 (void)fprintf(stderr, " %s", sp_technique_at(i)->name);
+            }
+            for (unsigned i = 0; i < SP_CLAIM_KIND_COUNT; i++) {
+                (void)fprintf(stderr, " %s", sp_inspect_kind_name(i));
             }
             (void)fputc('\n', stderr);
             return SP_E_INVALID;
@@ -284,4 +301,36 @@ enum sp_rc sp_selection_plan(const struct sp_model *model, const struct sp_selec
         (void)fprintf(stderr, "segproof: %s\n", sp_rc_str(rc));
     }
     return rc;
+}
+
+enum sp_rc sp_selection_inspect(const struct sp_model *model, const struct sp_selection *selection,
+                                struct sp_inspect *ret_inspect)
+{
+    struct sp_inspect inspect = {0};
+    struct sp_diag diag = {0};
+    for (unsigned k = 0; k < SP_CLAIM_KIND_COUNT; k++) {
+        inspect.kinds[k] = selection->only.count == 0;
+    }
+    for (size_t i = 0; i < selection->only.count + selection->skip.count; i++) {
+        bool only = i < selection->only.count;
+        unsigned kind = find_kind(only ? selection->only.items[i]
+                                       : selection->skip.items[i - selection->only.count]);
+        if (kind < SP_CLAIM_KIND_COUNT) {
+            inspect.kinds[kind] = only;
+        }
+    }
+    enum sp_rc rc = SP_OK;
+    if (selection->from) {
+        rc = sp_select(model, selection->from, &inspect.from, &diag);
+    }
+    if (rc == SP_OK && selection->to) {
+        rc = sp_select(model, selection->to, &inspect.to, &diag);
+    }
+    if (rc != SP_OK) {
+        sp_inspect_release(&inspect);
+        sp_cmd_complain(&diag);
+        return rc;
+    }
+    *ret_inspect = inspect;
+    return SP_OK;
 }

@@ -63,6 +63,9 @@ enum sp_record_type {
     SP_REC_HEALTH,   /* what was lost at this probe so far, now and then */
     SP_REC_ANSWERER, /* after COLLECT: who answered a sweep, and how */
     SP_REC_SWEPT,    /* after COLLECT: a set of ports */
+    /* A part of a message, see wire/message.h. */
+    SP_REC_QUERY, /* controller -> probe */
+    SP_REC_TOLD,  /* probe -> controller */
     SP_REC_TYPE_END
 };
 
@@ -304,6 +307,13 @@ enum sp_error_code {
 #define SP_FIELDS_swept(F) \
     F(u32, batch) F(u16, block) F(u8, kind) F(u8, detail) F(u16, chunk) F(raw64, bits)
 
+/* bytes `offset` to `offset` + len of message `id`; topic: enum sp_topic; the parts of a message come
+ * in order, without a gap, all but the last full */
+#define SP_FIELDS_query(F) \
+    F(u32, id) F(u8, topic) F(u8, is_last) F(u32, offset) F(u16, len) F(raw64, bytes)
+#define SP_FIELDS_told(F) \
+    F(u32, id) F(u8, topic) F(u8, is_last) F(u32, offset) F(u16, len) F(raw64, bytes)
+
 #define SP_RECORD_KINDS(R) \
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
@@ -311,7 +321,7 @@ enum sp_error_code {
     R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
     R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive) R(SWEEP, sweep) \
     R(MASK, mask) R(GUARD, guard) R(VOLLEY, volley) R(VOLLEYED, volleyed) R(HEARD, heard) \
-    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept)
+    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(QUERY, query) R(TOLD, told)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

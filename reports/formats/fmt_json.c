@@ -94,6 +94,7 @@ static void add_summary(const struct sp_summary *summary, struct sp_buf *out)
     sp_json_u64(&proof, "arrival", counts->by_arrival);
     sp_json_object(&json, "holds_by_proof", &proof);
     sp_json_u64(&json, "holds_on_one_attempt", counts->on_one_attempt);
+    sp_json_claim_counts(summary, &json);
     add_object(out, "summary", &json);
 }
 
@@ -349,6 +350,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     sp_json_causes(summary, out);
     add_nodes(summary, out);
     sp_json_balancers(summary, out);
+    sp_json_claims(summary, out);
     sp_json_sweeps(summary, out);
     add_endpoints(summary, out);
     add_open(summary, out);

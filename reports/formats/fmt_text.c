@@ -31,6 +31,28 @@ static void add_unproven(struct sp_text *text)
     }
 }
 
+/* Statements about nodes, endpoints and balancers. */
+static void add_claims(struct sp_text *text)
+{
+    const struct sp_counts *counts = &text->summary->counts;
+    uint64_t judged = counts->claims_held + counts->claims_failed + counts->claims_unknown;
+    if (counts->claims_failed > 0) {
+        sp_text_add_number(text, counts->claims_failed);
+        sp_text_add(text, " of ");
+        sp_text_add_count(text, judged, "statement fails", "statements fail");
+        sp_text_add(text, ", ");
+    }
+    if (counts->claims_unknown > 0) {
+        sp_text_add_count(text, counts->claims_unknown, "statement", "statements");
+        sp_text_add(text, " unknown, ");
+    }
+    if (judged > 0 && counts->claims_held == judged) {
+        sp_text_add(text, "all ");
+        sp_text_add_count(text, judged, "statement holds", "statements hold");
+        sp_text_add(text, ", ");
+    }
+}
+
 static void overall_line(struct sp_text *text)
 {
     static const char *const words[] = {"HOLDS", "FAILS", "INCOMPLETE"};
@@ -62,10 +84,13 @@ static void overall_line(struct sp_text *text)
         sp_text_add_count(text, counts->probes_failed, "probe", "probes");
         sp_text_add(text, " failed, ");
     }
+    add_claims(text);
     if (summary->result->interrupted) {
         sp_text_add(text, "interrupted, ");
     }
-    if (counts->checks == 0) {
+    if (counts->checks == 0 && counts->claims_held > 0) {
+        sp_text_add(text, "no flow was checked");
+    } else if (counts->checks == 0) {
         sp_text_add(text, "nothing was checked");
     } else {
         sp_text_add_number(text, counts->holds);
@@ -437,6 +462,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     overall_line(&text);
     if (o->verbosity < 0) {
         sp_text_finding_lines(&text);
+        sp_text_claim_lines(&text);
     } else {
         run_line(&text);
         proof_line(&text);
@@ -444,6 +470,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
         sp_text_findings(&text);
         show_open(&text);
         show_probes(&text);
+        sp_text_claims(&text);
         sp_text_balancers(&text);
         sp_text_matrix(&text);
         sp_text_sweeps(&text);

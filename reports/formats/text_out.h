@@ -70,6 +70,11 @@ void sp_text_sweeps(struct sp_text *text);
 /* rolling.c: lines of the coverage, where --rolling or --attempts was asked for */
 void sp_text_rolling(struct sp_text *text);
 
+/* text_claims.c: what is declared of nodes, endpoints and balancers; -q: one line for each that
+ * fails */
+void sp_text_claims(struct sp_text *text);
+void sp_text_claim_lines(struct sp_text *text);
+
 /* text_causes.c: what a person reads first */
 void sp_text_causes(struct sp_text *text);
 

@@ -121,7 +121,7 @@ class Shells:
         self.assertLessEqual({"icmp_echo", "tcp_syn", "udp"}, set(able["techniques"]))
         self.assertLessEqual({"json", "junit", "text"}, set(able["formats"]))
         for option in ("--only", "--skip"):
-            self.offers(f"verify {option} ", *able["techniques"])
+            self.offers(f"verify {option} ", *able["techniques"], "nodes", "endpoints", "balancers")
         self.offers("verify --only tcp_syn --only ic", "icmp_echo", "icmp_type")
         self.offers("verify --report ", *(name + "=" for name in able["formats"]))
         self.offers("verify -r ju", "junit=")

@@ -347,7 +347,9 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_SWEEP, 25);
     assert_int_equal(SP_REC_VOLLEY, 28);
     assert_int_equal(SP_REC_SWEPT, 33);
-    assert_int_equal(SP_REC_TYPE_END, 34);
+    assert_int_equal(SP_REC_QUERY, 34);
+    assert_int_equal(SP_REC_TOLD, 35);
+    assert_int_equal(SP_REC_TYPE_END, 36);
 }
 
 static void names(void **state)
