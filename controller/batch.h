@@ -60,10 +60,13 @@ struct sp_shot_seen {
     bool opened; /* a conversation whose SYN came through; at_nic and at_host: its data */
     struct sp_tuple captured; /* an arrival's own addresses and ports, where they are not the
                                  declared ones */
-    uint8_t nic_ttl;          /* of its arrival at the interface */
-    uint32_t nic_us;          /* since FIRE */
-    struct sp_tuple quoted;   /* of an answer EXPIRED: the packet as it came to who answered */
-    uint32_t mtu;             /* of an answer TOO_BIG */
+    /* Interfaces (their index) where it left, its answer came in, it arrived, and the answer left;
+     * 0 = unknown. */
+    uint32_t left_iface, answer_iface, nic_iface, egress_iface;
+    uint8_t nic_ttl;        /* of its arrival at the interface */
+    uint32_t nic_us;        /* since FIRE */
+    struct sp_tuple quoted; /* of an answer EXPIRED: the packet as it came to who answered */
+    uint32_t mtu;           /* of an answer TOO_BIG */
 };
 
 /* A packet, or its answer, that passed a host between the two ends. */

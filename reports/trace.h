@@ -150,6 +150,10 @@ struct sp_trace {
     uint32_t elsewhere; /* SP_NONE */
     struct sp_tuple captured;
     uint16_t sport; /* of the first */
+    /* Interfaces with addresses: where packets left, answers came in; packets arrived, answers
+     * left.
+     * "" = unknown. */
+    char left_by[16], answer_by[16], arrived_by[16], reply_by[16];
 
     bool has_reference;     /* else the hops are learnt from the flow alone */
     char reference[40];     /* "icmp/echo" */
@@ -189,6 +193,10 @@ const char *sp_trace_cause_str(enum sp_trace_cause cause); /* "dropped_inside" *
 /* "10.1.0.1 (fw-1)", or "hop 2, which does not answer"; out holds SP_TRACE_NAME_MAX bytes. */
 #define SP_TRACE_NAME_MAX 320U
 const char *sp_trace_hop_str(const struct sp_trace *trace, size_t hop, char *out);
+/* Answers take another interface than the packets that they answer, at the sender or the receiver.
+ */
+bool sp_trace_turns_at_sender(const struct sp_trace *trace);
+bool sp_trace_turns_at_receiver(const struct sp_trace *trace);
 /* Some source ports always pass and others never do. */
 bool sp_trace_is_parted(const struct sp_trace *trace);
 /* The first packet of each flow is lost, its repetition arrives. */

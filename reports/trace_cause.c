@@ -131,6 +131,14 @@ static void explain_way_back(struct sp_trace *t)
                     from, who);
     }
     SP_REMEDY(t, "let established flows back, and check that both ways use one stateful firewall");
+    if (sp_trace_turns_at_receiver(t)) {
+        SP_SENTENCE(
+            t,
+            "it comes to %s by %s, and the answer leaves by %s and is lost on the way back to "
+            "%s: the ways differ, and state on the first way never sees the second",
+            to, t->arrived_by, t->reply_by, from);
+        SP_REMEDY(t, "route answers of %s back the way that the packets come", to);
+    }
 }
 
 static void explain_receiver(struct sp_trace *t)

@@ -12,6 +12,16 @@
 /* Fewer packets say nothing. */
 #define SP_TRACE_RATE_LEAST 8U
 
+bool sp_trace_turns_at_sender(const struct sp_trace *t)
+{
+    return t->left_by[0] && t->answer_by[0] && strcmp(t->left_by, t->answer_by) != 0;
+}
+
+bool sp_trace_turns_at_receiver(const struct sp_trace *t)
+{
+    return t->arrived_by[0] && t->reply_by[0] && strcmp(t->arrived_by, t->reply_by) != 0;
+}
+
 bool sp_trace_is_parted(const struct sp_trace *t)
 {
     const struct sp_trace_flows *f = &t->flows;

@@ -94,8 +94,25 @@ static void add_silence(struct sp_json *to, const struct sp_trace *t)
     sp_json_object(to, "silence", &silence);
 }
 
+static void add_interface(struct sp_json *json, const char *key, const char *name)
+{
+    sp_json_str(json, key, name[0] ? name : NULL);
+}
+
+static void add_interfaces(struct sp_json *to, const struct sp_trace *t)
+{
+    struct sp_json one = sp_json_begin();
+    add_interface(&one, "left", t->left_by);
+    add_interface(&one, "answered", t->answer_by);
+    add_interface(&one, "arrived", t->arrived_by);
+    add_interface(&one, "replied", t->reply_by);
+    sp_json_bool(&one, "asymmetric", sp_trace_turns_at_sender(t) || sp_trace_turns_at_receiver(t));
+    sp_json_object(to, "interfaces", &one);
+}
+
 void sp_trace_path_json(struct sp_json *to, const struct sp_trace *t)
 {
+    add_interfaces(to, t);
     if (t->flows.n > 0) {
         add_flows(to, t);
     }

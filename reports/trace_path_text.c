@@ -119,8 +119,29 @@ static void silence(struct sp_text *text, const struct sp_trace *t)
     sp_text_field(text, "silence");
 }
 
+static void turns(struct sp_text *text, const struct sp_trace *t)
+{
+    const char *const by[2][3] = {{"leaves by", t->left_by, t->answer_by},
+                                  {"arrives by", t->arrived_by, t->reply_by}};
+    const bool is[2] = {sp_trace_turns_at_sender(t), sp_trace_turns_at_receiver(t)};
+    const uint32_t hosts[2] = {t->pair->from, t->pair->to};
+    for (size_t i = 0; i < 2; i++) {
+        if (is[i]) {
+            sp_buf_fmt(&text->line, "%s ", by[i][0]);
+            sp_text_add_outside(text, by[i][1]);
+            sp_text_add(text, " of ");
+            sp_text_add_outside(text, sp_trace_name(t, hosts[i]));
+            sp_text_add(text,
+                        i == 0 ? ", and the answer comes in by " : ", and the answer leaves by ");
+            sp_text_add_outside(text, by[i][2]);
+            sp_text_field(text, "asymmetry");
+        }
+    }
+}
+
 void sp_trace_path_text(struct sp_text *text, const struct sp_trace *t)
 {
+    turns(text, t);
     paths(text, t);
     firsts(text, t);
     rates(text, t);

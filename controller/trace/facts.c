@@ -201,6 +201,30 @@ static void place_watchers(struct sp_trace *t, const struct sp_bits *watchers)
     }
 }
 
+/* The name of an interface that has an address: ports of bridges see the same packets. */
+static void take_iface(const struct sp_session *session, uint32_t index, char out[static 16])
+{
+    if (index && out[0] == '\0' && has_address(session, index)) {
+        (void)snprintf(out, 16, "%s", iface_name(session, index));
+    }
+}
+
+/* Where it turned round: packets that the receiver's own stack, or nobody on the way, answered. */
+static void take_ifaces(struct sp_trace *t, const struct sp_run_state *run,
+                        const struct sp_shot_seen *shot)
+{
+    const struct sp_session *from = &run->fleet->sessions[t->pair->from];
+    take_iface(from, shot->left_iface, t->left_by);
+    if (shot->egress != SP_ANSWER_NONE && sp_addr_eq(&shot->answerer, &t->pair->dst)) {
+        take_iface(from, shot->answer_iface, t->answer_by);
+    }
+    if (t->pair->to < run->model->nhosts) {
+        const struct sp_session *to = &run->fleet->sessions[t->pair->to];
+        take_iface(to, shot->nic_iface, t->arrived_by);
+        take_iface(to, shot->egress_iface, t->reply_by);
+    }
+}
+
 static void take_plain(struct sp_trace *t, const struct sp_shot_seen *shot)
 {
     t->tries++;
@@ -310,6 +334,7 @@ void sp_trace_take(struct sp_traced *traced, const struct sp_run_state *run,
         const struct sp_shot_seen *shot = shot_of(batch, shots->plain, k);
         if (shot && shot->is_sent) {
             take_plain(t, shot);
+            take_ifaces(t, run, shot);
         }
     }
     t->sender_refused = batch->blocks[shots->plain].sender_refused;

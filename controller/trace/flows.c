@@ -160,7 +160,7 @@ static int64_t least_delay(const struct sp_trace_volleys *v, const struct sp_bat
 /* The first packet of its flow was lost, and what came is its repetition. */
 static bool is_second(const struct sp_shot_seen *shot, int64_t least)
 {
-    return shot->is_repeated && shot->at_nic && shot->nic_count == 1 && least != INT64_MAX &&
+    return shot->is_repeated && shot->at_nic && least != INT64_MAX &&
            delay_of(shot) - least >= SP_AGAIN_US;
 }
 

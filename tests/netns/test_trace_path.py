@@ -141,6 +141,42 @@ class Flows(PathCase):
                              run)
 
 
+class Ways(PathCase):
+    """Back by another way than there."""
+
+    def turn(self):
+        """b answers by a link of its own to r1, which delivers to a by another one."""
+        lab = self.world.lab
+        for host, net, number in (("a", "10.61.7", 11), ("b", "10.61.6", 12)):
+            lab.veth(host, "eth1", "r1", host + "2")
+            lab.addr(host, "eth1", f"{net}.{number}/24")
+            lab.addr("r1", host + "2", f"{net}.1/24")
+        lab.commit()
+        for ns, ifaces in (("a", ("eth1",)), ("b", ("eth0",)), ("r1", ("b2",))):
+            for iface in ("all", *ifaces):
+                lab.sysctl(ns, **{f"net.ipv4.conf.{iface}.rp_filter": 0})
+        lab.run("b", ["ip", "route", "add", f"{v4('left', 0)}/24", "via", "10.61.6.1"], check=True)
+        lab.run("r1", ["ip", "route", "add", f"{v4('left', 11)}/32", "via", "10.61.7.11"],
+                check=True)
+
+    def test_asymmetric(self):
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4")
+        trace = self.check_cause(run, "ipv4", "works", code=0)
+        self.assertEqual(trace["interfaces"], {"left": "eth0", "answered": "eth0",
+                                               "arrived": "eth0", "replied": "eth0",
+                                               "asymmetric": False}, run)
+        self.turn()
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4")
+        trace = self.check_cause(run, "ipv4", "works", code=0)
+        self.assertEqual(trace["interfaces"], {"left": "eth0", "answered": "eth1",
+                                               "arrived": "eth0", "replied": "eth1",
+                                               "asymmetric": True}, run)
+        self.fault("r1", chain("forward", ['iifname "b2" tcp sport 5432 drop']))
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4")
+        self.check_cause(run, "ipv4", "way_back", ["by eth0, and the answer leaves by eth1",
+                                                   "the ways differ"], verdict="return_blocked")
+
+
 class Limits(PathCase):
     """How fast, and how long in silence."""
 

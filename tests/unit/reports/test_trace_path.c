@@ -236,6 +236,34 @@ static void test_silence(void **state)
     end(&w);
 }
 
+/* The two ways differ: told, and named where the answer is lost. */
+static void test_turns(void **state)
+{
+    (void)state;
+    struct world w = works();
+    (void)snprintf(w.t.left_by, sizeof(w.t.left_by), "eth0");
+    (void)snprintf(w.t.answer_by, sizeof(w.t.answer_by), "eth1");
+    (void)snprintf(w.t.arrived_by, sizeof(w.t.arrived_by), "eth0");
+    (void)snprintf(w.t.reply_by, sizeof(w.t.reply_by), "eth0");
+    assert_true(sp_trace_turns_at_sender(&w.t));
+    assert_false(sp_trace_turns_at_receiver(&w.t));
+    expect(&w, SP_TRACE_WORKS, 0, "it works");
+    golden(&w, "trace-turns.txt");
+    end(&w);
+    struct sp_seen seen = sp_seen_works();
+    seen.answered = 0;
+    seen.answer = SP_ANSWER_NONE;
+    w = begin(SP_EXPECT_ALLOW, seen);
+    w.t.nic = w.t.host = w.t.answer_left = 4;
+    w.t.egress = SP_ANSWER_RST;
+    expect(&w, SP_TRACE_WAY_BACK, 1, "lost on the way back to web-1");
+    (void)snprintf(w.t.arrived_by, sizeof(w.t.arrived_by), "eth0");
+    (void)snprintf(w.t.reply_by, sizeof(w.t.reply_by), "wan\x1b");
+    expect(&w, SP_TRACE_WAY_BACK, 1, "comes to db-1 by eth0, and the answer leaves by wan");
+    golden(&w, "trace-turns-back.txt");
+    end(&w);
+}
+
 /* What was asked for and not measured is said; what was not asked for is not. */
 static void test_json(void **state)
 {
@@ -277,7 +305,7 @@ int main(void)
         cmocka_unit_test(test_parallel), cmocka_unit_test(test_loss_is_not_parallel),
         cmocka_unit_test(test_denied),   cmocka_unit_test(test_first_lost),
         cmocka_unit_test(test_rates),    cmocka_unit_test(test_silence),
-        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_turns),    cmocka_unit_test(test_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
