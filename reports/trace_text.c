@@ -167,6 +167,21 @@ static bool is_behind(const struct sp_trace *t, size_t hop)
     return t->nic > 0 || t->host > 0 || t->elsewhere != SP_NONE;
 }
 
+/* What becomes of it at the hop where it ends. */
+static const char *ending_of(const struct sp_trace *t)
+{
+    static const char *const words[SP_TRACE_CAUSES] = {
+        [SP_TRACE_REJECTED] = "; rejected here",
+        [SP_TRACE_NO_ROUTE] = "; no route here",
+        [SP_TRACE_ELSEWHERE] = "; sent elsewhere here",
+        [SP_TRACE_REWRITTEN] = "; rewritten here",
+        [SP_TRACE_NO_NEIGHBOUR] = "; nobody behind it",
+        [SP_TRACE_LOOP] = "; sent back here",
+        [SP_TRACE_PARALLEL] = "; some flows are lost beside it",
+    };
+    return t->cause < SP_TRACE_CAUSES && words[t->cause] ? words[t->cause] : "; and never leaves";
+}
+
 static void hop(struct sp_text *text, const struct sp_trace *t, size_t i)
 {
     char name[SP_TRACE_NAME_MAX];
@@ -194,14 +209,7 @@ static void hop(struct sp_text *text, const struct sp_trace *t, size_t i)
         sp_text_add(text, "answers no expired packets");
     }
     if (t->place == SP_TRACE_AT_HOP && t->hop == i) {
-        sp_text_add(text, t->cause == SP_TRACE_REJECTED       ? "; rejected here"
-                          : t->cause == SP_TRACE_NO_ROUTE     ? "; no route here"
-                          : t->cause == SP_TRACE_ELSEWHERE    ? "; sent elsewhere here"
-                          : t->cause == SP_TRACE_REWRITTEN    ? "; rewritten here"
-                          : t->cause == SP_TRACE_NO_NEIGHBOUR ? "; nobody behind it"
-                          : t->cause == SP_TRACE_LOOP         ? "; sent back here"
-                          : t->cause == SP_TRACE_PARALLEL     ? "; some flows are lost beside it"
-                                                              : "; and never leaves");
+        sp_text_add(text, ending_of(t));
     }
     if (h->is_translated) {
         char a[SP_ADDR_STRLEN];
