@@ -192,7 +192,7 @@ static bool is_later_segment(const struct sp_technique *tech, const struct sp_pk
     return tech->on_packet && pkt->ip_proto == SP_IPPROTO_TCP && (pkt->tcp_flags & SP_TCP_SYN) == 0;
 }
 
-static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech,
+void sp_engine_arrived(struct sp_engine *engine, const struct sp_technique *tech,
                        const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface)
 {
     uint32_t row = receiving_block(engine, tech, id, pkt);
@@ -226,36 +226,6 @@ static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech
     }
 }
 
-static uint8_t answer_of(const struct sp_engine *engine, const struct sp_shot *shot,
-                         const struct sp_pkt *pkt, bool quoted)
-{
-    const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
-    if (quoted) {
-        return tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
-                                                             : SP_ANSWER_NONE;
-    }
-    return (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
-}
-
-/* Of several shots with these addresses and ports, the newest that it answers; else the newest that
- * was sent. */
-static struct sp_shot *answered(const struct sp_engine *engine, struct sp_shot *newest,
-                                const struct sp_pkt *pkt, bool quoted)
-{
-    struct sp_shot *sent = NULL;
-    for (struct sp_shot *shot = newest; shot; shot = sp_batch_older_shot(&engine->batch, shot)) {
-        if (!shot->is_sent) {
-            continue;
-        }
-        sent = sent ? sent : shot;
-        if (engine->batch.blocks[shot->block_row].tech->on_packet ||
-            answer_of(engine, shot, pkt, quoted) != SP_ANSWER_NONE) {
-            return shot;
-        }
-    }
-    return sent;
-}
-
 static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
 {
     uint16_t sport;
@@ -271,7 +241,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
         sp_batch_shot_by_tuple(&engine->batch, quoted ? &pkt->quoted.dst : &pkt->src,
                                quoted ? pkt->quoted.ip_proto : pkt->ip_proto,
                                as_request ? dport : sport, as_request ? sport : dport);
-    shot = answered(engine, shot, pkt, quoted);
+    shot = sp_engine_answered(engine, shot, pkt, quoted);
     if (!shot) {
         return false;
     }
@@ -284,7 +254,7 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
         sp_engine_dialog_packet(engine, shot, pkt, sp_mono_us());
         return true;
     }
-    uint8_t answer = answer_of(engine, shot, pkt, quoted);
+    uint8_t answer = sp_engine_answer_of(engine, shot, pkt, quoted);
     if (answer != SP_ANSWER_NONE) {
         sp_engine_keep(engine, SP_KEPT_ANSWER, shot->flow.block, shot->flow.port);
         shot->answer_iface = engine->at_hand->iface;
@@ -383,9 +353,16 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
             return;
         }
     }
+    if (sp_engine_wrapped(engine, captured)) {
+        return;
+    }
     sp_engine_transit(engine, captured, &pkt);
     if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
         on_out(engine, &pkt);
+    }
+    if (captured->is_flooded) {
+        sp_engine_flooded(engine, captured, &pkt);
+        return;
     }
     bool inbound = captured->dir == SP_DIR_IN;
     if (!inbound || !sp_netinfo_find(&engine->net, &pkt.dst)) {
@@ -408,7 +385,7 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
     if (tech && is_reflected(engine, &pkt, block, port)) {
         (void)on_answer(engine, &pkt);
     } else if (tech) {
-        on_arrival(engine, tech, &pkt, block, port, captured->iface);
+        sp_engine_arrived(engine, tech, &pkt, block, port, captured->iface);
     } else {
         on_untagged(engine, &pkt);
     }
@@ -544,7 +521,10 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
             seen->sport = shot->quoted.sport;
             seen->dport = shot->quoted.dport;
         }
+        bool has_ended = (shot->answer == SP_ANSWER_SYN_ACK || shot->answer == SP_ANSWER_DATA) &&
+                         (shot->code & SP_ANSWER_CLOSED) != 0;
         seen->count = shot->answer == SP_ANSWER_TOO_BIG ? shot->mtu : 1;
+        seen->count = has_ended ? shot->silent_ms : seen->count;
         /* how long it took, so that the controller learns the round-trip time */
         bool late = shot->again_us && shot->answer_us >= shot->again_us;
         uint32_t from_us = late ? shot->again_us : shot->sent_us;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * How long the path remembers a conversation in which nobody says anything (techniques.md T21):
- * many are opened at once, each is silent for another time, then it goes on with data. The
- * receiver's capture says which data came. Of TCP flows that are allowed and arrive, between hosts
+ * many are opened at once and say something, each is silent for another time, then it goes on with
+ * data, which the other end answers. Of TCP flows that are allowed and arrive, between hosts
  * that consent to class B; stand-ins take the data where nobody listens, as in any conversation. */
 #include "controller/run_priv.h"
 #include "controller/trace/session.h"
@@ -61,8 +61,8 @@ static enum sp_rc add_silences(struct sp_traced *traced, struct sp_run_state *ru
     for (uint32_t i = 0; i <= SP_IDLE_STEPS; i++) {
         struct sp_block_plan plan = sp_trace_block(&flow, SP_IDLE_EACH);
         plan.talks = true;
-        plan.silent_ms = (uint32_t)((uint64_t)idle_ms * i / SP_IDLE_STEPS);
-        t->idle[i] = (struct sp_trace_idle){.silent_ms = plan.silent_ms};
+        plan.pause_ms = (uint32_t)((uint64_t)idle_ms * i / SP_IDLE_STEPS);
+        t->idle[i] = (struct sp_trace_idle){.silent_ms = plan.pause_ms};
         uint32_t block = sp_batch_add_block(batch, &plan);
         for (uint16_t k = 0; k < SP_IDLE_EACH; k++) {
             double at = step * (k * (SP_IDLE_STEPS + 1) + i);
@@ -95,9 +95,10 @@ static void take_silences(struct sp_traced *traced, const struct sp_batch *batch
             return;
         }
         struct sp_trace_idle *idle = &t->idle[shot->block - traced->talks.first];
-        bool survived = shot->at_nic || shot->at_host;
-        bool open = shot->answer == SP_ANSWER_SYN_ACK || shot->answer == SP_ANSWER_DATA;
-        idle->opened = (uint8_t)(idle->opened + (open || survived));
+        bool open = shot->answer == SP_ANSWER_DATA; /* data went both ways */
+        bool survived =
+            open && (idle->silent_ms == 0 || (shot->answer_code & SP_ANSWER_LASTED) != 0);
+        idle->opened = (uint8_t)(idle->opened + open);
         idle->survived = (uint8_t)(idle->survived + survived);
         idle->reset = (uint8_t)(idle->reset +
                                 (open && !survived && (shot->answer_code & SP_ANSWER_RESET) != 0));

@@ -183,11 +183,9 @@ static void release_hold(void *arg, const struct sp_addr *addr, uint16_t port)
     kit->holds--;
 }
 
-static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface,
-                 uint64_t patience_us)
+static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface)
 {
     struct kit *kit = arg;
-    kit->patience_us = patience_us;
     assert_true(addr->family != 0 && port != 0 && iface != 0);
     kit->stands += kit->stand_errno == 0;
     return kit->stand_errno;
@@ -282,8 +280,7 @@ void kit_block(struct kit *kit, uint16_t id, uint16_t attempts, uint16_t flags, 
                                       .attempts = attempts,
                                       .flags = flags,
                                       .src = kit_addr(src),
-                                      .dst = kit_addr(dst),
-                                      .silent_ms = kit->silent_ms};
+                                      .dst = kit_addr(dst)};
     (void)snprintf(r.u.block.technique, sizeof(r.u.block.technique), "%s", tech);
     kit_order(kit, &r);
 }

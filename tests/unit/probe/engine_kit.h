@@ -53,13 +53,11 @@ struct kit {
     bool no_netinfo, no_listen, no_route, no_gateway, no_link, no_neighbour, eth1_down, eth0_xdp;
     bool is_listening;
     unsigned listens;
-    uint16_t lo, hi;      /* ports of conversations, as listened for */
-    unsigned holds;       /* ports held now */
-    int hold_errno;       /* what holding a port returns */
-    unsigned stands;      /* stand-ins open now */
-    uint64_t patience_us; /* of the last one */
-    uint32_t silent_ms;   /* of blocks that are ordered from now on */
-    int stand_errno;      /* what opening one returns */
+    uint16_t lo, hi; /* ports of conversations, as listened for */
+    unsigned holds;  /* ports held now */
+    int hold_errno;  /* what holding a port returns */
+    unsigned stands; /* stand-ins open now */
+    int stand_errno; /* what opening one returns */
     struct sp_counters counters;
     uint8_t key[32];
     uint32_t batch; /* of the orders */

@@ -264,24 +264,6 @@ static void standins_end_with_the_batch(void **state)
     }
 }
 
-/* Conversations that are silent on purpose must find their stand-in. */
-static void standins_wait_as_long_as_a_silence(void **state)
-{
-    struct kit *kit = consenting(state);
-    order(kit, SP_PROTO_TCP, KIT_ME, 443);
-    kit_arm(kit);
-    assert_int_equal(kit->patience_us, 2000000);
-    kit_collect(kit);
-    kit_batch(kit, 1000, 100, 2000);
-    kit->silent_ms = 7000;
-    kit_block(kit, 5, 1, SP_BLOCK_RECEIVER, "tcp_handshake", KIT_PEER, KIT_ME);
-    kit->silent_ms = 90000; /* somebody else's */
-    kit_block(kit, 6, 1, SP_BLOCK_SENDER, "tcp_handshake", KIT_ME, KIT_PEER);
-    order(kit, SP_PROTO_TCP, KIT_ME, 443);
-    kit_arm(kit);
-    assert_int_equal(kit->patience_us, 9000000);
-}
-
 static uint16_t refusal(const struct kit *kit, size_t index)
 {
     const struct sp_record *r = kit_told(kit, SP_REC_UNSTOOD, index);
@@ -336,8 +318,9 @@ static void only_a_tag_of_ours_is_answered(void **state)
     struct sp_tag_keys keys = keys_of(kit);
     uint8_t reply[SP_FORM_MAX];
     size_t len = 0;
+    uint32_t stay_ms = 0;
     struct sp_spec data = data_from(kit, PROXY, BLOCK, false, SP_TAG_PROBE);
-#define HEARD(n) sp_engine_stand_heard(kit->engine, data.payload, (n), reply, &len)
+#define HEARD(n) sp_engine_stand_heard(kit->engine, data.payload, (n), reply, &len, &stay_ms)
     assert_int_equal(HEARD(SP_TAG_BYTES), SP_STAND_CLOSE); /* not armed */
     kit_arm(kit);
     for (size_t n = 0; n < SP_TAG_BYTES; n++) {
@@ -374,7 +357,6 @@ int main(void)
         TEST(other_data_is_no_arrival),
         TEST(the_block_tells_the_technique),
         TEST(standins_end_with_the_batch),
-        TEST(standins_wait_as_long_as_a_silence),
         TEST(refusals_are_told),
         TEST(too_many_are_refused),
         TEST(without_consent_there_are_none),
