@@ -136,6 +136,13 @@ uint64_t sp_engine_stands_due(struct sp_engine *engine, uint64_t now_us);
 bool sp_engine_piece(struct sp_engine *engine, const struct sp_captured *captured);
 /* What came of an arrival that is sent in fragments: enum sp_pieces. */
 uint8_t sp_engine_pieces_of(const struct sp_engine *engine, const struct sp_arrival *arrival);
+/* What a packet from the peer of this shot answers (enum sp_answer); quoted: by an ICMP error. */
+uint8_t sp_engine_answer_of(const struct sp_engine *engine, const struct sp_shot *shot,
+                            const struct sp_pkt *pkt, bool quoted);
+/* Of several shots with the same addresses and ports, the newest that it answers; else the newest
+ * that was sent; NULL = none was. */
+struct sp_shot *sp_engine_answered(const struct sp_engine *engine, struct sp_shot *newest,
+                                   const struct sp_pkt *pkt, bool quoted);
 /* Tells what the witnesses saw, one SEEN record each. */
 void sp_engine_tell_seen(struct sp_engine *engine);
 /* Keeps the packet at hand, as one of this shot's. */
