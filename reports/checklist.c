@@ -7,6 +7,7 @@
 
 #include "probe/base/mem.h"
 #include "reports/checklist_priv.h"
+#include "topologies/preset.h"
 
 #define SP_EXAMPLE_MAX 1024U
 /* Who runs Kubernetes; the other hosts of a topology are around it. */
@@ -82,6 +83,17 @@ void sp_part_open(struct sp_list *list, struct sp_item_part *part, uint64_t n, c
     part->unknown += n;
 }
 
+void sp_part_blind(struct sp_list *list, struct sp_item_part *part, const char *fmt, ...)
+{
+    if (!part->example) {
+        va_list ap;
+        va_start(ap, fmt);
+        keep_example(list, part, fmt, ap);
+        va_end(ap);
+    }
+    part->not_observable++;
+}
+
 bool sp_list_has(const char *list, const char *word)
 {
     size_t len = word ? strlen(word) : 0;
@@ -104,6 +116,12 @@ bool sp_list_role(const struct sp_model *model, uint32_t host, const char *roles
     bool has = sp_list_has(roles, h->role);
     for (size_t i = 0; !has && i < h->nlabels; i++) {
         has = strcmp(h->labels[i].key, "role") == 0 && sp_list_has(roles, h->labels[i].value);
+    }
+    const struct sp_uses *uses = model->uses; /* roles that the topology gives by name */
+    for (size_t i = 0; !has && uses && i < uses->nroles; i++) {
+        const struct sp_use_role *role = &uses->roles[i];
+        has =
+            role->is_mapped && sp_list_has(roles, role->name) && sp_bits_get(&role->targets, host);
     }
     return has;
 }

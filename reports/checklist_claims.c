@@ -45,7 +45,8 @@ static void add(struct sp_list *list, struct sp_item_part *part, const struct sp
                                      : "not as declared");
         break;
     case SP_CLAIM_NOT_OBSERVABLE:
-        part->not_observable++;
+        sp_part_blind(list, part, "%s %s%s%s", claim->subject, claim->check,
+                      claim->remedy ? ": " : "", claim->remedy ? claim->remedy : "");
         break;
     default:
         sp_part_open(list, part, 1, "%s %s: %s", claim->subject, claim->check,

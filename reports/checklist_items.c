@@ -7,6 +7,7 @@
 #include "reports/checklist_priv.h"
 
 #define CLOUD "the cloud or hardware provider"
+#define LB    "whoever runs the load balancer"
 
 const struct sp_item_def sp_items[SP_ITEM_COUNT] = {
     {"The gateway runs on Kubernetes, on machines of a known provider", "T N", CLOUD},
@@ -29,13 +30,13 @@ const struct sp_item_def sp_items[SP_ITEM_COUNT] = {
     {"Edge nodes alone are attached to public networks", "P N", NULL},
     {"Gateways stand behind a separate load balancer", "P", NULL},
     {"Global load balancing", "P", "the provider of DNS or global load balancing"},
-    {"Failover of load balancers", "P", NULL},
+    {"Failover of load balancers", "P", LB},
     {"Reserved ports of load balancers", "T N", CLOUD " (its own reserved ports)"},
     {"Addresses of load balancers", "T P", NULL},
-    {"Other networking rules of load balancers", "P", NULL},
-    {"Load balancers spread traffic for performance", "P", NULL},
-    {"Load balancers pass raw TCP as declared", "P", NULL},
-    {"High availability and disaster recovery", "T P", NULL},
+    {"Other networking rules of load balancers", "P", LB},
+    {"Load balancers spread traffic for performance", "P", LB},
+    {"Load balancers pass raw TCP as declared", "P", LB},
+    {"High availability and disaster recovery", "T P", LB},
     {"Nodes are spread across zones", "T N P", NULL},
     {"Kubernetes secrets are encrypted", "P X",
      "whoever runs the control plane (--encryption-provider-config, KMS key of etcd)"},
@@ -49,7 +50,7 @@ const struct sp_item_def sp_items[SP_ITEM_COUNT] = {
     {"Audit logs of the API server, logs of kube-system", "P N",
      "whoever runs the control plane (audit policy and sink)"},
     {"Metrics of load balancers and logs of ingress", "P X",
-     "whoever runs the load balancer (its access log at the time of this run)"},
+     LB " (its access log at the time of this run)"},
     {"Observability tools of Gloo", "P", NULL},
     {"Troubleshooting: what fails is explained, with evidence for support", "P", NULL},
 };

@@ -3,8 +3,10 @@
  * What parts of the check list count of the run as a whole: its tests, probes and findings. */
 #include <string.h>
 
+#include "probe/base/mem.h"
 #include "reports/checklist_priv.h"
 #include "reports/group.h"
+#include "topologies/preset.h"
 
 /* Every test of the run. */
 void sp_look_matrix(struct sp_list *list, struct sp_item_part *part)
@@ -112,31 +114,38 @@ void sp_look_probes(struct sp_list *list, struct sp_item_part *part)
     }
 }
 
-/* Each cluster, which is what stands in one top network, has a probe that lived. */
+/* Each cluster with nodes has a probe on one of them that lived. */
 void sp_look_clusters(struct sp_list *list, struct sp_item_part *part)
 {
+    enum { NODES = 1, LIVE = 2, NOT_NEEDED = 4 };
     const struct sp_model *model = list->model;
     const struct sp_result *result = list->summary->result;
-    for (uint32_t n = 0; n < model->nnetworks; n++) {
-        bool has_node = false;
-        bool has_live = false;
-        bool is_cut = false;
-        for (uint32_t h = 0; h < model->nhosts; h++) {
-            if (sp_bits_get(&list->nodes, h) &&
-                sp_model_root_network(model, model->hosts[h].network) == n) {
-                has_node = true;
-                has_live = has_live || (result->hosts[h].wanted && result->hosts[h].ok);
-                is_cut = is_cut || (model->hosts[h].via && !result->hosts[h].wanted);
-            }
-        }
-        if (has_live) {
-            part->held++;
-        } else if (has_node && (is_cut || result->interrupted)) {
-            sp_part_open(list, part, 1, "no probe of %s was needed", model->networks[n].name);
-        } else if (has_node) {
-            sp_part_fail(list, part, 1, "no probe of %s took part", model->networks[n].name);
+    uint8_t *has = sp_calloc(model->nnetworks + 1, 1);
+    uint32_t *of = NULL;
+    if (!has || sp_clusters_new(model, &of) != SP_OK) {
+        sp_free(has);
+        list->rc = SP_E_NOMEM;
+        return;
+    }
+    for (uint32_t h = 0; h < model->nhosts; h++) {
+        const struct sp_host_status *status = &result->hosts[h];
+        if (sp_bits_get(&list->nodes, h)) {
+            has[of[model->hosts[h].network]] |=
+                (uint8_t)(NODES | (status->wanted && status->ok ? LIVE : 0) |
+                          (model->hosts[h].via && !status->wanted ? NOT_NEEDED : 0));
         }
     }
+    for (uint32_t n = 0; n < model->nnetworks; n++) {
+        if (has[n] & LIVE) {
+            part->held++;
+        } else if ((has[n] & NOT_NEEDED) || (has[n] && result->interrupted)) {
+            sp_part_open(list, part, 1, "no probe of %s was needed", sp_cluster_name(model, n));
+        } else if (has[n]) {
+            sp_part_fail(list, part, 1, "no probe of %s took part", sp_cluster_name(model, n));
+        }
+    }
+    sp_free(of);
+    sp_free(has);
 }
 
 /* Denied flows between hosts inside were asked with each protocol, over each family that they have:
@@ -203,6 +212,21 @@ void sp_look_layers(struct sp_list *list, struct sp_item_part *part)
     }
 }
 
+/* Roles that the presets need and nobody has: their lines are about no host. */
+static void look_roles(struct sp_list *list, struct sp_item_part *part)
+{
+    const struct sp_uses *uses = list->model->uses;
+    for (size_t u = 0; uses && u < uses->n; u++) {
+        const struct sp_preset *preset = uses->at[u].preset;
+        for (size_t r = 0; r < preset->nroles; r++) {
+            if (preset->roles[r].is_needed && !sp_uses_has(uses, preset->roles[r].name)) {
+                sp_part_open(list, part, 1, "%s: nobody has the role %s", preset->name,
+                             preset->roles[r].name);
+            }
+        }
+    }
+}
+
 /* Each line of a preset that says what must be open or closed was tested at least once. */
 void sp_look_presets(struct sp_list *list, struct sp_item_part *part)
 {
@@ -230,6 +254,7 @@ void sp_look_presets(struct sp_list *list, struct sp_item_part *part)
         }
     }
     sp_bits_release(&seen);
+    look_roles(list, part);
 }
 
 /* A finding says what it is likely to come from and what to change. */

@@ -89,6 +89,8 @@ void sp_part_fail(struct sp_list *list, struct sp_item_part *part, uint64_t n, c
     SP_PRINTF(4, 5);
 void sp_part_open(struct sp_list *list, struct sp_item_part *part, uint64_t n, const char *fmt, ...)
     SP_PRINTF(4, 5);
+void sp_part_blind(struct sp_list *list, struct sp_item_part *part, const char *fmt, ...)
+    SP_PRINTF(3, 4); /* one that nobody on the hosts can see */
 /* Is a word in a list that is parted by spaces? */
 bool sp_list_has(const char *list, const char *word);
 /* Has a host, as `role` or label `role`, one of the roles of a list? */

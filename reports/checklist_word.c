@@ -5,6 +5,7 @@
 
 #include "probe/base/mem.h"
 #include "reports/checklist_priv.h"
+#include "topologies/preset.h"
 
 /* A provider answers for each top network, and networks, hosts and clusters have their names. */
 void sp_word_named(struct sp_list *list, struct sp_item_part *part)
@@ -58,21 +59,22 @@ static bool is_legal(const char *name)
     return n > 0 && strchr(letters, name[0]) && strspn(name, rest) == n && name[n - 1] != '-';
 }
 
-/* Clusters are top networks with nodes: one with the management server, and workload clusters. */
+/* Clusters with nodes: one with the management server, and workload clusters. */
 void sp_word_clusters(struct sp_list *list, struct sp_item_part *part)
 {
     const struct sp_model *model = list->model;
     bool *is_cluster = sp_calloc(model->nnetworks + 1, sizeof(*is_cluster));
+    uint32_t *of = NULL;
     bool has_mgmt = false;
     bool has_workload = false;
-    if (!is_cluster) {
+    if (!is_cluster || sp_clusters_new(model, &of) != SP_OK) {
+        sp_free(is_cluster);
         list->rc = SP_E_NOMEM;
         return;
     }
     for (uint32_t h = 0; h < model->nhosts; h++) {
-        uint32_t root = sp_model_root_network(model, model->hosts[h].network);
-        if (sp_bits_get(&list->nodes, h) && root < model->nnetworks) {
-            is_cluster[root] = true;
+        if (sp_bits_get(&list->nodes, h)) {
+            is_cluster[of[model->hosts[h].network]] = true;
             has_mgmt = has_mgmt || sp_list_role(model, h, "mgmt management");
             has_workload = has_workload || sp_list_role(model, h,
                                                         "node nodes worker agent agents workload "
@@ -80,10 +82,10 @@ void sp_word_clusters(struct sp_list *list, struct sp_item_part *part)
         }
     }
     for (uint32_t n = 0; n < model->nnetworks; n++) {
-        if (is_cluster[n] && is_legal(model->networks[n].name)) {
+        if (is_cluster[n] && is_legal(sp_cluster_name(model, n))) {
             part->held++;
         } else if (is_cluster[n]) {
-            sp_part_fail(list, part, 1, "the name '%s' is not legal", model->networks[n].name);
+            sp_part_fail(list, part, 1, "the name '%s' is not legal", sp_cluster_name(model, n));
         }
     }
     if (!has_mgmt) {
@@ -92,6 +94,7 @@ void sp_word_clusters(struct sp_list *list, struct sp_item_part *part)
     if (!has_workload) {
         sp_part_open(list, part, 1, "no host has the role node");
     }
+    sp_free(of);
     sp_free(is_cluster);
 }
 

@@ -41,7 +41,7 @@ static const struct sp_opt opts[] = {
     {.name = "report",
      .letter = 'r',
      .kind = SP_OPT_LIST,
-     .metavar = "FORMAT[=FILE]",
+     .metavar = "FORMAT=FILE",
      .offset = SP_AT(reports),
      .help = "write a report ('segproof version -v' lists the formats); without a file or to -: on "
              "standard output, in place of the text"},

@@ -180,7 +180,8 @@ static void run(struct sp_world *world, const struct sp_world_change *change)
     for (size_t h = 0; h < world->model->nhosts; h++) {
         const char *name = world->model->hosts[h].name;
         result->hosts[h].wanted = world->model->hosts[h].via != NULL;
-        result->hosts[h].ok = !change->sick || strncmp(change->sick, name, strlen(change->sick));
+        result->hosts[h].ok =
+            !change->sick || strncmp(change->sick, name, strlen(change->sick)) != 0;
         (void)snprintf(result->hosts[h].reason, sizeof(result->hosts[h].reason), "it was lost");
     }
     if (!change->no_evidence) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The check list, line by line: a world in which it is as good as it can be, worlds in which it
- * fails, and worlds in which it is unknown. */
+ * fails, and worlds in which it is unknown. That memory may run out is tested with the formats
+ * (tests/contract/test_formats.c). */
 #include <string.h>
 
-#include "probe/base/mem.h"
 #include "reports/checklist_priv.h"
 #include "tests/support/checklist_world.h"
 #include "tests/support/sp_cmocka.h"
@@ -287,27 +287,6 @@ static void test_no_cause(void **state)
     sp_world_free(world);
 }
 
-/* Every allocation fails once; nothing leaks, and nothing half made is handed out. */
-static void test_out_of_memory(void **state)
-{
-    static const struct sp_world_change leak = {
-        .flow = WORLD_BROKEN, .from = "mon", .to = "cp-1", TCP(22)};
-    (void)state;
-    struct sp_world *world = sp_world_new(&leak);
-    enum sp_rc rc = SP_E_NOMEM;
-    for (size_t n = 1; rc != SP_OK; n++) {
-        struct sp_checklist *list = NULL;
-        (void)sp_mem_fail_at(n, 0);
-        rc = sp_checklist_new(sp_world_summary(world), &list);
-        (void)sp_mem_fail_at(0, 0);
-        assert_true(rc == SP_OK || rc == SP_E_NOMEM);
-        assert_int_equal(rc == SP_OK, list != NULL);
-        sp_checklist_free(list);
-        assert_true(n < 10000);
-    }
-    sp_world_free(world);
-}
-
 /* The tables hold together: every line has parts, which stand side by side and say what to do. */
 static void test_tables(void **state)
 {
@@ -337,7 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_everything_is_good), cmocka_unit_test(test_one_thing_changed),
-        cmocka_unit_test(test_both_ways),          cmocka_unit_test(test_no_cause),
-        cmocka_unit_test(test_out_of_memory),      cmocka_unit_test(test_tables)};
+        cmocka_unit_test(test_both_ways), cmocka_unit_test(test_no_cause),
+        cmocka_unit_test(test_tables)};
     return cmocka_run_group_tests_name("checklist", tests, NULL, NULL);
 }
