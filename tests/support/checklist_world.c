@@ -17,6 +17,7 @@ struct sp_world {
     struct sp_result *result;
     struct sp_summary *summary;
     struct sp_checklist *list;
+    bool is_borrowed; /* the model, the policy and what the plan points into */
 };
 
 static const char topology[] =
@@ -124,14 +125,33 @@ static bool is_meant(const struct sp_world *world, const struct sp_world_change 
            (change->port == 0 || (change->port == t->port && change->proto == t->proto));
 }
 
-/* Tests that a change takes away are not planned. */
-static void plan(struct sp_world *world, const struct sp_world_change *change)
+static void make_plan(struct sp_world *world)
 {
     const struct sp_plan_options options = {.depth = SP_DEPTH_STANDARD, .seed = 7};
     struct sp_diag diag = {0};
     must(sp_policy_new(world->model, &world->policy) == SP_OK, "no policy");
     must(sp_plan_new(world->policy, world->model, &options, &world->plan, &diag) == SP_OK,
          diag.text);
+}
+
+/* The plan of the base, with a list of tests of its own. */
+static void borrow(struct sp_world *world, const struct sp_world *base)
+{
+    world->is_borrowed = true;
+    world->model = base->model;
+    world->policy = base->policy;
+    world->plan = sp_calloc(1, sizeof(*world->plan));
+    must(world->plan != NULL, "no memory");
+    *world->plan = *base->plan;
+    world->plan->tests = sp_calloc(base->plan->ntests, sizeof(*base->plan->tests));
+    must(world->plan->tests != NULL, "no memory");
+    memcpy(world->plan->tests, base->plan->tests,
+           base->plan->ntests * sizeof(*base->plan->tests));
+}
+
+/* Tests that a change takes away are not planned. */
+static void leave_out(struct sp_world *world, const struct sp_world_change *change)
+{
     size_t n = 0;
     for (size_t i = 0; i < world->plan->ntests; i++) {
         world->plan->tests[n] = world->plan->tests[i];
@@ -272,14 +292,19 @@ static void add_claims(struct sp_world *world, const struct sp_world_change *cha
 
 /* ---- the whole ---- */
 
-struct sp_world *sp_world_new(const struct sp_world_change *change)
+struct sp_world *sp_world_new(const struct sp_world_change *change, const struct sp_world *base)
 {
     static const struct sp_world_change nothing = {0};
     const struct sp_world_change *c = change ? change : &nothing;
     struct sp_world *world = sp_calloc(1, sizeof(*world));
     must(world != NULL, "no memory");
-    load(world, c);
-    plan(world, c);
+    if (base && !c->find) {
+        borrow(world, base);
+    } else {
+        load(world, c);
+        make_plan(world);
+    }
+    leave_out(world, c);
     run(world, c);
     add_claims(world, c);
     must(sp_summary_new(world->result, &world->summary) == SP_OK, "no summary");
@@ -292,9 +317,14 @@ void sp_world_free(struct sp_world *world)
     sp_checklist_free(world->list);
     sp_summary_free(world->summary);
     sp_result_free(world->result);
-    sp_plan_free(world->plan);
-    sp_policy_free(world->policy);
-    sp_model_free(world->model);
+    if (world->is_borrowed) {
+        sp_free(world->plan->tests);
+        sp_free(world->plan);
+    } else {
+        sp_plan_free(world->plan);
+        sp_policy_free(world->policy);
+        sp_model_free(world->model);
+    }
     sp_free(world);
 }
 

@@ -30,7 +30,9 @@ struct sp_world_change {
 };
 
 struct sp_world;
-struct sp_world *sp_world_new(const struct sp_world_change *change);
+/* base: an unchanged world that lives on; it is planned anew only where the topology is changed.
+ * Both may be NULL. */
+struct sp_world *sp_world_new(const struct sp_world_change *change, const struct sp_world *base);
 void sp_world_free(struct sp_world *world);
 const struct sp_checklist *sp_world_list(const struct sp_world *world);
 const struct sp_summary *sp_world_summary(const struct sp_world *world);

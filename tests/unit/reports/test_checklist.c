@@ -35,7 +35,7 @@ static uint8_t best_of(unsigned id)
 static void test_everything_is_good(void **state)
 {
     (void)state;
-    struct sp_world *world = sp_world_new(NULL);
+    struct sp_world *world = sp_world_new(NULL, NULL);
     const struct sp_checklist *list = sp_world_list(world);
     bool good = true;
     for (size_t i = 0; i < SP_ITEM_COUNT; i++) {
@@ -241,8 +241,9 @@ static void test_one_thing_changed(void **state)
 {
     (void)state;
     bool good = true;
+    struct sp_world *base = sp_world_new(NULL, NULL);
     for (size_t r = 0; r < SP_ARRAY_LEN(rows); r++) {
-        struct sp_world *world = sp_world_new(&rows[r].change);
+        struct sp_world *world = sp_world_new(&rows[r].change, base);
         const struct sp_item *item = &sp_world_list(world)->items[rows[r].line - 1];
         if (item->state != rows[r].state) {
             print_error("row %zu, %s wanted: ", r, sp_item_state_str(rows[r].state));
@@ -251,6 +252,7 @@ static void test_one_thing_changed(void **state)
         }
         sp_world_free(world);
     }
+    sp_world_free(base);
     assert_true(good);
 }
 
@@ -274,7 +276,7 @@ static void test_no_cause(void **state)
     static const struct sp_world_change leak = {
         .flow = WORLD_BROKEN, .from = "mon", .to = "cp-1", TCP(22)};
     (void)state;
-    struct sp_world *world = sp_world_new(&leak);
+    struct sp_world *world = sp_world_new(&leak, NULL);
     const struct sp_summary *summary = sp_world_summary(world);
     struct sp_checklist *list = NULL;
     assert_true(summary->nfindings > 0);
