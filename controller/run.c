@@ -86,9 +86,26 @@ static enum sp_rc add_target(struct sp_addr **targets, size_t *n, size_t *cap,
     return SP_OK;
 }
 
+/* Whoever may use a balancer, and its backends, look at how it behaves. */
+static enum sp_rc add_balancer(const struct sp_model *model, size_t index, uint32_t host,
+                               struct sp_addr **targets, size_t *n, size_t *cap)
+{
+    const struct sp_balancer *balancer = &model->balancers[index];
+    bool is_part = sp_bits_get(&balancer->from, host);
+    enum sp_rc rc = SP_OK;
+    for (size_t l = 0; l < balancer->nlisteners; l++) {
+        is_part = is_part || sp_listener_has(&balancer->listeners[l], host);
+    }
+    for (size_t i = 0; is_part && i < balancer->naddrs && rc == SP_OK; i++) {
+        rc = add_target(targets, n, cap, &balancer->addrs[i]);
+    }
+    return rc;
+}
+
 /* A probe may send to the addresses that the plan makes its host send to, and to whom it answers.
  */
-static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan, uint32_t host)
+static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan, uint32_t host,
+                             bool looks)
 {
     struct sp_addr *targets = NULL;
     size_t n = 0;
@@ -106,6 +123,9 @@ static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan,
                 rc = add_target(&targets, &n, &cap, &pair->src_seen);
             }
         }
+    }
+    for (size_t b = 0; looks && b < fleet->model->nbalancers && rc == SP_OK; b++) {
+        rc = add_balancer(fleet->model, b, host, &targets, &n, &cap);
     }
     for (size_t i = 0; i < plan->ntests && rc == SP_OK; i++) {
         const struct sp_test *test = &plan->tests[i];
@@ -143,7 +163,8 @@ static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_opti
             run->hosts[h].wanted = true;
         }
         if (run->hosts[h].wanted) {
-            rc = start_host(run->fleet, run->plan, h);
+            rc = start_host(run->fleet, run->plan, h,
+                            options->also && sp_bits_get(options->also, h));
             wanted++;
         }
     }

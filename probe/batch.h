@@ -19,6 +19,7 @@ struct sp_block {
     char hazard;                    /* of its technique */
     uint8_t ttl;                    /* of the first attempt, one more with each; 0 = the usual */
     uint16_t bytes;                 /* the IP packet is padded to so many; 0 = it is not */
+    uint32_t pause_ms;              /* of a conversation; 0 = there is none */
 };
 
 struct sp_shot {
@@ -34,6 +35,7 @@ struct sp_shot {
     uint8_t pieces;         /* fragments seen leaving */
     struct sp_tuple quoted; /* of an answer EXPIRED */
     uint32_t mtu;           /* of an answer TOO_BIG */
+    uint32_t silent_ms;     /* of a conversation that the peer ended in its pause */
 };
 
 struct sp_arrival {

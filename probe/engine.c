@@ -108,7 +108,8 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
                              .dst = order->dst,
                              .other = order->other,
                              .ttl = order->ttl,
-                             .bytes = order->bytes};
+                             .bytes = order->bytes,
+                             .pause_ms = order->pause_ms};
     if (info && info->hazard <= engine->bounds.hazard) {
         block.tech = sp_technique_code(sp_technique_index(info));
         block.flags |= block.tech->needs_link ? SP_BLOCK_LINK : 0U;
@@ -568,6 +569,8 @@ uint64_t sp_engine_tick(struct sp_engine *engine)
         next = dialog < next ? dialog : next;
         next = shot < next ? shot : next;
         next = reply < next ? reply : next;
+        uint64_t stand = sp_engine_stands_due(engine, now);
+        next = stand < next ? stand : next;
         uint64_t volley = sp_engine_volleys(engine, now);
         next = volley < next ? volley : next;
     }

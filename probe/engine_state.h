@@ -27,6 +27,13 @@ struct sp_dialog_slot {
     struct sp_dialog dialog;
 };
 
+/* One stand-in that was ordered. */
+struct sp_stand {
+    struct sp_rec_standin order;
+    uint32_t iface;
+    bool is_away, is_back;
+};
+
 struct sp_engine {
     struct sp_engine_io io;
     struct sp_bounds bounds;
@@ -41,12 +48,12 @@ struct sp_engine {
     uint64_t expires_us, fired_us, last_tick_us;
     uint32_t longest_gap_us;
     size_t next_shot;
-    size_t next_again;               /* the first shot that may have to be sent once more */
-    size_t replies_due;              /* arrivals with reply_pending */
-    struct sp_dialog_slot *dialogs;  /* SP_ENGINE_MAX_DIALOGS, made with the first one */
-    size_t ndialogs;                 /* in use */
-    uint64_t dialogs_due_us;         /* nothing is due before */
-    struct sp_rec_standin *standins; /* ordered for this batch */
+    size_t next_again;              /* the first shot that may have to be sent once more */
+    size_t replies_due;             /* arrivals with reply_pending */
+    struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
+    size_t ndialogs;                /* in use */
+    uint64_t dialogs_due_us;        /* nothing is due before */
+    struct sp_stand *standins;      /* ordered for this batch */
     size_t nstandins, cap_standins;
     uint32_t sent, failed;
     uint64_t intrusive_us; /* no packet of hazard class C before; goes on from batch to batch */
@@ -104,6 +111,9 @@ void sp_engine_dialogs_end(struct sp_engine *engine);
 void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *order);
 void sp_engine_stand(struct sp_engine *engine);
 void sp_engine_unstand(struct sp_engine *engine);
+/* Stand-ins that are to go or to come back now; returns when the next one is, UINT64_MAX for never.
+ */
+uint64_t sp_engine_stands_due(struct sp_engine *engine, uint64_t now_us);
 /* A fragment: of a train of ours? False: it may be the first part of another packet. */
 bool sp_engine_piece(struct sp_engine *engine, const struct sp_captured *captured);
 /* What came of an arrival that is sent in fragments: enum sp_pieces. */

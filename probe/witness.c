@@ -509,7 +509,10 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
             seen->sport = shot->quoted.sport;
             seen->dport = shot->quoted.dport;
         }
+        bool has_ended = (shot->answer == SP_ANSWER_SYN_ACK || shot->answer == SP_ANSWER_DATA) &&
+                         (shot->code & SP_ANSWER_CLOSED) != 0;
         seen->count = shot->answer == SP_ANSWER_TOO_BIG ? shot->mtu : 1;
+        seen->count = has_ended ? shot->silent_ms : seen->count;
         /* how long it took, so that the controller learns the round-trip time */
         bool late = shot->again_us && shot->answer_us >= shot->again_us;
         uint32_t from_us = late ? shot->again_us : shot->sent_us;

@@ -89,6 +89,7 @@ static void build_network(struct sp_build *b, const struct sp_node *node,
     const struct sp_node *kind = sp_node_get(node, "kind");
     const struct sp_node *within = sp_node_get(node, "within");
     const struct sp_node *hazard = sp_node_get(node, "hazard");
+    const struct sp_node *cluster = sp_node_get(node, "cluster");
     network->kind = is_word(kind, "external") ? SP_NET_EXTERNAL
                     : is_word(kind, "subnet") ? SP_NET_SUBNET
                     : is_word(kind, "vpc")    ? SP_NET_VPC
@@ -102,6 +103,8 @@ static void build_network(struct sp_build *b, const struct sp_node *node,
         sp_build_prefixes(b, sp_node_get(node, "cidr"), &network->ncidrs, &network->cidr_pos);
     network->owner = sp_build_text(b, sp_node_get(node, "owner"));
     network->zone = sp_build_text(b, sp_node_get(node, "zone"));
+    network->cluster = sp_build_text(b, cluster);
+    network->cluster_pos = cluster ? cluster->pos : (struct sp_pos){0};
     network->hazard = hazard ? hazard->text[0] : '\0';
     network->max_rate = (uint32_t)sp_build_uint(sp_node_get(node, "max_rate"), 0);
 }

@@ -18,6 +18,7 @@ enum sp_shape_kind {
     SP_SHAPE_INT,
     SP_SHAPE_RATIO,
     SP_SHAPE_ADDR,
+    SP_SHAPE_VIP, /* an address, or `pending` */
     SP_SHAPE_PREFIX,
     SP_SHAPE_PORT,  /* a port specification */
     SP_SHAPE_PORTS, /* a port specification or the name of a service */
@@ -32,6 +33,7 @@ enum sp_shape_kind {
     SP_SHAPE_PERCENT, /* "20%" */
     SP_SHAPE_RANGE,   /* of ports, "32768-60999" */
     SP_SHAPE_DISK,    /* an absolute path, or "provider" */
+    SP_SHAPE_PATH,    /* of an HTTP request */
     SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
     /* made of others */
     SP_SHAPE_OBJECT = SP_SHAPE_SCALARS, /* declared keys */

@@ -3,6 +3,7 @@
 
 #include "probe/base/mem.h"
 #include "topologies/floor.h"
+#include "topologies/preset.h"
 
 static void release_host(struct sp_host *host)
 {
@@ -41,6 +42,13 @@ static void release_balancer(struct sp_balancer *balancer)
         sp_free(listener->mode);
         sp_free(listener->source);
         sp_free(listener->proxy_protocol);
+        sp_free(listener->weights);
+        sp_free(listener->failover);
+        sp_free(listener->tls);
+        sp_free(listener->hairpin);
+        sp_free(listener->affinity);
+        sp_free(listener->cross_zone);
+        sp_free(listener->health.path);
     }
     sp_free(balancer->name);
     sp_free(balancer->addrs);
@@ -61,6 +69,7 @@ static void release_named(struct sp_model *model)
         sp_free(network->cidr_pos);
         sp_free(network->owner);
         sp_free(network->zone);
+        sp_free(network->cluster);
     }
     for (size_t i = 0; i < model->nhosts; i++) {
         release_host(&model->hosts[i]);
@@ -107,6 +116,7 @@ void sp_model_free(struct sp_model *model)
     sp_free(model->balancers);
     sp_free(model->nats);
     sp_free(model->enforcements);
+    sp_uses_free(model->uses);
     if (model->nlines) {
         sp_free(model->lines[0]);
     }

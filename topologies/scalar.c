@@ -171,6 +171,23 @@ static bool is_addr(const struct sp_shape *shape, const char *text, struct sp_di
     return true;
 }
 
+static bool is_path(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    size_t n = 0;
+    (void)shape;
+    (void)why;
+    while (text[n] > ' ' && text[n] <= '~') {
+        n++;
+    }
+    return text[0] == '/' && text[n] == '\0' && n <= 64;
+}
+
+/* An address that the provider has not given yet. */
+static bool is_vip(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    return strcmp(text, "pending") == 0 || is_addr(shape, text, why);
+}
+
 static bool is_prefix(const struct sp_shape *shape, const char *text, struct sp_diag *why)
 {
     (void)shape;
@@ -382,6 +399,8 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
         [SP_SHAPE_RATIO] = {"a number from 0 to 1, such as 0.05", NULL, is_ratio},
         [SP_SHAPE_ADDR] = {"an IPv4 or IPv6 address such as 10.0.0.1 or fd00::1",
                            "^[0-9A-Fa-f:.]{2,45}$", is_addr},
+        [SP_SHAPE_VIP] = {"an IPv4 or IPv6 address such as 10.0.0.1 or fd00::1, or pending",
+                          "^([0-9A-Fa-f:.]{2,45}|pending)$", is_vip},
         [SP_SHAPE_PREFIX] = {"a network such as 10.0.0.0/8 or fd00::/8",
                              "^[0-9A-Fa-f:.]{2,45}(/[0-9]{1,3})?$", is_prefix},
         [SP_SHAPE_PORT] =
@@ -404,6 +423,8 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
                                is_selector},
         [SP_SHAPE_SSH_TARGET] = {"user@host, or a name of the ssh configuration",
                                  "^[A-Za-z0-9_\\[][A-Za-z0-9_.@:\\[\\]/%-]{0,252}$", is_ssh_target},
+        [SP_SHAPE_PATH] = {"the path of an HTTP request such as /healthz, at most 64 characters",
+                           "^/[!-~]{0,63}$", is_path},
         [SP_SHAPE_INTERFACE] = {"the name of an interface, at most 15 characters",
                                 "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}$", is_interface},
         [SP_SHAPE_FLAG] = {"true or false", NULL, is_flag},

@@ -4,6 +4,7 @@
 /* NULL: this version looks at nothing of that kind. */
 static const struct sp_inspector *const inspectors[SP_CLAIM_KIND_COUNT] = {
     [SP_CLAIM_NODE] = &sp_inspect_nodes,
+    [SP_CLAIM_BALANCER] = &sp_inspect_balancers,
 };
 
 const char *sp_inspect_kind_name(unsigned kind)

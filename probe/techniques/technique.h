@@ -54,6 +54,11 @@ struct sp_dialog {
     uint8_t ttl;    /* of the peer's first packet */
     bool is_http;   /* the block asks for the tag in an HTTP request */
     bool is_mute;   /* the block asks for a conversation without data */
+    bool is_hello;  /* the block asks for the tag in a TLS ClientHello */
+    bool has_paused;
+    uint16_t said;      /* bytes of our data before the pause */
+    uint32_t pause_ms;  /* the block asks for a pause after the answer, and more data after that */
+    uint32_t silent_ms; /* how long the pause was, until the peer ended it */
     bool has_timestamps;
     uint16_t data_len;           /* of our data, once sent */
     uint32_t acked, peer, tsecr; /* next byte the peer wants; its first byte; its timestamp */
