@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What comes from elsewhere about nodes. The first byte chooses: an odd one, what a probe told of its
- * host, judged by every line of a floor that there can be; an even one, results of kube-bench.
+ * What comes from elsewhere about nodes. The first byte chooses: an odd one, what a probe told of
+ * its host, judged by every line of a floor that there can be; an even one, results of kube-bench.
  * Whatever comes is read or refused, and what is not told never holds. */
 #include <stdlib.h>
 #include <string.h>

@@ -242,6 +242,14 @@ static void test_sshd(void **state)
     host_file(host, "/proc/77/comm", "bash\n");
     host_ask(host, NULL);
     assert_fact(host, "sshd", NULL, "none");
+    /* A dead one that nobody has buried. */
+    host_file(host, "/proc/77/comm", "sshd\n");
+    host_file(host, "/proc/77/stat", "77 (sshd) Z 1 77 77 0\n");
+    host_ask(host, NULL);
+    assert_fact(host, "sshd", NULL, "none");
+    host_file(host, "/proc/77/stat", "77 (sshd) S 1 77 77 0\n");
+    host_ask(host, NULL);
+    assert_fact(host, "sshd", NULL, "runs");
     /* One of another network namespace has another list of sockets. */
     host_file(host, "/proc/77/comm", "sshd\n");
     host_file(host, "/proc/77/net/tcp", "  sl  local_address rem_address\n");
