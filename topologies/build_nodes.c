@@ -6,6 +6,7 @@
 
 #include "probe/base/mem.h"
 #include "topologies/build.h"
+#include "topologies/field.h"
 #include "topologies/problem.h"
 
 #define DEFAULT_MAX_RATE 5000U
@@ -241,6 +242,16 @@ static void build_probe(struct sp_build *b, const struct sp_node *node, struct s
     }
 }
 
+static void build_tunnel(const struct sp_node *node, struct sp_host *host)
+{
+    const struct sp_node *mac = node ? sp_node_get(node, "mac") : NULL;
+    host->tunnel_vni =
+        (uint32_t)sp_build_uint(node ? sp_node_get(node, "vni") : NULL, SP_TUNNEL_VNI);
+    if (mac && mac->kind == SP_NODE_SCALAR) {
+        (void)sp_parse_mac(mac->text, &host->tunnel_mac); /* what is wrong was said before */
+    }
+}
+
 void sp_build_hosts(struct sp_build *b)
 {
     const struct sp_node *hosts = sp_node_get(b->root, "hosts");
@@ -252,6 +263,7 @@ void sp_build_hosts(struct sp_build *b)
         host->addrs = sp_build_addrs(b, sp_node_get(i, "address"), &host->naddrs, &host->addr_pos);
         host->role = sp_build_text(b, sp_node_get(i, "role"));
         build_labels(b, sp_node_get(i, "labels"), host);
+        build_tunnel(sp_node_get(i, "tunnel"), host);
         build_seen_as(b, sp_node_get(i, "seen_as"), host);
         build_probe(b, sp_node_get(i, "probe"), host);
     }

@@ -34,6 +34,7 @@ enum sp_shape_kind {
     SP_SHAPE_RANGE,   /* of ports, "32768-60999" */
     SP_SHAPE_DISK,    /* an absolute path, or "provider" */
     SP_SHAPE_PATH,    /* of an HTTP request */
+    SP_SHAPE_MAC,
     SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
     /* made of others */
     SP_SHAPE_OBJECT = SP_SHAPE_SCALARS, /* declared keys */
@@ -82,5 +83,7 @@ void sp_validate(const struct sp_shape *shape, struct sp_node *node, struct sp_p
 
 /* "0.3" as a number; only digits and one dot. False when it is not one. */
 bool sp_parse_ratio(const char *text, double *ret_value);
+/* "02:00:5e:10:00:01" as its 48 bits; false when it is none, or one of a group, or all zero. */
+bool sp_parse_mac(const char *text, uint64_t *ret_value);
 
 #endif

@@ -103,7 +103,8 @@ static const struct sp_shape host = {
         {"network", &name, true, "the network it stands in"},
         {"address", &addrs, true, "its addresses; all of them are tested"},
         {"role", &name, false,
-         "a word of your choice, such as node or edge; router: source routes may go by way of it"},
+         "a word of your choice, such as node or edge; router: source routes and tunnels may go by "
+         "way of it"},
         {"labels",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &label_key, .item = &label_value, .max = MAX_LIST},
@@ -111,6 +112,21 @@ static const struct sp_shape host = {
         {"probe", &probe, false,
          "how the probe there is reached; `none` (the default): a target "
          "without a probe, which gives one-sided evidence only"},
+        {"tunnel",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_OBJECT,
+             .choice = (const char *const[]){"vni", "mac", NULL},
+             .fields =
+                 (const struct sp_field[]){
+                     {"vni",
+                      &(const struct sp_shape){.kind = SP_SHAPE_INT, .min = 0, .max = 16777215},
+                      false, "the network identifier that it takes; default 1"},
+                     {"mac", &(const struct sp_shape){.kind = SP_SHAPE_MAC}, false,
+                      "its own address inside the tunnel; default: frames go to everybody"},
+                     {NULL, NULL, false, NULL}}},
+         false,
+         "an overlay tunnel (VXLAN, GENEVE) that ends at this host: encap_vxlan and "
+         "encap_geneve send into it"},
         {"seen_as",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &addrs, .max = MAX_LIST},

@@ -58,6 +58,10 @@ struct sp_seen_as { /* declared translation: in that network this host appears a
     struct sp_addr addr;
 };
 
+/* The network identifier of a tunnel whose own nobody declared: flannel's, and the first that a
+ * person takes. */
+#define SP_TUNNEL_VNI 1U
+
 struct sp_host {
     char *name;
     struct sp_pos pos;
@@ -76,6 +80,10 @@ struct sp_host {
     char *target;    /* ssh: user@host */
     char *become;    /* ssh: "sudo" */
     char *interface; /* capture on this interface only; NULL = all that are up */
+    /* What encapsulated tests send to it: the network identifier, and the address of the inner
+     * frame, 48 bits (0 = broadcast). */
+    uint32_t tunnel_vni;
+    uint64_t tunnel_mac;
 };
 
 struct sp_group {

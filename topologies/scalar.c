@@ -383,6 +383,40 @@ static bool is_disk(const struct sp_shape *shape, const char *text, struct sp_di
     return text[0] == '/' && is_text(shape, text, why);
 }
 
+bool sp_parse_mac(const char *text, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 17; i++) {
+        static const char digits[] = "0123456789abcdef";
+        char c = text[i];
+        if (i % 3 == 2) {
+            if (c != ':') {
+                return false;
+            }
+            continue;
+        }
+        c = c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c;
+        const char *digit = c ? strchr(digits, c) : NULL;
+        if (!digit) {
+            return false;
+        }
+        value = value << 4 | (uint64_t)(digit - digits);
+    }
+    if (text[17] != '\0' || value == 0 || (value >> 40 & 1) != 0) {
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+static bool is_mac(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    uint64_t value;
+    (void)shape;
+    (void)why;
+    return sp_parse_mac(text, &value);
+}
+
 const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
 {
     static const struct sp_scalar_kind kinds[SP_SHAPE_SCALARS] = {
@@ -437,6 +471,8 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
                             is_range},
         [SP_SHAPE_DISK] = {"an absolute path such as /var, or `provider`", "^(/.{0,254}|provider)$",
                            is_disk},
+        [SP_SHAPE_MAC] = {"a device's own Ethernet address such as 02:00:5e:10:00:01",
+                          "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$", is_mac},
     };
     return &kinds[kind];
 }
