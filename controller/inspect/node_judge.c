@@ -273,14 +273,16 @@ static void judge_mitigations(struct sp_node_look *look)
     for (size_t i = 0; fact && i < fact->nvalues; i++) {
         const char *text = strchr(fact->values[i], ' ');
         text = text ? text + 1 : "";
-        if (strncmp(text, "Not affected", 12) == 0) {
+        bool is_doubtful = strstr(text, "ulnerable") || strstr(text, "nknown");
+        if (strncmp(text, "Not affected", 12) == 0 ||
+            (strncmp(text, "Mitigation:", 11) == 0 && !is_doubtful)) {
             n++;
         } else if (strstr(text, "ulnerable")) {
             sp_node_observe(look, "%s", fact->values[i]);
             fail_unless(look, false, "the kernel says that this processor is vulnerable");
             look->remedy = "update kernel and microcode, or switch simultaneous multithreading off "
                            "(mitigations=auto,nosmt)";
-        } else if (strstr(text, "nknown") && *text) {
+        } else if (is_doubtful) {
             sp_node_observe(look, "%s", fact->values[i]);
             sp_node_is(look, is_virtual(look) ? SP_CLAIM_NOT_OBSERVABLE : SP_CLAIM_UNKNOWN);
             sp_node_because(look, is_virtual(look)
@@ -289,8 +291,6 @@ static void judge_mitigations(struct sp_node_look *look)
             look->remedy = look->verdict == SP_CLAIM_NOT_OBSERVABLE
                                ? "ask the provider of the machine which mitigations its host has"
                                : look->remedy;
-        } else if (strncmp(text, "Mitigation:", 11) == 0) {
-            n++;
         } else {
             sp_node_observe(look, "%s", fact->values[i]);
             sp_node_is(look, SP_CLAIM_UNKNOWN);

@@ -195,3 +195,28 @@ const char *host_fact(struct host *host, const char *fact, const char *of)
     sp_fields_release(&fields);
     return is_found ? text : NULL;
 }
+
+static const char *must_tell(struct host *host, const char *fact, const char *of)
+{
+    const char *told = host_fact(host, fact, of);
+    if (!told) {
+        fail_msg("%s %s: nothing is said of it", fact, of ? of : "");
+    }
+    return told ? told : "";
+}
+
+void host_tells(struct host *host, const char *fact, const char *of, const char *wanted)
+{
+    const char *told = must_tell(host, fact, of);
+    if (strcmp(told, wanted) != 0) {
+        fail_msg("%s %s: '%s', not '%s'", fact, of ? of : "", told, wanted);
+    }
+}
+
+void host_lacks(struct host *host, const char *fact, const char *of, const char *words)
+{
+    const char *told = must_tell(host, fact, of);
+    if (told[0] != '?' || !strstr(told, words)) {
+        fail_msg("%s %s: '%s', not unknown: %s", fact, of ? of : "", told, words);
+    }
+}

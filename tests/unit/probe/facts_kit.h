@@ -28,20 +28,9 @@ void host_ask(struct host *host, const char *question);
  * may be NULL. Valid until the next call. */
 const char *host_fact(struct host *host, const char *fact, const char *of);
 
-#define assert_fact(host, fact, of, wanted)                                                        \
-    do {                                                                                           \
-        const char *fact_told = host_fact(host, fact, of);                                         \
-        assert_non_null(fact_told);                                                                \
-        assert_string_equal(fact_told, wanted);                                                    \
-    } while (0)
-/* Unknown, for a reason that holds these words. */
-#define assert_unknown(host, fact, of, words)                                                      \
-    do {                                                                                           \
-        const char *fact_told = host_fact(host, fact, of);                                         \
-        assert_non_null(fact_told);                                                                \
-        if (fact_told[0] != '?' || !strstr(fact_told, words)) {                                    \
-            fail_msg("%s: %s", fact, fact_told);                                                   \
-        }                                                                                          \
-    } while (0)
+/* The fact is told, with these values. */
+void host_tells(struct host *host, const char *fact, const char *of, const char *wanted);
+/* It is told to be unknown, for a reason that holds these words. */
+void host_lacks(struct host *host, const char *fact, const char *of, const char *words);
 
 #endif

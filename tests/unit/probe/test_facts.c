@@ -37,33 +37,33 @@ static void test_usual(void **state)
     host_ask(host, "module=nf_conntrack\nmodule=br_netfilter\nmodule=ext4\nmodule=dccp\n"
                    "module=../../etc\n");
     assert_int_equal(host->told.rc, SP_OK);
-    assert_fact(host, "kernel", NULL, "6.1.0-18-amd64");
-    assert_fact(host, "os", NULL, "debian-12|debian");
-    assert_fact(host, "fips", NULL, "1");
-    assert_fact(host, "lockdown", NULL, "integrity");
-    assert_fact(host, "lsm", NULL, "lockdown|capability|yama|apparmor|selinux");
-    assert_fact(host, "lsm", "apparmor", "active");
-    assert_fact(host, "lsm", "selinux", "active|enforcing");
-    assert_fact(host, "lsm_label", NULL, "docker-default (enforce)");
-    assert_fact(host, "mitigations", NULL, "l1tf Not affected|meltdown Mitigation: PTI");
-    assert_fact(host, "virtualisation", NULL, "virtual|QEMU");
-    assert_fact(host, "memory", NULL, "4142411776");
-    assert_fact(host, "cpus", NULL, "5");
-    assert_fact(host, "modules", NULL, "nf_conntrack|nf_nat");
-    assert_fact(host, "modules", "nf_conntrack", "present");
-    assert_fact(host, "modules", "br_netfilter", "built in");
-    assert_fact(host, "modules", "ext4", "built in");
-    assert_fact(host, "modules", "dccp", "absent");
-    assert_unknown(host, "modules", "../../etc", "no name of a module");
-    assert_fact(host, "zone", NULL, "eu-1a");
-    assert_fact(host, "listeners", "tcp", "tcp/22 0.0.0.0 0 sshd|tcp/8080 127.0.0.1 1000 ");
-    assert_fact(host, "listeners", "udp6", "");
-    assert_fact(host, "sshd", NULL, "listens");
-    assert_fact(host, "rp_filter", NULL, "eth0 1");
-    assert_fact(host, "forwarding", "ipv4", "none");
-    assert_fact(host, "forwarding", "ipv6", "some");
-    assert_fact(host, "conntrack", NULL, "12|262144");
-    assert_fact(host, "port_range", NULL, "32768-60999|40000,50000-50010");
+    host_tells(host, "kernel", NULL, "6.1.0-18-amd64");
+    host_tells(host, "os", NULL, "debian-12|debian");
+    host_tells(host, "fips", NULL, "1");
+    host_tells(host, "lockdown", NULL, "integrity");
+    host_tells(host, "lsm", NULL, "lockdown|capability|yama|apparmor|selinux");
+    host_tells(host, "lsm", "apparmor", "active");
+    host_tells(host, "lsm", "selinux", "active|enforcing");
+    host_tells(host, "lsm_label", NULL, "docker-default (enforce)");
+    host_tells(host, "mitigations", NULL, "l1tf Not affected|meltdown Mitigation: PTI");
+    host_tells(host, "virtualisation", NULL, "virtual|QEMU");
+    host_tells(host, "memory", NULL, "4142411776");
+    host_tells(host, "cpus", NULL, "5");
+    host_tells(host, "modules", NULL, "nf_conntrack|nf_nat");
+    host_tells(host, "modules", "nf_conntrack", "present");
+    host_tells(host, "modules", "br_netfilter", "built in");
+    host_tells(host, "modules", "ext4", "built in");
+    host_tells(host, "modules", "dccp", "absent");
+    host_lacks(host, "modules", "../../etc", "no name of a module");
+    host_tells(host, "zone", NULL, "eu-1a");
+    host_tells(host, "listeners", "tcp", "tcp/22 0.0.0.0 0 sshd|tcp/8080 127.0.0.1 1000 ");
+    host_tells(host, "listeners", "udp6", "");
+    host_tells(host, "sshd", NULL, "listens");
+    host_tells(host, "rp_filter", NULL, "eth0 1");
+    host_tells(host, "forwarding", "ipv4", "none");
+    host_tells(host, "forwarding", "ipv6", "some");
+    host_tells(host, "conntrack", NULL, "12|262144");
+    host_tells(host, "port_range", NULL, "32768-60999|40000,50000-50010");
 }
 
 /* Every file missing at once: everything is unknown, or known to be none for want of something. */
@@ -80,13 +80,13 @@ static void test_nothing(void **state)
     host_ask(host, "module=ext4\ndisk=/\n");
     assert_int_equal(host->told.rc, SP_OK);
     for (size_t i = 0; i < SP_ARRAY_LEN(facts); i++) {
-        assert_unknown(host, facts[i], NULL, "");
+        host_lacks(host, facts[i], NULL, "");
     }
-    assert_unknown(host, "modules", "ext4", "");
-    assert_unknown(host, "disk_encryption", "/", "no such file");
-    assert_unknown(host, "forwarding", "ipv4", "no such file");
-    assert_unknown(host, "forwarding", "ipv6", "");
-    assert_unknown(host, "listeners", "tcp", "no such file");
+    host_lacks(host, "modules", "ext4", "");
+    host_lacks(host, "disk_encryption", "/", "no such file");
+    host_lacks(host, "forwarding", "ipv4", "no such file");
+    host_lacks(host, "forwarding", "ipv6", "");
+    host_lacks(host, "listeners", "tcp", "no such file");
 }
 
 /* One file after the other is odd: empty, of bytes, huge, a folder, a pipe, a link to nowhere or to
@@ -150,7 +150,7 @@ static void test_odd_files(void **state)
             }
             host_ask(host, NULL);
             assert_int_equal(host->told.rc, SP_OK);
-            assert_unknown(host, files[i].fact, files[i].of, "");
+            host_lacks(host, files[i].fact, files[i].of, "");
         }
         host_remove(host, path);
         host_usual(host); /* whole again; links of processes exist already */
@@ -199,7 +199,7 @@ static void test_words(void **state)
         host_usual(host);
         host_file(host, cases[i].path, cases[i].text);
         host_ask(host, NULL);
-        assert_fact(host, cases[i].fact, cases[i].of, cases[i].told);
+        host_tells(host, cases[i].fact, cases[i].of, cases[i].told);
     }
 }
 
@@ -209,15 +209,15 @@ static void test_without_securityfs(void **state)
     struct host *host = *state;
     host_remove(host, "/sys/kernel");
     host_ask(host, NULL);
-    assert_unknown(host, "lsm", NULL, "no such file");
-    assert_fact(host, "lsm", "selinux", "active|enforcing");
+    host_lacks(host, "lsm", NULL, "no such file");
+    host_tells(host, "lsm", "selinux", "active|enforcing");
     assert_null(host_fact(host, "lsm", "apparmor"));
     host_file(host, "/sys/module/apparmor/parameters/enabled", "Y\n");
     host_ask(host, NULL);
-    assert_fact(host, "lsm", "apparmor", "active");
+    host_tells(host, "lsm", "apparmor", "active");
     host_file(host, "/sys/module/apparmor/parameters/enabled", "N\n");
     host_ask(host, NULL);
-    assert_fact(host, "lsm", "apparmor", "absent");
+    host_tells(host, "lsm", "apparmor", "absent");
 }
 
 static void test_zone_of_cloud_init(void **state)
@@ -227,10 +227,10 @@ static void test_zone_of_cloud_init(void **state)
     host_file(host, "/run/cloud-init/instance-data.json",
               "{\"v1\": {\"availability_zone\": \"us-2b\"}}");
     host_ask(host, NULL);
-    assert_fact(host, "zone", NULL, "us-2b");
+    host_tells(host, "zone", NULL, "us-2b");
     host_file(host, "/run/cloud-init/instance-data.json", "{\"availability_zone\": null}");
     host_ask(host, NULL);
-    assert_unknown(host, "zone", NULL, "no availability zone");
+    host_lacks(host, "zone", NULL, "no availability zone");
 }
 
 static void test_sshd(void **state)
@@ -238,23 +238,23 @@ static void test_sshd(void **state)
     struct host *host = *state;
     host_file(host, "/proc/self/net/tcp", "  sl  local_address rem_address\n");
     host_ask(host, NULL);
-    assert_fact(host, "sshd", NULL, "runs");
+    host_tells(host, "sshd", NULL, "runs");
     host_file(host, "/proc/77/comm", "bash\n");
     host_ask(host, NULL);
-    assert_fact(host, "sshd", NULL, "none");
+    host_tells(host, "sshd", NULL, "none");
     /* A dead one that nobody has buried. */
     host_file(host, "/proc/77/comm", "sshd\n");
     host_file(host, "/proc/77/stat", "77 (sshd) Z 1 77 77 0\n");
     host_ask(host, NULL);
-    assert_fact(host, "sshd", NULL, "none");
+    host_tells(host, "sshd", NULL, "none");
     host_file(host, "/proc/77/stat", "77 (sshd) S 1 77 77 0\n");
     host_ask(host, NULL);
-    assert_fact(host, "sshd", NULL, "runs");
+    host_tells(host, "sshd", NULL, "runs");
     /* One of another network namespace has another list of sockets. */
     host_file(host, "/proc/77/comm", "sshd\n");
     host_file(host, "/proc/77/net/tcp", "  sl  local_address rem_address\n");
     host_ask(host, NULL);
-    assert_fact(host, "sshd", NULL, "none");
+    host_tells(host, "sshd", NULL, "none");
 }
 
 /* Lists without an end are cut, and say so; the whole answer stays within its bound. */
@@ -302,7 +302,7 @@ static void test_torture(void **state)
         bool all = sp_mem_fail_at(0, 0) < nth;
         if (all) {
             assert_int_equal(host->told.rc, SP_OK);
-            assert_fact(host, "kernel", NULL, "6.1.0-18-amd64");
+            host_tells(host, "kernel", NULL, "6.1.0-18-amd64");
             break;
         }
         /* Lost, or nobody needed it: never a wrong fact. */

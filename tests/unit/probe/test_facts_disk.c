@@ -87,13 +87,13 @@ static void test_stacked(void **state)
     mapped(host, "253:1", "dm-1", "LVM-abc\n", "vg-var\n");
     lies_on(host, "dm-1", "dm-0");
     mounts(host, ROOT "2 1 253:1 / /var rw - ext4 /dev/mapper/vg-var rw\n");
-    assert_fact(host, "disk_encryption", "/", "plain|sda2");
-    assert_fact(host, "disk_encryption", "/var", "encrypted|dm-0:CRYPT-LUKS2");
-    assert_fact(host, "disk_encryption", "/var/lib", "encrypted|dm-0:CRYPT-LUKS2");
+    host_tells(host, "disk_encryption", "/", "plain|sda2");
+    host_tells(host, "disk_encryption", "/var", "encrypted|dm-0:CRYPT-LUKS2");
+    host_tells(host, "disk_encryption", "/var/lib", "encrypted|dm-0:CRYPT-LUKS2");
     /* The volume grows onto a disk without encryption: one branch is enough. */
     lies_on(host, "dm-1", "sda2");
     host_ask(host, "disk=/var\n");
-    assert_fact(host, "disk_encryption", "/var", "plain|sda2");
+    host_tells(host, "disk_encryption", "/var", "plain|sda2");
 }
 
 /* Part of a disk that is RAID on LUKS. */
@@ -108,10 +108,10 @@ static void test_partition_of_raid(void **state)
     lies_on(host, "md0", "dm-1");
     device(host, "8:2", "md0p1", "md0");
     mounts(host, ROOT);
-    assert_fact(host, "disk_encryption", "/", "encrypted|dm-0:CRYPT-LUKS1");
+    host_tells(host, "disk_encryption", "/", "encrypted|dm-0:CRYPT-LUKS1");
     lies_on(host, "md0", "sda");
     host_ask(host, "disk=/\n");
-    assert_fact(host, "disk_encryption", "/", "plain|sda");
+    host_tells(host, "disk_encryption", "/", "plain|sda");
 }
 
 /* dm-verity and dm-integrity are called CRYPT-, too. */
@@ -127,7 +127,7 @@ static void test_no_encryption_by_name(void **state)
         mapped(host, "8:2", "dm-0", uuids[i], "root");
         lies_on(host, "dm-0", "sda");
         mounts(host, ROOT);
-        assert_fact(host, "disk_encryption", "/", "plain|sda");
+        host_tells(host, "disk_encryption", "/", "plain|sda");
     }
 }
 
@@ -137,15 +137,15 @@ static void test_what_cannot_be_seen(void **state)
     mounts(host, "1 0 0:33 / / rw - overlay overlay rw,upperdir=/x\n"
                  "2 1 0:40 / /var rw - nfs4 server:/var rw\n"
                  "3 2 7:0 / /var/lib rw - ext4 /dev/loop0 rw\n");
-    assert_unknown(host, "disk_encryption", "/", "overlay");
-    assert_unknown(host, "disk_encryption", "/var", "nfs4");
-    assert_unknown(host, "disk_encryption", "/var/lib", "not to be seen in /sys");
+    host_lacks(host, "disk_encryption", "/", "overlay");
+    host_lacks(host, "disk_encryption", "/var", "nfs4");
+    host_lacks(host, "disk_encryption", "/var/lib", "not to be seen in /sys");
     device(host, "7:0", "loop0", "");
     host_file(host, "/sys/devices/x/block/loop0/loop/backing_file", "/data/image");
     host_ask(host, "disk=/var/lib\ndisk=/no/such\ndisk=relative\ndisk=\n");
-    assert_unknown(host, "disk_encryption", "/var/lib", "loop device");
-    assert_unknown(host, "disk_encryption", "/no/such", "no such path");
-    assert_fact(host, "disk_encryption", "/var/lib", "?it lies in a file (a loop device)");
+    host_lacks(host, "disk_encryption", "/var/lib", "loop device");
+    host_lacks(host, "disk_encryption", "/no/such", "no such path");
+    host_tells(host, "disk_encryption", "/var/lib", "?it lies in a file (a loop device)");
 }
 
 /* A file system may lie on several devices, with a number that is none of theirs. */
@@ -157,14 +157,14 @@ static void test_btrfs(void **state)
     mapped(host, "253:1", "dm-1", "CRYPT-LUKS2-2-two", "two");
     device(host, "8:0", "sda", "");
     mounts(host, mount);
-    assert_unknown(host, "disk_encryption", "/", "btrfs");
+    host_lacks(host, "disk_encryption", "/", "btrfs");
     host_link(host, "/sys/fs/btrfs/0a-1/devices/dm-0", "../../../../devices/x/block/dm-0");
     host_link(host, "/sys/fs/btrfs/0a-1/devices/dm-1", "../../../../devices/x/block/dm-1");
     mounts(host, mount);
-    assert_fact(host, "disk_encryption", "/", "encrypted|dm-0:CRYPT-LUKS2");
+    host_tells(host, "disk_encryption", "/", "encrypted|dm-0:CRYPT-LUKS2");
     host_link(host, "/sys/fs/btrfs/0a-1/devices/sda", "../../../../devices/x/block/sda");
     mounts(host, mount);
-    assert_fact(host, "disk_encryption", "/", "plain|sda");
+    host_tells(host, "disk_encryption", "/", "plain|sda");
 }
 
 /* The last mount of a place hides those before; names may hold escapes; a line that is none may
@@ -180,9 +180,9 @@ static void test_mounts(void **state)
                       "3 1 253:0 / /var rw - ext4 /dev/dm-0 rw\n"
                       "4 3 8:0 / /var/my\\040data rw - ext4 /dev/sda rw\n");
     host_ask(host, "disk=/var\ndisk=/var/my data\ndisk=/variable\n");
-    assert_fact(host, "disk_encryption", "/var", "encrypted|dm-0:CRYPT-LUKS2");
-    assert_fact(host, "disk_encryption", "/var/my data", "plain|sda");
-    assert_unknown(host, "disk_encryption", "/variable", ""); /* 8:2 is no device here */
+    host_tells(host, "disk_encryption", "/var", "encrypted|dm-0:CRYPT-LUKS2");
+    host_tells(host, "disk_encryption", "/var/my data", "plain|sda");
+    host_lacks(host, "disk_encryption", "/variable", ""); /* 8:2 is no device here */
     static const char *const odd[] = {"", "x", "1 0 8:2 / /", "1 0 8 / / rw - ext4 /dev/sda rw",
                                       "1 0 8:2 / / rw ext4 /dev/sda rw"};
     for (size_t i = 0; i < SP_ARRAY_LEN(odd); i++) {
@@ -190,7 +190,7 @@ static void test_mounts(void **state)
         (void)snprintf(text, sizeof(text), "3 1 253:0 / / rw - ext4 /dev/dm-0 rw\n%s\n%s", odd[i],
                        *odd[i] ? "" : "junk\n");
         mounts(host, text);
-        assert_unknown(host, "disk_encryption", "/", "odd");
+        host_lacks(host, "disk_encryption", "/", "odd");
     }
 }
 
@@ -203,7 +203,7 @@ static void test_circles(void **state)
     lies_on(host, "dm-0", "dm-1");
     lies_on(host, "dm-1", "dm-0");
     mounts(host, ROOT);
-    assert_unknown(host, "disk_encryption", "/", "too many devices");
+    host_lacks(host, "disk_encryption", "/", "too many devices");
 }
 
 int main(void)
