@@ -37,6 +37,7 @@ void sp_node_is(struct sp_node_look *look, enum sp_claim_verdict verdict)
     }
 }
 
+SP_PRINTF(3, 0)
 static void add(struct sp_buf *buf, const char *between, const char *fmt, va_list ap)
 {
     char text[600];

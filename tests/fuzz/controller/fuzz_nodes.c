@@ -13,7 +13,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char declared[] =
-    "segproof: 1\nname: t\nnetworks: { web: { cidr: 10.1.0.0/24, zone: z1 } }\n"
+    "segproof: 1\nname: t\nnetworks: { web: { cidr: [10.1.0.0/24, 'fd00::/64'], zone: z1 } }\n"
     "hosts: { a: { network: web, address: [10.1.0.1, 'fd00::1'], probe: { via: local } } }\n"
     "nodes: { a: { kernel: ['>=5.15', 4.18], os: [debian-12, rhel-9], fips: true, lockdown: integrity,"
     " lsm: [apparmor, selinux], lsm_label: confined, mitigations: true, virtualisation: physical,"
