@@ -152,6 +152,11 @@ static void judge_fips(struct sp_node_look *look)
     if (fact) {
         bool is_on = strcmp(fact->values[0], "0") != 0;
         sp_node_observe(look, is_on ? "on" : "off");
+        if (is_on && strcmp(fact->values[0], "1") != 0) {
+            sp_node_is(look, SP_CLAIM_UNKNOWN);
+            sp_node_because(look, "its probe told an odd state");
+            return;
+        }
         fail_unless(look, is_on == sp_node_wants(look, "true"), NULL);
         look->remedy = is_on ? NULL : "start its kernel with fips=1, on a system made for it";
     }
@@ -185,6 +190,7 @@ static void judge_one_lsm(struct sp_node_look *look, const char *name)
     } else if (!fact || fact->unknown || fact->nvalues == 0) {
         (void)sp_node_known(look, "lsm", NULL);
         sp_node_is(look, SP_CLAIM_UNKNOWN);
+        sp_node_because(look, "its probe does not tell whether %s is active", name);
     } else if (strcmp(fact->values[0], "active") != 0) {
         look->source = fact->source;
         sp_node_observe(look, "%s is not active", name);
@@ -390,6 +396,11 @@ static void judge_modules(struct sp_node_look *look)
             bool is_absent = strcmp(fact->values[0], "absent") == 0;
             sp_node_observe(look, "%s %s", name, fact->values[0]);
             fail_unless(look, !is_absent, "the kernel has it neither loaded nor built in");
+            if (!is_absent && strcmp(fact->values[0], "present") != 0 &&
+                strcmp(fact->values[0], "built in") != 0) {
+                sp_node_is(look, SP_CLAIM_UNKNOWN);
+                sp_node_because(look, "its probe told an odd state");
+            }
             look->remedy =
                 is_absent ? "load it at the start: a line in /etc/modules-load.d" : look->remedy;
         }

@@ -175,7 +175,10 @@ static void test_security(void **state)
     FAILS("lsm: apparmor", "lsm = yama", "not active");
     FAILS("lsm: apparmor", "lsm = ?gone\nlsm.apparmor = absent", "not active");
     OPEN("lsm: apparmor", "lsm = ?gone", "gone");
-    OPEN("lsm: apparmor", "lsm = yama|...", "");
+    OPEN("lsm: apparmor", "lsm = yama|...", "does not tell");
+    OPEN("fips: true", "fips = 7", "odd");
+    OPEN("forwarding: false", "forwarding.ipv4 = nine\nforwarding.ipv6 = none", "odd");
+    OPEN("modules: a", "modules.a = perhaps", "odd");
     FAILS("lsm: [apparmor, yama]", "lsm = yama\nlsm.yama = active", "apparmor is not active");
     HOLDS("lsm_label: confined", "lsm_label = docker-default (enforce)", "");
     FAILS("lsm_label: confined", "lsm_label = unconfined", "nothing confines");
