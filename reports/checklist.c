@@ -49,6 +49,7 @@ const struct sp_item_part *sp_item_decisive(const struct sp_item *item)
 
 /* ---- helpers for those who look ---- */
 
+SP_PRINTF(3, 0)
 static void keep_example(struct sp_list *list, struct sp_item_part *part, const char *fmt,
                          va_list ap)
 {

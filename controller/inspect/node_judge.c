@@ -37,6 +37,7 @@ void sp_node_is(struct sp_node_look *look, enum sp_claim_verdict verdict)
     }
 }
 
+SP_PRINTF(3, 0)
 static void add(struct sp_buf *buf, const char *between, const char *fmt, va_list ap)
 {
     char text[600];
@@ -151,6 +152,11 @@ static void judge_fips(struct sp_node_look *look)
     if (fact) {
         bool is_on = strcmp(fact->values[0], "0") != 0;
         sp_node_observe(look, is_on ? "on" : "off");
+        if (is_on && strcmp(fact->values[0], "1") != 0) {
+            sp_node_is(look, SP_CLAIM_UNKNOWN);
+            sp_node_because(look, "its probe told an odd state");
+            return;
+        }
         fail_unless(look, is_on == sp_node_wants(look, "true"), NULL);
         look->remedy = is_on ? NULL : "start its kernel with fips=1, on a system made for it";
     }
@@ -184,6 +190,7 @@ static void judge_one_lsm(struct sp_node_look *look, const char *name)
     } else if (!fact || fact->unknown || fact->nvalues == 0) {
         (void)sp_node_known(look, "lsm", NULL);
         sp_node_is(look, SP_CLAIM_UNKNOWN);
+        sp_node_because(look, "its probe does not tell whether %s is active", name);
     } else if (strcmp(fact->values[0], "active") != 0) {
         look->source = fact->source;
         sp_node_observe(look, "%s is not active", name);
@@ -273,14 +280,16 @@ static void judge_mitigations(struct sp_node_look *look)
     for (size_t i = 0; fact && i < fact->nvalues; i++) {
         const char *text = strchr(fact->values[i], ' ');
         text = text ? text + 1 : "";
-        if (strncmp(text, "Not affected", 12) == 0) {
+        bool is_doubtful = strstr(text, "ulnerable") || strstr(text, "nknown");
+        if (strncmp(text, "Not affected", 12) == 0 ||
+            (strncmp(text, "Mitigation:", 11) == 0 && !is_doubtful)) {
             n++;
         } else if (strstr(text, "ulnerable")) {
             sp_node_observe(look, "%s", fact->values[i]);
             fail_unless(look, false, "the kernel says that this processor is vulnerable");
             look->remedy = "update kernel and microcode, or switch simultaneous multithreading off "
                            "(mitigations=auto,nosmt)";
-        } else if (strstr(text, "nknown") && *text) {
+        } else if (is_doubtful) {
             sp_node_observe(look, "%s", fact->values[i]);
             sp_node_is(look, is_virtual(look) ? SP_CLAIM_NOT_OBSERVABLE : SP_CLAIM_UNKNOWN);
             sp_node_because(look, is_virtual(look)
@@ -289,8 +298,6 @@ static void judge_mitigations(struct sp_node_look *look)
             look->remedy = look->verdict == SP_CLAIM_NOT_OBSERVABLE
                                ? "ask the provider of the machine which mitigations its host has"
                                : look->remedy;
-        } else if (strncmp(text, "Mitigation:", 11) == 0) {
-            n++;
         } else {
             sp_node_observe(look, "%s", fact->values[i]);
             sp_node_is(look, SP_CLAIM_UNKNOWN);
@@ -389,6 +396,11 @@ static void judge_modules(struct sp_node_look *look)
             bool is_absent = strcmp(fact->values[0], "absent") == 0;
             sp_node_observe(look, "%s %s", name, fact->values[0]);
             fail_unless(look, !is_absent, "the kernel has it neither loaded nor built in");
+            if (!is_absent && strcmp(fact->values[0], "present") != 0 &&
+                strcmp(fact->values[0], "built in") != 0) {
+                sp_node_is(look, SP_CLAIM_UNKNOWN);
+                sp_node_because(look, "its probe told an odd state");
+            }
             look->remedy =
                 is_absent ? "load it at the start: a line in /etc/modules-load.d" : look->remedy;
         }

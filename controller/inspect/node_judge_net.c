@@ -282,7 +282,11 @@ void sp_node_judge_forwarding(struct sp_node_look *look)
                         all    ? "yes"
                         : some ? "between some interfaces"
                                : "no");
-        if (wanted ? !all : some) {
+        if (!some && strcmp(fact->values[0], "none") != 0 &&
+            strcmp(fact->values[0], "absent") != 0) {
+            sp_node_is(look, SP_CLAIM_UNKNOWN);
+            sp_node_because(look, "its probe told an odd state");
+        } else if (wanted ? !all : some) {
             sp_node_is(look, SP_CLAIM_FAILS);
             look->remedy = wanted ? "set net.ipv4.ip_forward and net.ipv6.conf.all.forwarding to 1"
                                   : "set the forwarding of all interfaces to 0, unless this host "

@@ -199,7 +199,7 @@ static enum sp_rc add_line(struct sp_nodes *nodes, uint32_t host, const struct s
 void sp_nodes_fact_text(const struct sp_told_list *told, const char *name, struct sp_buf *out,
                         bool *is_known)
 {
-    *is_known = false;
+    bool has_gap = false;
     for (size_t i = 0; i < told->n; i++) {
         const struct sp_told *fact = &told->at[i];
         if (strcmp(fact->name, name) != 0 || (!fact->unknown && fact->nvalues == 0)) {
@@ -211,14 +211,19 @@ void sp_nodes_fact_text(const struct sp_told_list *told, const char *name, struc
         }
         if (fact->unknown) {
             sp_buf_fmt(out, "unknown (%s)", fact->unknown);
+            has_gap = true;
             continue;
         }
-        *is_known = true;
         for (size_t k = 0; k < fact->nvalues; k++) {
+            size_t len = strlen(fact->values[k]);
+            /* "meltdown ": its name and no more. */
+            has_gap = has_gap || len == 0 || fact->values[k][len - 1] == ' ';
             sp_buf_fmt(out, "%s%s", k > 0 ? ", " : "", fact->values[k]);
         }
         sp_buf_str(out, fact->is_cut ? ", ..." : "");
+        has_gap = has_gap || fact->is_cut;
     }
+    *is_known = out->len > 0 && !has_gap;
 }
 
 static enum sp_rc add_note(struct sp_nodes *nodes, uint32_t host, unsigned check)

@@ -25,7 +25,8 @@ struct sp_nodes {
 /* Does a floor's line about that count for a host that is looked at? */
 bool sp_nodes_counts(const struct sp_nodes *nodes, const struct sp_floor *floor, unsigned check,
                      uint32_t host);
-/* The values of a fact in one text, with all its parts; for people and to compare. */
+/* The values of a fact in one text, with all its parts; for people and to compare. *is_known: every
+ * part of it is, and whole. */
 void sp_nodes_fact_text(const struct sp_told_list *told, const char *name, struct sp_buf *out,
                         bool *is_known);
 

@@ -31,9 +31,7 @@ static enum sp_rc gather(struct drift *drift, size_t *ret_hosts, size_t *ret_kno
         ++*ret_hosts;
         sp_buf_init(&text, TEXT_MAX);
         sp_nodes_fact_text(&drift->nodes->hosts[h].told, drift->fact, &text, &is_known);
-        const struct sp_told *own = sp_told_find(&drift->nodes->hosts[h].told, drift->fact, NULL);
-        is_known = is_known && !(own && (own->unknown || own->is_cut)) && text.rc == SP_OK;
-        if (is_known) {
+        if (is_known && text.rc == SP_OK) {
             drift->texts[h] = sp_buf_take(&text);
             if (!drift->texts[h]) {
                 return SP_E_NOMEM;

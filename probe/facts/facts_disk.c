@@ -16,9 +16,9 @@
 #include "probe/facts/reader.h"
 #include "probe/wire/message.h"
 
-#define SP_FACT_MOUNTS_MAX  (1U << 20)
-#define SP_FACT_DEPTH_MAX   16U  /* devices on devices */
-#define SP_FACT_DEVICES_MAX 256U /* looked at for one path */
+#define SP_FACT_MOUNTS_MAX  (8U << 20) /* containers have long lines, and many */
+#define SP_FACT_DEPTH_MAX   16U        /* devices on devices */
+#define SP_FACT_DEVICES_MAX 256U       /* looked at for one path */
 
 struct mount {
     unsigned major, minor;

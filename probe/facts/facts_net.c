@@ -7,14 +7,19 @@
 #include "probe/base/str.h"
 #include "probe/facts/reader.h"
 
-#define SP_FACT_IFACES_MAX 256U
-
 struct filters {
     struct sp_fact_reader *reader;
     const char *path;
     uint64_t all;
-    unsigned n;
 };
+
+/* Interfaces come and go, also while they are looked at. */
+static bool is_gone(const struct sp_fact_reader *reader, const char *folder, const char *name)
+{
+    char path[SP_FACT_PATH];
+    (void)snprintf(path, sizeof(path), "%s/%.64s", folder, name);
+    return !sp_fact_exists(reader, path);
+}
 
 /* "eth0 1": the higher of the interface's own and the one for all counts; "eth0 ?" is not known. */
 static bool tell_filter(void *arg, const char *name)
@@ -30,10 +35,11 @@ static bool tell_filter(void *arg, const char *name)
     if (sp_fact_read_number(f->reader, path, &own)) {
         (void)snprintf(text, sizeof(text), "%.32s %llu", name,
                        (unsigned long long)(own > f->all ? own : f->all));
+    } else if (is_gone(f->reader, f->path, name)) {
+        return true;
     } else {
         (void)snprintf(text, sizeof(text), "%.32s ?", name);
     }
-    f->n++;
     return sp_fact_value(f->reader, text);
 }
 
@@ -58,7 +64,7 @@ void sp_fact_rp_filter(struct sp_fact_reader *reader, const char *fact, const ch
         sp_fact_unknown(reader, fact, NULL, path, "there is no interface but loopback");
     } else {
         sp_fact_begin(reader, fact, NULL, path);
-        if (!sp_fact_each_name(reader, path, tell_filter, &filters) || filters.n != n) {
+        if (!sp_fact_each_name(reader, path, tell_filter, &filters)) {
             sp_fact_cut(reader);
         }
     }
@@ -80,9 +86,10 @@ static bool see_forwarding(void *arg, const char *name)
         return true; /* of interfaces that are to come; and of none that leads anywhere */
     }
     (void)snprintf(path, sizeof(path), "%s/%.64s/forwarding", f->folder, name);
-    if (f->n++ > SP_FACT_IFACES_MAX || !sp_fact_read_number(f->reader, path, &value)) {
-        f->is_bad = true;
-        return false;
+    f->n++;
+    if (!sp_fact_read_number(f->reader, path, &value)) {
+        f->is_bad = !is_gone(f->reader, f->folder, name);
+        return !f->is_bad;
     }
     f->some = f->some || value != 0;
     f->all = f->all || (value != 0 && strcmp(name, "all") == 0);
@@ -101,9 +108,10 @@ void sp_fact_forwarding(struct sp_fact_reader *reader, const char *fact, const c
             sp_fact_exists(reader, "/proc/sys/net/ipv4") &&
             !sp_fact_exists(reader, "/proc/self/net/if_inet6")) {
             sp_fact_known(reader, fact, families[i], folder, "absent"); /* a kernel without IPv6 */
-        } else if (!sp_fact_each_name(reader, folder, see_forwarding, &f) || f.is_bad || f.n == 0) {
-            sp_fact_unknown(reader, fact, families[i], folder,
-                            f.n == 0 && !f.is_bad ? "there is no such setting" : reader->reason);
+        } else if (!sp_fact_each_name(reader, folder, see_forwarding, &f) || f.is_bad) {
+            sp_fact_unknown(reader, fact, families[i], folder, reader->reason);
+        } else if (f.n == 0) {
+            sp_fact_unknown(reader, fact, families[i], folder, "there is no such setting");
         } else {
             sp_fact_known(reader, fact, families[i], folder,
                           f.all    ? "all"

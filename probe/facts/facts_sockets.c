@@ -72,13 +72,32 @@ static bool see_fd(void *arg, const char *fd)
     return true;
 }
 
+/* Does a process run in this network namespace, as far as can be seen? Each has lists of its own.
+ */
+static bool is_here(const struct sockets *s, const char *pid)
+{
+    char path[SP_FACT_PATH];
+    struct stat st;
+    if (s->net != 0 && sp_fact_path(s->reader, path, "/proc/%s/net/tcp", pid) &&
+        stat(path, &st) == 0) {
+        return st.st_ino == s->net;
+    }
+    /* It may have ended meanwhile: then its entry is gone, or tells the state of the dead. */
+    (void)snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+    if (!sp_fact_exists(s->reader, path)) {
+        return false;
+    }
+    (void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    const char *text = sp_fact_read_line(s->reader, path);
+    const char *name_end = text ? strrchr(text, ')') : NULL;
+    return !name_end || (strncmp(name_end, ") Z", 3) != 0 && strncmp(name_end, ") X", 3) != 0);
+}
+
 /* One process: its name, whether it is an sshd here, its sockets if they may be read. */
 static bool see_process(void *arg, const char *pid)
 {
     struct sockets *s = arg;
     char path[SP_FACT_PATH];
-    char whole[SP_FACT_PATH];
-    struct stat st;
     if (!is_pid(pid)) {
         return true;
     }
@@ -88,11 +107,7 @@ static bool see_process(void *arg, const char *pid)
         return s->reader->out->rc == SP_OK; /* it may have ended */
     }
     (void)snprintf(s->name, sizeof(s->name), "%.15s", comm);
-    if (strcmp(s->name, "sshd") == 0 && sp_fact_path(s->reader, whole, "/proc/%s/net/tcp", pid)) {
-        /* Each network namespace has lists of its own. */
-        bool is_elsewhere = s->net != 0 && stat(whole, &st) == 0 && st.st_ino != s->net;
-        s->has_sshd = s->has_sshd || !is_elsewhere;
-    }
+    s->has_sshd = s->has_sshd || (strcmp(s->name, "sshd") == 0 && is_here(s, pid));
     s->pid = pid;
     s->looked = 0;
     (void)snprintf(path, sizeof(path), "/proc/%s/fd", pid);

@@ -178,7 +178,8 @@ void sp_fact_memory(struct sp_fact_reader *reader, const char *fact, const char 
         const char *unit = sp_fact_word(&rest);
         if (value && unit && strcmp(unit, "kB") == 0 &&
             sp_parse_uint(value, UINT64_MAX / 1024, &kib) == SP_OK) {
-            (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)(kib * 1024));
+            unsigned long long bytes = (unsigned long long)kib * 1024;
+            (void)snprintf(number, sizeof(number), "%llu", bytes);
             sp_fact_known(reader, fact, NULL, path, number);
             return;
         }
