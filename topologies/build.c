@@ -156,6 +156,7 @@ enum sp_rc sp_build_model(struct sp_build *build)
         sp_build_balancers,
         sp_build_rules,
         sp_build_nats,
+        sp_build_endpoints,
     };
     for (size_t i = 0; i < SP_ARRAY_LEN(stages) && build->rc == SP_OK; i++) {
         stages[i](build);

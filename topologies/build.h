@@ -70,6 +70,9 @@ void sp_build_balancers(struct sp_build *build);
 void sp_build_rules(struct sp_build *build);
 void sp_build_nats(struct sp_build *build);
 
+/* build_endpoints.c */
+void sp_build_endpoints(struct sp_build *build);
+
 /* build.c: values. NULL nodes give the default. */
 void *sp_build_array(struct sp_build *build, size_t n, size_t size);
 char *sp_build_text(struct sp_build *build, const struct sp_node *node);

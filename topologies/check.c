@@ -135,5 +135,6 @@ void sp_check(const struct sp_model *model, struct sp_problems *problems)
     check_enforcements(model, problems);
     sp_check_addresses(model, problems);
     sp_check_balancers(model, problems);
+    sp_check_endpoints(model, problems);
     sp_check_rules(model, was_clean, MAX_PAIRS, problems);
 }

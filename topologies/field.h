@@ -26,6 +26,9 @@ enum sp_shape_kind {
     SP_SHAPE_SELECTOR,
     SP_SHAPE_SSH_TARGET,
     SP_SHAPE_INTERFACE,
+    SP_SHAPE_HOSTNAME,  /* a name of DNS, or an address */
+    SP_SHAPE_PATH,      /* of an HTTP request */
+    SP_SHAPE_NAME_LIKE, /* a word such as http/1.1 */
     SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
     /* made of others */
     SP_SHAPE_OBJECT = SP_SHAPE_SCALARS, /* declared keys */
@@ -66,6 +69,7 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind);
 
 /* The whole document. */
 extern const struct sp_shape sp_topology_shape;
+extern const struct sp_shape sp_endpoint_shape; /* fields_endpoint.c */
 
 /* Reports every deviation of the tree from the shape, and marks what is bad. */
 void sp_validate(const struct sp_shape *shape, struct sp_node *node, struct sp_problems *problems);

@@ -2,6 +2,7 @@
 #include "topologies/model.h"
 
 #include "probe/base/mem.h"
+#include "topologies/endpoint.h"
 
 static void release_host(struct sp_host *host)
 {
@@ -102,6 +103,10 @@ void sp_model_free(struct sp_model *model)
     sp_free(model->balancers);
     sp_free(model->nats);
     sp_free(model->enforcements);
+    for (size_t i = 0; i < model->nendpoints; i++) {
+        sp_endpoint_release(&model->endpoints[i]);
+    }
+    sp_free(model->endpoints);
     if (model->nlines) {
         sp_free(model->lines[0]);
     }

@@ -21,6 +21,8 @@
 
 #define SP_NONE UINT32_MAX
 
+struct sp_endpoint;
+
 struct sp_pos {
     uint32_t line, col; /* 1-based; 0 = unknown */
 };
@@ -195,6 +197,8 @@ struct sp_model {
     struct sp_enforcement *enforcements;
     size_t nenforcements;
     struct sp_limits limits;
+    struct sp_endpoint *endpoints; /* endpoint.h; in the order of the file */
+    size_t nendpoints;
 };
 
 /* One message about a topology. */
