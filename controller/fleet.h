@@ -111,8 +111,8 @@ void sp_fleet_free(struct sp_fleet *fleet);
 /* Before the start of a host's probe: it may forge this source (class C only). */
 enum sp_rc sp_fleet_allow_source(struct sp_fleet *fleet, uint32_t host,
                                  const struct sp_addr *source) SP_MUST_CHECK;
-/* Before the start of a host's probe: it may connect there ("registry.example:443", "[fd00::1]:443"),
- * or look names up there. Already allowed is no error. */
+/* Before the start of a host's probe: it may connect there ("registry.example:443",
+ * "[fd00::1]:443"), or look names up there. Already allowed is no error. */
 enum sp_rc sp_fleet_allow_endpoint(struct sp_fleet *fleet, uint32_t host, const char *name,
                                    uint16_t port) SP_MUST_CHECK;
 enum sp_rc sp_fleet_allow_nameserver(struct sp_fleet *fleet, uint32_t host,

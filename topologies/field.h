@@ -29,7 +29,7 @@ enum sp_shape_kind {
     SP_SHAPE_HOSTNAME,  /* a name of DNS, or an address */
     SP_SHAPE_PATH,      /* of an HTTP request */
     SP_SHAPE_NAME_LIKE, /* a word such as http/1.1 */
-    SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
+    SP_SHAPE_SCALARS,   /* how many kinds of scalars there are */
     /* made of others */
     SP_SHAPE_OBJECT = SP_SHAPE_SCALARS, /* declared keys */
     SP_SHAPE_MAP,                       /* any key of shape `key`, values of shape `item` */

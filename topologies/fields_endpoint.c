@@ -39,9 +39,8 @@ static const struct sp_shape tls = {
             {"min_days", &(const struct sp_shape){.kind = SP_SHAPE_INT, .min = 0, .max = 3650},
              false, "for how many days every certificate must still be valid; default 0"},
             {"cleartext",
-             &(const struct sp_shape){
-                 .kind = SP_SHAPE_ENUM,
-                 .values = (const char *const[]){"refused", "allowed", NULL}},
+             &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                      .values = (const char *const[]){"refused", "allowed", NULL}},
              false, "refused (the default): a request in clear must not be answered"},
             {NULL, NULL, false, NULL}}}};
 
@@ -78,8 +77,7 @@ const struct sp_shape sp_endpoint_shape = {
          "addresses that are tried beside those of the name; for a closed endpoint whose name is "
          "not known where it must not be reached"},
         {"ports",
-         &(const struct sp_shape){
-             .kind = SP_SHAPE_ONE_OR_LIST, .item = &port, .min = 1, .max = 64},
+         &(const struct sp_shape){.kind = SP_SHAPE_ONE_OR_LIST, .item = &port, .min = 1, .max = 64},
          true, "single TCP ports, or services of such"},
         {"from",
          &(const struct sp_shape){

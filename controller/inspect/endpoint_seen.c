@@ -7,8 +7,8 @@
 #include "probe/base/str.h"
 #include "probe/wire/message.h"
 
-static const char *const lookup_states[] = {"answered", "silent", "refused", "broken", "local",
-                                            NULL};
+static const char *const lookup_states[] = {"answered", "silent", "refused",
+                                            "broken",   "local",  NULL};
 static const char *const modes[] = {"tcp", "tls", "http", "https", "clear", "h2", NULL};
 static const char *const reaches[] = {"nothing", "tcp", "tls", "answer", NULL};
 static const char *const stops[] = {"done",  "rst",    "icmp",  "silent", "slow",    "no_route",
@@ -284,8 +284,7 @@ static bool is_complete(const struct sp_endpoint_seen *seen)
         is_good = is_good && seen->lookups[i].has_state;
     }
     for (size_t i = 0; i < seen->ntalks; i++) {
-        is_good =
-            is_good && seen->talks[i].has_end && seen->talks[i].addr.family != SP_FAMILY_NONE;
+        is_good = is_good && seen->talks[i].has_end && seen->talks[i].addr.family != SP_FAMILY_NONE;
     }
     return is_good;
 }

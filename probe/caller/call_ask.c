@@ -147,8 +147,7 @@ enum sp_rc sp_call_ask_read(const struct sp_call_bounds *bounds, const char *tex
                          fields.key);
         }
     }
-    if (rc == SP_OK &&
-        (fields.is_bad || ask.port == 0 || (!ask.name[0] && ask.naddrs == 0))) {
+    if (rc == SP_OK && (fields.is_bad || ask.port == 0 || (!ask.name[0] && ask.naddrs == 0))) {
         rc = sp_fail(diag, SP_E_INVALID, "call", "the question is not complete");
     }
     sp_fields_release(&fields);

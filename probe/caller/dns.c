@@ -12,7 +12,7 @@
 #define RCODE    0x000fU
 #define OPCODE   0x7800U
 /* More steps than a name of 255 bytes can have. */
-#define STEPS 260U
+#define STEPS    260U
 
 static uint16_t get16(const uint8_t *at)
 {
@@ -51,8 +51,7 @@ static char plain(uint8_t c)
     if (c >= 'A' && c <= 'Z') {
         return (char)(c - 'A' + 'a');
     }
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ? (char)c
-                                                                                     : '?';
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ? (char)c : '?';
 }
 
 /* The name at *at as text (what no host's name holds becomes '?'); *at moves behind it. */

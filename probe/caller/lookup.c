@@ -12,7 +12,7 @@
 #include "probe/base/mem.h"
 #include "probe/caller/sock.h"
 
-#define MESSAGE_MAX 65535U
+#define MESSAGE_MAX   65535U
 /* Packets that are not the answer, until that is taken for what the server has to say. */
 #define STRAYS_MAX    16U
 #define RCODE_FAILED  2U
@@ -85,9 +85,8 @@ static void open_try(struct sp_lookup *lookup, bool over_tcp, uint32_t ms)
         give_up(lookup, SP_LOOKUP_LOCAL, error);
         return;
     }
-    lookup->is_own_server =
-        sp_addr_is_loopback(&lookup->servers[lookup->server]) ||
-        sp_sock_is_own(lookup->fd, &lookup->servers[lookup->server]);
+    lookup->is_own_server = sp_addr_is_loopback(&lookup->servers[lookup->server]) ||
+                            sp_sock_is_own(lookup->fd, &lookup->servers[lookup->server]);
     if (!wait_for(lookup, EV_WRITE)) {
         finish(lookup, SP_LOOKUP_LOCAL);
     }
@@ -223,8 +222,7 @@ const char *sp_lookup_state_str(unsigned state)
     return state < SP_LOOKUP_STATE_COUNT ? names[state] : NULL;
 }
 
-size_t sp_lookup_servers(const char *text, size_t len,
-                         struct sp_addr out[static SP_LOOKUP_SERVERS])
+size_t sp_lookup_servers(const char *text, size_t len, struct sp_addr out[static SP_LOOKUP_SERVERS])
 {
     static const char word[] = "nameserver";
     const char *end = text + len;

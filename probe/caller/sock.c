@@ -33,11 +33,9 @@ static socklen_t to_sockaddr(const struct sp_addr *addr, uint16_t port, union ad
 
 static struct sp_addr from_sockaddr(const union address *in)
 {
-    return in->any.sa_family == AF_INET
-               ? sp_addr_from_bytes(SP_FAMILY_IPV4, &in->v4.sin_addr)
-           : in->any.sa_family == AF_INET6
-               ? sp_addr_from_bytes(SP_FAMILY_IPV6, &in->v6.sin6_addr)
-               : (struct sp_addr){0};
+    return in->any.sa_family == AF_INET    ? sp_addr_from_bytes(SP_FAMILY_IPV4, &in->v4.sin_addr)
+           : in->any.sa_family == AF_INET6 ? sp_addr_from_bytes(SP_FAMILY_IPV6, &in->v6.sin6_addr)
+                                           : (struct sp_addr){0};
 }
 
 int sp_sock_connect(int type, const struct sp_addr *addr, uint16_t port, int *ret_error)
@@ -80,8 +78,10 @@ bool sp_sock_icmp(int fd, struct sp_sock_icmp *ret_icmp)
     char byte[256];
     for (unsigned tries = 0; tries < 8; tries++) {
         struct iovec iov = {byte, sizeof(byte)};
-        struct msghdr msg = {
-            .msg_iov = &iov, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof(space)};
+        struct msghdr msg = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = space,
+                             .msg_controllen = sizeof(space)};
         if (recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) < 0) {
             return false;
         }

@@ -265,7 +265,8 @@ static void send_some(struct sp_talk *talk)
 static void go_on(struct sp_talk *talk)
 {
     bool needs_tls = talk->mode == SP_TALK_TLS || talk->mode == SP_TALK_HTTPS;
-    if (talk->mode == SP_TALK_TCP || (talk->mode == SP_TALK_TLS && talk->reached == SP_TALK_SECURED)) {
+    if (talk->mode == SP_TALK_TCP ||
+        (talk->mode == SP_TALK_TLS && talk->reached == SP_TALK_SECURED)) {
         finish(talk, SP_TALK_DONE);
     } else if (needs_tls && talk->reached < SP_TALK_SECURED) {
         shake_hands(talk);
@@ -295,9 +296,8 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     struct sp_talk *talk = arg;
     (void)fd;
     if (what & EV_TIMEOUT) {
-        bool has_bytes =
-            talk->in.len > 0 || (talk->ssl && talk->reached < SP_TALK_SECURED &&
-                                 BIO_number_read(SSL_get_rbio(talk->ssl)) > 0);
+        bool has_bytes = talk->in.len > 0 || (talk->ssl && talk->reached < SP_TALK_SECURED &&
+                                              BIO_number_read(SSL_get_rbio(talk->ssl)) > 0);
         finish(talk, has_bytes ? SP_TALK_SLOW : SP_TALK_SILENT);
     } else if (talk->reached == SP_TALK_NOTHING) {
         on_connected(talk);
@@ -355,9 +355,9 @@ const char *sp_talk_reached_str(unsigned reached)
 
 const char *sp_talk_stop_str(unsigned stop)
 {
-    static const char *const names[SP_TALK_STOP_COUNT] = {
-        "done",  "rst",    "icmp",  "silent", "slow",   "no_route",
-        "local", "closed", "alert", "broken", "special"};
+    static const char *const names[SP_TALK_STOP_COUNT] = {"done",  "rst",      "icmp",   "silent",
+                                                          "slow",  "no_route", "local",  "closed",
+                                                          "alert", "broken",   "special"};
     return stop < SP_TALK_STOP_COUNT ? names[stop] : NULL;
 }
 

@@ -27,9 +27,9 @@ struct sp_tls {
 /* Where distributions keep what they trust. */
 static X509_STORE *system_store(void)
 {
-    static const char *const files[] = {
-        "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+    static const char *const files[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                        "/etc/pki/tls/certs/ca-bundle.crt",
+                                        "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
     for (size_t i = 0; i < SP_ARRAY_LEN(files); i++) {
         X509_STORE *store = X509_STORE_new();
         if (store && X509_STORE_load_file(store, files[i]) == 1) {
@@ -46,8 +46,8 @@ static X509_STORE *given_store(const char *ca, size_t len)
     X509_STORE *store = X509_STORE_new();
     BIO *in = BIO_new_mem_buf(ca, (int)len);
     unsigned n = 0;
-    for (X509 *cert; store && in && n < CA_MAX &&
-                     (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL;) {
+    for (X509 *cert;
+         store && in && n < CA_MAX && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL;) {
         n += X509_STORE_add_cert(store, cert) == 1;
         X509_free(cert);
     }
@@ -95,8 +95,7 @@ SSL *sp_tls_session(struct sp_tls *tls, int fd, const char *sni, const unsigned 
                     size_t alpn_len)
 {
     SSL *ssl = SSL_new(tls->ctx);
-    if (!ssl || SSL_set_fd(ssl, fd) != 1 ||
-        (sni[0] && SSL_set_tlsext_host_name(ssl, sni) != 1) ||
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (sni[0] && SSL_set_tlsext_host_name(ssl, sni) != 1) ||
         (alpn_len > 0 && SSL_set_alpn_protos(ssl, alpn, (unsigned)alpn_len) != 0)) {
         SSL_free(ssl);
         return NULL;
@@ -160,9 +159,8 @@ static void tell_names(struct sp_buf *out, const X509 *leaf)
             char text[SP_ADDR_STRLEN];
             int len = ASN1_STRING_length(name->d.iPAddress);
             if (len == 4 || len == 16) {
-                struct sp_addr addr =
-                    sp_addr_from_bytes(len == 4 ? SP_FAMILY_IPV4 : SP_FAMILY_IPV6,
-                                       ASN1_STRING_get0_data(name->d.iPAddress));
+                struct sp_addr addr = sp_addr_from_bytes(len == 4 ? SP_FAMILY_IPV4 : SP_FAMILY_IPV6,
+                                                         ASN1_STRING_get0_data(name->d.iPAddress));
                 sp_fields_add(out, "cert.name", sp_addr_str(&addr, text));
             }
         }
@@ -212,9 +210,8 @@ static void tell_chain(struct sp_tls *tls, struct sp_buf *out, X509 *leaf, STACK
     sp_fields_add(out, "chain.store", !tls->store ? "none" : tls->is_given ? "given" : "system");
     if (ctx && tls->store && X509_STORE_CTX_init(ctx, tls->store, leaf, chain) == 1) {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
-        (void)X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_NO_CHECK_TIME |
-                                                     (tls->is_given ? X509_V_FLAG_PARTIAL_CHAIN
-                                                                    : 0UL));
+        (void)X509_VERIFY_PARAM_set_flags(
+            param, X509_V_FLAG_NO_CHECK_TIME | (tls->is_given ? X509_V_FLAG_PARTIAL_CHAIN : 0UL));
         (void)X509_STORE_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER);
         bool is_good = X509_verify_cert(ctx) == 1;
         int error = X509_STORE_CTX_get_error(ctx);
@@ -253,10 +250,10 @@ void sp_tls_tell(struct sp_tls *tls, SSL *ssl, const char *name, struct sp_buf *
     tell_name(out, "cert.issuer", X509_get_issuer_name(leaf));
     tell_names(out, leaf);
     tell_dates(out, leaf);
-    bool is_named = sp_addr_parse(name, &addr) == SP_OK
-                        ? X509_check_ip_asc(leaf, name, 0) == 1
-                        : X509_check_host(leaf, name, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-                                          NULL) == 1;
+    bool is_named =
+        sp_addr_parse(name, &addr) == SP_OK
+            ? X509_check_ip_asc(leaf, name, 0) == 1
+            : X509_check_host(leaf, name, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
     sp_fields_add(out, "cert.fits", is_named ? "1" : "0");
     tell_chain(tls, out, leaf, chain);
 }
