@@ -4,6 +4,9 @@
 #include "topologies/check.h"
 #include "topologies/endpoint.h"
 
+/* A SYN is sent again after a second. */
+#define CLOSED_STEP_MIN_MS 2000U
+
 static bool has_prober(const struct sp_model *m, const struct sp_endpoint *e)
 {
     for (size_t h = 0; h < m->nhosts; h++) {
@@ -28,6 +31,13 @@ static void check_one(const struct sp_model *m, const struct sp_endpoint *e,
                      "'%s' is declared closed, so it answers nothing: leave tls, http and "
                      "redirects out",
                      e->name);
+    }
+    if (e->is_closed && e->step_ms < CLOSED_STEP_MIN_MS) {
+        sp_check_add(
+            problems, true, e->pos, "endpoints", e->name,
+            "the time-out of '%s' is too short to show that it is closed: give it at least "
+            "2s, so that more than one packet is sent",
+            e->name);
     }
     if (e->nredirects > 0 && !e->path) {
         sp_check_add(problems, true, e->pos, "endpoints", e->name,

@@ -93,11 +93,14 @@ static void judge_expiry(struct sp_judging *j, const struct sp_seen_talk *talk)
     uint64_t from = talk->from;
     uint64_t until = talk->until;
     if (talk->has_chain_dates) {
-        from = talk->chain_from > from ? talk->chain_from : from;
+        from = talk->chain_from > now ? talk->chain_from : from;
         until = talk->chain_until < until ? talk->chain_until : until;
     }
-    (void)snprintf(j->expected, sizeof(j->expected), "valid for at least %u more days",
-                   (unsigned)e->min_days);
+    (void)snprintf(j->expected, sizeof(j->expected), "valid");
+    if (e->min_days > 0) {
+        (void)snprintf(j->expected, sizeof(j->expected), "valid for at least %u more days",
+                       (unsigned)e->min_days);
+    }
     if (!talk->has_dates) {
         (void)snprintf(j->cause, sizeof(j->cause), "the dates could not be read");
         sp_judging_say(j, "tls_expiry", SP_CLAIM_UNKNOWN, SP_SEVERITY_LOW, NULL);

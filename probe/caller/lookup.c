@@ -182,7 +182,8 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
     struct sp_lookup *lookup = arg;
     (void)fd;
     if (what & EV_TIMEOUT) {
-        give_up(lookup, lookup->in_len > 0 ? SP_LOOKUP_BROKEN : SP_LOOKUP_SILENT, 0);
+        give_up(lookup,
+                lookup->in_len > 0 || lookup->strays > 0 ? SP_LOOKUP_BROKEN : SP_LOOKUP_SILENT, 0);
     } else if (what & EV_WRITE) {
         if (send_some(lookup)) {
             bool is_sent = lookup->out_at == lookup->out_len;

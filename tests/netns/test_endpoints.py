@@ -288,14 +288,14 @@ class Open(Endpoints):
     def test_half_of_the_addresses_dead(self):
         self.says("half.example:80", "tcp", "holds", source=self.world.v4["s"])
         for dead in DEAD:
-            self.says("half.example:80", "tcp", "fails", "silence", source=dead)
+            self.says("half.example:80", "tcp", "fails", "silence|ICMP 3/1", source=dead)
 
     def test_names(self):
         self.says("absent.example:80", "dns", "fails", "NXDOMAIN")
         self.says("absent.example:80", "tcp", "unknown", "no address")
         self.says("quiet.example:80", "dns", "fails", "no answer in time")
         self.says("fail.example:80", "dns", "fails", "SERVFAIL")
-        self.says("garbage.example:80", "dns", "fails", "no answer")
+        self.says("garbage.example:80", "dns", "fails", "what came was no answer")
         self.says("sink.example:80", "tcp", "fails", "no endpoint can have")
 
     def test_a_thousand_addresses(self):
