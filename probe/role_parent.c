@@ -138,12 +138,23 @@ static bool start_sensor(struct parent *p)
     return ok;
 }
 
-/* The process that holds conversations with strangers; only when the link asks. One that keeps
- * dying is not started for ever. */
+static void reap(pid_t pid)
+{
+    if (pid > 0) {
+        (void)kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+/* The process that holds conversations with strangers; only when the link asks, which has seen the
+ * end of the one before. One that keeps dying is not started for ever. */
 static bool start_caller(struct parent *p)
 {
     int ends[2];
-    if (p->caller > 0 || p->callers >= SP_RESTARTS_MAX ||
+    reap(p->caller);
+    p->caller = 0;
+    if (p->callers >= SP_RESTARTS_MAX ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         return false;
     }
@@ -185,15 +196,6 @@ static bool may_restart(struct parent *p, int status)
     struct timespec pause = {.tv_nsec = 20000000L * (long)p->restarts};
     (void)nanosleep(&pause, NULL);
     return true;
-}
-
-static void reap(pid_t pid)
-{
-    if (pid > 0) {
-        (void)kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
 }
 
 /* The link says goodbye to the controller when the control socket closes: give it a moment. */
