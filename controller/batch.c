@@ -35,6 +35,7 @@ enum sp_rc sp_batch_new(struct sp_fleet *fleet, uint64_t run, uint32_t id, uint1
     batch->id = id;
     batch->sport_lo = sport_lo;
     batch->sport_hi = sport_hi;
+    batch->drill.host = SP_NONE;
     sp_table_init(&batch->by_tag);
     batch->hosts = sp_calloc(fleet->model->nhosts, sizeof(*batch->hosts));
     batch->block_of_id = sp_calloc(65536, sizeof(*batch->block_of_id));
@@ -99,13 +100,15 @@ uint32_t sp_batch_add_shot(struct sp_batch *batch, uint32_t block, uint16_t atte
                                                 .sport = sport,
                                                 .at_us = at_us,
                                                 .elsewhere = SP_NONE,
-                                                .arrived_at = SP_NONE};
+                                                .arrived_at = SP_NONE,
+                                                .heard_at = SP_NONE};
     uint16_t id = (uint16_t)(batch->blocks[block].first + attempt);
     if (sp_table_put(&batch->by_tag, (uint64_t)id << 16 | port, index) != SP_OK) {
         return SP_NONE;
     }
     struct sp_host_batch *sender = &batch->hosts[batch->blocks[block].from];
-    sender->last_at_us = at_us > sender->last_at_us ? at_us : sender->last_at_us;
+    uint32_t end_us = at_us + batch->blocks[block].pause_ms * 1000U;
+    sender->last_at_us = end_us > sender->last_at_us ? end_us : sender->last_at_us;
     batch->nshots++;
     return index;
 }
@@ -246,7 +249,7 @@ static uint32_t budget_of(const struct sp_batch *batch)
     size_t n = 16 + batch->nshots;
     for (size_t i = 0; i < batch->nshots; i++) {
         const struct sp_block_plan *block = &batch->blocks[batch->shots[i].block];
-        n += (size_t)2 * sp_technique_at(block->technique)->packets;
+        n += (size_t)(block->pause_ms > 0 ? 4 : 2) * sp_technique_at(block->technique)->packets;
     }
     return (uint32_t)n;
 }

@@ -12,7 +12,7 @@
 #include "controller/fleet.h"
 #include "probe/base/table.h"
 #include "probe/wire/record.h"
-#include "topologies/model.h"
+#include "topologies/plan.h"
 
 #define SP_BATCH_MAX_BLOCKS 65000U
 #define SP_BATCH_MAX_SHOTS  400000U
@@ -24,13 +24,16 @@ struct sp_block_plan {
     struct sp_addr src, dst; /* as the sender writes them */
     struct sp_addr src_seen, own; /* the same as the receiver sees them, by declaration */
     struct sp_addr other;         /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
-    uint8_t technique;            /* registry index */
-    uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
+    struct sp_plan_outer outers[SP_PLAN_OUTERS]; /* of a technique whose packets travel inside */
+    uint8_t nouters;
+    uint8_t technique; /* registry index */
+    uint16_t flags;    /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
-    bool talks;      /* a conversation: whoever receives must have somebody who takes its data */
-    uint8_t ttl;     /* of the first attempt, one more with each; 0 = the usual */
-    uint16_t bytes;  /* packets are padded to so many; 0 = they are not */
-    bool is_watched; /* the batch's watchers tell when these packets pass them */
+    bool talks;        /* a conversation: whoever receives must have somebody who takes its data */
+    uint8_t ttl;       /* of the first attempt, one more with each; 0 = the usual */
+    uint16_t bytes;    /* packets are padded to so many; 0 = they are not */
+    bool is_watched;   /* the batch's watchers tell when these packets pass them */
+    uint32_t pause_ms; /* of a conversation, between its two times of data; 0 = it has one */
     /* filled by the batch */
     uint16_t first;
     uint8_t sender_refused, receiver_refused; /* enum sp_refusal */
@@ -56,12 +59,24 @@ struct sp_shot_seen {
     uint32_t arrived_at;     /* the receiver: a balancer's is the backend that got it; SP_NONE */
     bool no_standin;         /* nobody could take its data there: it is not sent */
     bool opened; /* a conversation whose SYN came through; at_nic and at_host: its data */
-    struct sp_tuple captured; /* an arrival's own addresses and ports, where they are not the
-                                 declared ones */
-    uint8_t nic_ttl;          /* of its arrival at the interface */
-    uint32_t nic_us;          /* since FIRE */
-    struct sp_tuple quoted;   /* of an answer EXPIRED: the packet as it came to who answered */
-    uint32_t mtu;             /* of an answer TOO_BIG */
+    struct sp_tuple captured;  /* an arrival's own addresses and ports, where they are not the
+                                  declared ones */
+    uint8_t nic_ttl;           /* of its arrival at the interface */
+    uint32_t nic_us;           /* since FIRE */
+    struct sp_tuple quoted;    /* of an answer EXPIRED: the packet as it came to who answered */
+    uint32_t mtu;              /* of an answer TOO_BIG */
+    uint32_t silent_ms;        /* of a conversation that was ended in its pause */
+    bool is_heard, is_changed; /* a stand-in took its data; other bytes than were sent */
+    uint32_t heard_at;         /* which host's; SP_NONE */
+    uint8_t head;              /* enum sp_head, when is_heard */
+    struct sp_addr told;       /* the client that the head names; family NONE: nobody */
+};
+
+/* A backend whose stand-ins go away for a while. */
+struct sp_batch_drill {
+    uint32_t host; /* SP_NONE = nobody's */
+    uint32_t away_us, back_us;
+    bool is_silent;
 };
 
 /* A packet, or its answer, that passed a host between the two ends. */
@@ -122,6 +137,7 @@ struct sp_batch {
     size_t nuntagged, cap_untagged;
     struct sp_transit_seen *transits;
     size_t ntransits, cap_transits;
+    struct sp_batch_drill drill;
     const struct sp_bits *watchers; /* borrowed: hosts that watch blocks; NULL = none */
     struct sp_host_batch *hosts;    /* model->nhosts */
     uint32_t *block_of_id;          /* 65536 */

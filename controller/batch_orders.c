@@ -63,6 +63,11 @@ static enum sp_rc send_standin(struct sp_batch *batch, uint32_t host, struct sp_
     struct sp_record record = {.type = SP_REC_STANDIN};
     record.u.standin = (struct sp_rec_standin){
         .batch = batch->id, .proto = SP_PROTO_TCP, .port = port, .addr = *addr};
+    if (batch->drill.host == host) {
+        record.u.standin.away_us = batch->drill.away_us;
+        record.u.standin.back_us = batch->drill.back_us;
+        record.u.standin.is_silent = batch->drill.is_silent;
+    }
     sp_fleet_send(session, &record);
     return sp_table_put(sent, key, 0);
 }
@@ -129,12 +134,24 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
                        (receiver ? SP_BLOCK_RECEIVER : 0U) | (watches ? SP_BLOCK_WATCH : 0U));
         record.u.block.ttl = sender ? block->ttl : 0;
         record.u.block.bytes = sender ? block->bytes : 0;
+        record.u.block.pause_ms = block->pause_ms;
         (void)memcpy(record.u.block.technique, sp_technique_at(block->technique)->name,
                      strlen(sp_technique_at(block->technique)->name) + 1);
         record.u.block.src = block->src;
         record.u.block.other = block->other;
         record.u.block.dst = sender || watches ? block->dst : own;
         sp_fleet_send(session, &record);
+        for (size_t k = 0; sender && k < block->nouters; k++) {
+            const struct sp_plan_outer *outer = &block->outers[k];
+            record = (struct sp_record){.type = SP_REC_OUTER};
+            record.u.outer = (struct sp_rec_outer){.batch = batch->id,
+                                                   .block = block->first,
+                                                   .src = outer->src,
+                                                   .dst = outer->dst,
+                                                   .vni = outer->vni,
+                                                   .mac = outer->mac};
+            sp_fleet_send(session, &record);
+        }
     }
     enum sp_rc rc = send_standins(batch, host);
     if (batch->guest) {

@@ -133,6 +133,9 @@ static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen
                 .src = block->src, .dst = seen->dst, .sport = seen->sport, .dport = seen->dport};
         }
         shot->mtu = seen->answer == SP_ANSWER_TOO_BIG ? seen->count : 0;
+        bool has_ended = (seen->answer == SP_ANSWER_SYN_ACK || seen->answer == SP_ANSWER_DATA) &&
+                         (seen->code & SP_ANSWER_CLOSED) != 0;
+        shot->silent_ms = has_ended ? seen->count : 0;
         if (seen->answer != SP_ANSWER_CRAFTED && seen->at_us > batch->max_rtt_us &&
             seen->at_us < 2000000) {
             batch->max_rtt_us = seen->at_us;
@@ -220,6 +223,15 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
         } else if (shot && host != batch->blocks[shot->block].from) {
             shot->elsewhere = host;
             (void)note_shape(batch, host, shot, seen);
+        }
+        break;
+    case SP_SEEN_HEARD:
+        if (shot && sp_batch_receives(batch, &batch->blocks[shot->block], host)) {
+            shot->is_heard = true;
+            shot->is_changed = shot->is_changed || seen->answer != SP_ANSWER_NONE;
+            shot->heard_at = host;
+            shot->head = seen->code;
+            shot->told = seen->src;
         }
         break;
     case SP_SEEN_TRANSIT:

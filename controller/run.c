@@ -86,9 +86,26 @@ static enum sp_rc add_target(struct sp_addr **targets, size_t *n, size_t *cap,
     return SP_OK;
 }
 
+/* Whoever may use a balancer, and its backends, look at how it behaves. */
+static enum sp_rc add_balancer(const struct sp_model *model, size_t index, uint32_t host,
+                               struct sp_addr **targets, size_t *n, size_t *cap)
+{
+    const struct sp_balancer *balancer = &model->balancers[index];
+    bool is_part = sp_bits_get(&balancer->from, host);
+    enum sp_rc rc = SP_OK;
+    for (size_t l = 0; l < balancer->nlisteners; l++) {
+        is_part = is_part || sp_listener_has(&balancer->listeners[l], host);
+    }
+    for (size_t i = 0; is_part && i < balancer->naddrs && rc == SP_OK; i++) {
+        rc = add_target(targets, n, cap, &balancer->addrs[i]);
+    }
+    return rc;
+}
+
 /* A probe may send to the addresses that the plan makes its host send to, and to whom it answers.
  */
-static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan, uint32_t host)
+static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan, uint32_t host,
+                             bool looks)
 {
     struct sp_addr *targets = NULL;
     size_t n = 0;
@@ -107,6 +124,9 @@ static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan,
             }
         }
     }
+    for (size_t b = 0; looks && b < fleet->model->nbalancers && rc == SP_OK; b++) {
+        rc = add_balancer(fleet->model, b, host, &targets, &n, &cap);
+    }
     for (size_t i = 0; i < plan->ntests && rc == SP_OK; i++) {
         const struct sp_test *test = &plan->tests[i];
         const struct sp_pair *pair = &plan->pairs[test->pair];
@@ -118,6 +138,11 @@ static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan,
         rc = is == SP_OTHER_SOURCE   ? sp_fleet_allow_source(fleet, host, &other)
              : is == SP_OTHER_ROUTER ? add_target(&targets, &n, &cap, &other)
                                      : SP_OK;
+        struct sp_plan_outer outers[SP_PLAN_OUTERS];
+        size_t nouters = sp_plan_outers(fleet->model, pair, test->technique, outers);
+        for (size_t k = 0; k < nouters && rc == SP_OK; k++) {
+            rc = add_target(&targets, &n, &cap, &outers[k].dst);
+        }
     }
     if (rc == SP_OK) {
         sp_fleet_start(fleet, host, targets, n);
@@ -146,7 +171,8 @@ static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_opti
             run->hosts[h].wanted = true;
         }
         if (run->hosts[h].wanted) {
-            rc = start_host(run->fleet, run->plan, h);
+            rc = start_host(run->fleet, run->plan, h,
+                            options->also && sp_bits_get(options->also, h));
             wanted++;
         }
     }
@@ -375,13 +401,15 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
                           struct sp_diag *diag)
 {
     sp_run_leave_services(run);
-    sp_run_leave_remembered(run);
+    enum sp_rc rc = sp_run_leave_remembered(run);
+    if (rc != SP_OK) {
+        return rc;
+    }
     give_up_hopeless(run);
     if (count_settled(run) == run->plan->ntests && run->plan->nsweeps == 0) {
         return SP_OK; /* no two ends are left: there is nothing to send */
     }
-    enum sp_rc rc =
-        sp_scouts_build(run->model, run->plan, &run->lanes, run->outcomes, &run->scouts);
+    rc = sp_scouts_build(run->model, run->plan, &run->lanes, run->outcomes, &run->scouts);
     if (rc == SP_OK) {
         rc = sp_scouts_add_unplanned(run, &run->scouts);
     }

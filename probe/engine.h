@@ -70,6 +70,9 @@ struct sp_engine_io {
     struct sp_counters (*counters)(void *arg);
     /* Opens a stand-in listener; 0 or errno. unstand closes them all, and their connections. */
     int (*stand)(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t iface);
+    /* Closes one, with its connections; is_silent: nobody is told, and whoever comes gets no
+     * answer. May be NULL. */
+    void (*stand_away)(void *arg, const struct sp_addr *addr, uint16_t port, bool is_silent);
     void (*unstand)(void *arg);
 };
 
@@ -86,9 +89,10 @@ void sp_engine_captured(struct sp_engine *engine, const struct sp_captured *capt
 void sp_engine_host(struct sp_engine *engine, const struct sp_pkt *pkt, uint32_t iface);
 /* What a stand-in does with the first bytes of a connection. */
 enum sp_stand_act { SP_STAND_WAIT, SP_STAND_CLOSE, SP_STAND_REPLY };
-enum sp_stand_act sp_engine_stand_heard(const struct sp_engine *engine, const uint8_t *bytes,
-                                        size_t len, uint8_t reply[static SP_FORM_MAX],
-                                        size_t *ret_reply_len);
+/* *ret_stay_ms: how long the peer may be silent after that before he says more; 0 = he will not. */
+enum sp_stand_act sp_engine_stand_heard(struct sp_engine *engine, const uint8_t *bytes, size_t len,
+                                        uint8_t reply[static SP_FORM_MAX], size_t *ret_reply_len,
+                                        uint32_t *ret_stay_ms);
 /* Does what is due; returns microseconds until something is due again, UINT64_MAX when nothing is.
  */
 uint64_t sp_engine_tick(struct sp_engine *engine);

@@ -27,6 +27,13 @@ struct sp_dialog_slot {
     struct sp_dialog dialog;
 };
 
+/* One stand-in that was ordered. */
+struct sp_stand {
+    struct sp_rec_standin order;
+    uint32_t iface;
+    bool is_away, is_back;
+};
+
 struct sp_engine {
     struct sp_engine_io io;
     struct sp_bounds bounds;
@@ -41,12 +48,12 @@ struct sp_engine {
     uint64_t expires_us, fired_us, last_tick_us;
     uint32_t longest_gap_us;
     size_t next_shot;
-    size_t next_again;               /* the first shot that may have to be sent once more */
-    size_t replies_due;              /* arrivals with reply_pending */
-    struct sp_dialog_slot *dialogs;  /* SP_ENGINE_MAX_DIALOGS, made with the first one */
-    size_t ndialogs;                 /* in use */
-    uint64_t dialogs_due_us;         /* nothing is due before */
-    struct sp_rec_standin *standins; /* ordered for this batch */
+    size_t next_again;              /* the first shot that may have to be sent once more */
+    size_t replies_due;             /* arrivals with reply_pending */
+    struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
+    size_t ndialogs;                /* in use */
+    uint64_t dialogs_due_us;        /* nothing is due before */
+    struct sp_stand *standins;      /* ordered for this batch */
     size_t nstandins, cap_standins;
     uint32_t sent, failed;
     uint64_t intrusive_us; /* no packet of hazard class C before; goes on from batch to batch */
@@ -58,6 +65,7 @@ struct sp_engine {
     unsigned neighbour_waits;          /* bounded waiting for link-layer addresses at ARM */
     struct sp_sweeps sweeps;           /* of the batch */
     bool is_watching;                  /* a block of the batch is to be watched */
+    bool is_wrapping;                  /* a technique of the batch wraps its packets */
     struct sp_transits *transits;      /* what passed of blocks to watch; NULL = nothing yet */
 };
 
@@ -68,6 +76,23 @@ void sp_engine_complain(struct sp_engine *engine, enum sp_error_code code, const
 uint8_t sp_engine_check(struct sp_engine *engine, struct sp_block *block);
 void sp_engine_tell_refused(struct sp_engine *engine, uint16_t block, uint8_t reason);
 
+/* Of an address to send from or to receive on; and the link-layer address of the next hop. */
+uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr);
+uint8_t sp_engine_resolve(struct sp_engine *engine, struct sp_block *block,
+                          const struct sp_route *route);
+/* wraps.c: packets inside others. An order; what ARM checks of all of a block; sending one. */
+void sp_engine_outer(struct sp_engine *engine, const struct sp_rec_outer *order);
+uint8_t sp_engine_check_outers(struct sp_engine *engine, const struct sp_block *block);
+int sp_engine_emit_outer(struct sp_engine *engine, const struct sp_block *block,
+                         const struct sp_spec *spec);
+/* A packet of ours inside another one: never an arrival. False: it is none. */
+bool sp_engine_wrapped(struct sp_engine *engine, const struct sp_captured *captured);
+/* A packet to everybody on the link: it counts where a tunnel's end may have made it of ours. */
+void sp_engine_flooded(struct sp_engine *engine, const struct sp_captured *captured,
+                       const struct sp_pkt *pkt);
+/* An arrival of this tag. */
+void sp_engine_arrived(struct sp_engine *engine, const struct sp_technique *tech,
+                       const struct sp_pkt *pkt, uint16_t block, uint16_t port, uint32_t iface);
 /* May packets go there at all? */
 bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr);
 /* Emits through the block's way (raw or link), counts against the budget. */
@@ -104,6 +129,9 @@ void sp_engine_dialogs_end(struct sp_engine *engine);
 void sp_engine_standin(struct sp_engine *engine, const struct sp_rec_standin *order);
 void sp_engine_stand(struct sp_engine *engine);
 void sp_engine_unstand(struct sp_engine *engine);
+/* Stand-ins that are to go or to come back now; returns when the next one is, UINT64_MAX for never.
+ */
+uint64_t sp_engine_stands_due(struct sp_engine *engine, uint64_t now_us);
 /* A fragment: of a train of ours? False: it may be the first part of another packet. */
 bool sp_engine_piece(struct sp_engine *engine, const struct sp_captured *captured);
 /* What came of an arrival that is sent in fragments: enum sp_pieces. */

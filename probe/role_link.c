@@ -39,7 +39,8 @@ static void complain(struct link *l, const char *text)
 static bool is_order(uint8_t type)
 {
     return (type >= SP_REC_BATCH && type <= SP_REC_STOP) || type == SP_REC_STANDIN ||
-           type == SP_REC_WANT || (type >= SP_REC_SWEEP && type <= SP_REC_VOLLEY);
+           type == SP_REC_WANT || (type >= SP_REC_SWEEP && type <= SP_REC_VOLLEY) ||
+           type == SP_REC_OUTER;
 }
 
 static void put(void *arg, const struct sp_record *record)
@@ -74,10 +75,11 @@ static void on_query(struct link *l, const struct sp_record *record)
     }
     struct sp_buf text;
     sp_buf_init(&text, SP_MESSAGE_MAX);
-    sp_facts_tell(&text);
+    sp_facts_tell("", sp_buf_text(&query->text), query->text.len, &text);
     if (text.rc != SP_OK) {
+        const char *why = text.rc == SP_E_NOMEM ? "out of memory" : "the answer is too long";
         sp_buf_clear(&text);
-        sp_fields_add(&text, "error", "the answer is too long");
+        sp_fields_add(&text, "error", why);
     }
     answer(l, query->id, query->topic, sp_buf_text(&text), text.len);
     sp_buf_release(&text);

@@ -129,15 +129,22 @@ static int stand(void *arg, const struct sp_addr *addr, uint16_t port, uint32_t 
     return sp_standins_open(((struct sensor *)arg)->standins, addr, port, iface);
 }
 
+static void stand_away(void *arg, const struct sp_addr *addr, uint16_t port, bool is_silent)
+{
+    sp_standins_away(((struct sensor *)arg)->standins, addr, port, is_silent);
+}
+
 static void unstand(void *arg)
 {
     sp_standins_close(((struct sensor *)arg)->standins);
 }
 
 static enum sp_stand_act on_heard(void *arg, const uint8_t *bytes, size_t len,
-                                  uint8_t reply[static SP_FORM_MAX], size_t *ret_reply_len)
+                                  uint8_t reply[static SP_FORM_MAX], size_t *ret_reply_len,
+                                  uint32_t *ret_stay_ms)
 {
-    return sp_engine_stand_heard(((struct sensor *)arg)->engine, bytes, len, reply, ret_reply_len);
+    return sp_engine_stand_heard(((struct sensor *)arg)->engine, bytes, len, reply, ret_reply_len,
+                                 ret_stay_ms);
 }
 
 static struct sp_counters counters(void *arg)
@@ -487,6 +494,7 @@ int sp_role_sensor(const struct sp_probe_options *options)
         .release = release_hold,
         .counters = counters,
         .stand = stand,
+        .stand_away = stand_away,
         .unstand = unstand,
     };
     s.base = new_base();

@@ -16,6 +16,7 @@ struct connection {
     struct event *event; /* NULL: a free place */
     int fd;
     bool is_answered;
+    uint32_t stay_ms; /* silence that was agreed; 0 = none, and no second answer */
     uint64_t until_us;
     size_t len;
     uint8_t bytes[SP_FORM_HEAD];
@@ -26,9 +27,11 @@ struct sp_standins {
     int ask_fd;
     const struct sp_standin_ops *ops;
     void *arg;
-    struct {
-        struct event *event;
-        int fd;
+    struct listener {
+        struct event *event; /* NULL: it is away */
+        int fd;              /* -1: it is closed */
+        struct sp_addr addr;
+        uint16_t port;
     } listeners[SP_ENGINE_MAX_STANDINS];
     size_t nlisteners;
     struct connection connections[SP_STANDIN_CONNECTIONS];
@@ -75,13 +78,18 @@ static bool go_on(struct connection *c)
         c->len = 0;
         return wait_on(c);
     }
-    enum sp_stand_act act = c->owner->ops->heard(c->owner->arg, c->bytes, c->len, reply, &len);
+    enum sp_stand_act act =
+        c->owner->ops->heard(c->owner->arg, c->bytes, c->len, reply, &len, &c->stay_ms);
     if (act == SP_STAND_REPLY) {
         if (send(c->fd, reply, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len) {
             return false;
         }
-        c->is_answered = true;
+        c->is_answered = c->stay_ms == 0;
+        c->until_us = sp_mono_us() + (uint64_t)c->stay_ms * 1000 + SP_STANDIN_US;
         c->len = 0;
+        if (c->stay_ms > 0) {
+            return wait_on(c);
+        }
     }
     return act != SP_STAND_CLOSE && c->len < sizeof(c->bytes) && wait_on(c);
 }
@@ -142,6 +150,7 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
     c->event = event;
     c->fd = got;
     c->is_answered = false;
+    c->stay_ms = 0;
     c->len = 0;
     c->until_us = sp_mono_us() + SP_STANDIN_US;
     if (!wait_on(c)) {
@@ -149,11 +158,27 @@ static void on_connection(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static struct listener *find_listener(struct sp_standins *s, const struct sp_addr *addr,
+                                      uint16_t port)
+{
+    for (size_t i = 0; i < s->nlisteners; i++) {
+        if (s->listeners[i].port == port && sp_addr_eq(&s->listeners[i].addr, addr)) {
+            return &s->listeners[i];
+        }
+    }
+    return NULL;
+}
+
 int sp_standins_open(struct sp_standins *s, const struct sp_addr *addr, uint16_t port,
                      uint32_t iface)
 {
     int fd = -1;
-    if (s->nlisteners >= SP_ENGINE_MAX_STANDINS) {
+    struct listener *known = find_listener(s, addr, port);
+    if (known && known->fd >= 0) {
+        sp_tcp_close(known->fd, false);
+        known->fd = -1;
+    }
+    if (!known && s->nlisteners >= SP_ENGINE_MAX_STANDINS) {
         return ENOBUFS;
     }
     int err = sp_tcp_listen(addr, port, iface, SP_TCP_STANDIN, &fd);
@@ -173,16 +198,40 @@ int sp_standins_open(struct sp_standins *s, const struct sp_addr *addr, uint16_t
         sp_tcp_close(fd, false);
         return ENOMEM;
     }
-    s->listeners[s->nlisteners].event = event;
-    s->listeners[s->nlisteners++].fd = fd;
+    struct listener *listener = known ? known : &s->listeners[s->nlisteners++];
+    *listener = (struct listener){.event = event, .fd = fd, .addr = *addr, .port = port};
     return 0;
+}
+
+void sp_standins_away(struct sp_standins *s, const struct sp_addr *addr, uint16_t port,
+                      bool is_silent)
+{
+    struct listener *listener = find_listener(s, addr, port);
+    if (!listener || !listener->event) {
+        return;
+    }
+    event_free(listener->event);
+    listener->event = NULL;
+    if (!is_silent || !sp_tcp_mute(listener->fd, addr->family)) {
+        sp_tcp_close(listener->fd, false);
+        listener->fd = -1;
+    }
+    for (size_t i = 0; i < SP_STANDIN_CONNECTIONS; i++) {
+        if (s->connections[i].event) {
+            end(&s->connections[i], false);
+        }
+    }
 }
 
 void sp_standins_close(struct sp_standins *s)
 {
     for (size_t i = 0; i < s->nlisteners; i++) {
-        event_free(s->listeners[i].event);
-        sp_tcp_close(s->listeners[i].fd, false);
+        if (s->listeners[i].event) {
+            event_free(s->listeners[i].event);
+        }
+        if (s->listeners[i].fd >= 0) {
+            sp_tcp_close(s->listeners[i].fd, false);
+        }
     }
     s->nlisteners = 0;
     for (size_t i = 0; i < SP_STANDIN_CONNECTIONS; i++) {

@@ -29,17 +29,17 @@ static socklen_t name_of(const struct sp_addr *addr, uint16_t port, uint32_t ifa
     return sizeof(*sin6);
 }
 
-/* Makes the stack drop without an answer what comes for this listener. Before Linux 6.18.y a filter
+/* Before Linux 6.18.y a filter
  * does that without any privilege; later kernels want CAP_NET_ADMIN for one on a TCP socket, which
  * the sensor has not. A minimal TTL of 255 (RFC 5082) does the same for whatever was routed, and
  * for neighbours whose stack does not start at 255: nearly all. Either is enough, so both are
  * tried. */
-static bool mute(int fd, sa_family_t family)
+bool sp_tcp_mute(int fd, uint8_t addr_family)
 {
     struct sock_filter drop[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
     const struct sock_fprog program = {1, drop};
     int most = 255;
-    bool v6 = family == AF_INET6;
+    bool v6 = addr_family == SP_FAMILY_IPV6;
     bool filtered = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0;
     bool limited = setsockopt(fd, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_MINHOPCOUNT : IP_MINTTL,
                               &most, sizeof(most)) == 0;
@@ -53,8 +53,9 @@ static bool set_up(int fd, sa_family_t family, enum sp_tcp_kind kind)
         return false;
     }
     /* Before the port is taken: there is no moment in which it could accept. */
-    return kind == SP_TCP_HOLD ? mute(fd, family)
-                               : setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0;
+    return kind == SP_TCP_HOLD
+               ? sp_tcp_mute(fd, family == AF_INET6 ? SP_FAMILY_IPV6 : SP_FAMILY_IPV4)
+               : setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) == 0;
 }
 
 int sp_tcp_listen(const struct sp_addr *addr, uint16_t port, uint32_t iface, enum sp_tcp_kind kind,

@@ -48,6 +48,69 @@ static char *word_or(struct sp_build *b, const struct sp_node *node, const char 
     return text;
 }
 
+/* "weights": by the names of backends. */
+static void build_weights(struct sp_build *b, const struct sp_node *node,
+                          struct sp_listener *listener)
+{
+    if (!node || !listener->backends) {
+        return;
+    }
+    listener->weights = sp_build_array(b, listener->nbackends, sizeof(*listener->weights));
+    for (size_t i = 0; listener->weights && i < listener->nbackends; i++) {
+        listener->weights[i] = 1;
+    }
+    for (const struct sp_node *w = sp_build_first(node); listener->weights && w;
+         w = sp_build_next(node, w)) {
+        size_t i = 0;
+        while (i < listener->nbackends &&
+               strcmp(b->model->hosts[listener->backends[i]].name, w->key) != 0) {
+            i++;
+        }
+        if (i < listener->nbackends) {
+            listener->weights[i] = (uint32_t)sp_build_uint(w, 1);
+        } else {
+            char quoted[SP_QUOTE_LEN];
+            sp_node_key_error(b->problems, w, "%s is no backend of this listener",
+                              sp_quote(w->key, quoted));
+        }
+    }
+}
+
+static void build_health(struct sp_build *b, const struct sp_node *node,
+                         struct sp_listener *listener)
+{
+    struct sp_health *health = &listener->health;
+    if (!node) {
+        return;
+    }
+    const struct sp_node *protocol = sp_node_get(node, "protocol");
+    const struct sp_node *path = sp_node_get(node, "path");
+    health->is_declared = true;
+    health->pos = node->pos;
+    health->is_http = protocol ? strcmp(protocol->text, "http") == 0
+                               : path != NULL || sp_node_get(node, "status") != NULL;
+    if (!health->is_http && (path || sp_node_get(node, "status"))) {
+        sp_node_error(b->problems, node, "`path` and `status` belong to protocol http");
+    }
+    health->port = (uint16_t)sp_build_uint(sp_node_get(node, "port"), listener->backend_port);
+    health->status = (uint16_t)sp_build_uint(sp_node_get(node, "status"), 200);
+    health->path = health->is_http ? word_or(b, path, "/") : NULL;
+}
+
+/* How it behaves towards many connections, and over time. */
+static void build_behaviour(struct sp_build *b, const struct sp_node *node,
+                            struct sp_listener *listener)
+{
+    build_weights(b, sp_node_get(node, "weights"), listener);
+    listener->failover = sp_build_text(b, sp_node_get(node, "failover"));
+    listener->tls = sp_build_text(b, sp_node_get(node, "tls"));
+    listener->hairpin = sp_build_text(b, sp_node_get(node, "hairpin"));
+    listener->affinity = sp_build_text(b, sp_node_get(node, "affinity"));
+    listener->cross_zone = sp_build_text(b, sp_node_get(node, "cross_zone"));
+    listener->idle_timeout_ms = sp_build_ms(sp_node_get(node, "idle_timeout"), 0);
+    build_health(b, sp_node_get(node, "health"), listener);
+}
+
 static void build_listener(struct sp_build *b, const struct sp_node *node,
                            struct sp_balancer *balancer)
 {
@@ -71,6 +134,10 @@ static void build_listener(struct sp_build *b, const struct sp_node *node,
     listener->mode = word_or(b, sp_node_get(node, "mode"), "l4");
     listener->source = word_or(b, sp_node_get(node, "source"), "preserved");
     listener->proxy_protocol = word_or(b, sp_node_get(node, "proxy_protocol"), "none");
+    listener->pos = node->pos;
+    listener->has_source = sp_node_get(node, "source") != NULL;
+    listener->has_proxy_protocol = sp_node_get(node, "proxy_protocol") != NULL;
+    build_behaviour(b, node, listener);
     listener->max_skew = sp_build_ratio(sp_node_get(node, "max_skew"), -1.0);
     listener->failover_within_ms = sp_build_ms(sp_node_get(node, "failover_within"), 0);
 }
@@ -113,6 +180,8 @@ void sp_build_balancers(struct sp_build *b)
         struct sp_pos *pool_pos = NULL;
         balancer->addrs =
             sp_build_addrs(b, sp_node_get(i, "address"), &balancer->naddrs, &balancer->addr_pos);
+        balancer->is_pending =
+            balancer->naddrs < sp_build_count(sp_node_get(i, "address")) || balancer->naddrs == 0;
         balancer->pool = sp_build_prefixes(b, sp_node_get(i, "pool"), &balancer->npool, &pool_pos);
         sp_free(pool_pos);
         struct sp_pos *sources_pos = NULL;

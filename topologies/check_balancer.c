@@ -105,13 +105,20 @@ static void check_shared(const struct sp_model *m, const struct entry *before,
 static void check_one(const struct sp_balancer *balancer, struct sp_problems *problems)
 {
     char addr[SP_ADDR_STRLEN], port[SP_PORTSPEC_STRLEN];
+    if (balancer->is_pending) {
+        sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,
+                     "'%s' has no address yet%s: nobody can reach it, and 'segproof verify' will "
+                     "tell that as a finding",
+                     balancer->name, balancer->naddrs > 0 ? " beside those given" : "");
+    }
     for (size_t a = 0; balancer->npool && a < balancer->naddrs; a++) {
         size_t p = 0;
         while (p < balancer->npool && !sp_prefix_has(&balancer->pool[p], &balancer->addrs[a])) {
             p++;
         }
         if (p == balancer->npool) {
-            sp_check_add(problems, true, balancer->addr_pos ? balancer->addr_pos[a] : balancer->pos,
+            sp_check_add(problems, false,
+                         balancer->addr_pos ? balancer->addr_pos[a] : balancer->pos,
                          "load_balancers", balancer->name, "%s lies outside the pool of '%s'",
                          sp_addr_str(&balancer->addrs[a], addr), balancer->name);
         }
@@ -228,6 +235,41 @@ static void tell_gap(const struct sp_balancer *balancer, const struct gaps *gaps
     }
 }
 
+/* What of its declared behaviour contradicts the rest. */
+static void check_behaviour(const struct sp_model *m, const struct sp_balancer *balancer,
+                            const struct sp_listener *listener, struct sp_problems *problems)
+{
+    char port[SP_PORTSPEC_STRLEN];
+    bool by_source = is_word(listener->affinity, "source");
+    (void)sp_portspec_str(&listener->port, port);
+    if (by_source && (listener->max_skew >= 0 || listener->weights)) {
+        sp_check_add(problems, false, listener->pos, "load_balancers", balancer->name,
+                     "the listener %s of '%s' has `affinity: source`: one client's connections all "
+                     "go to one backend, so `max_skew` and `weights` cannot be measured",
+                     port, balancer->name);
+    }
+    if (listener->port.proto != SP_PROTO_TCP &&
+        (listener->weights || listener->max_skew >= 0 || listener->failover_within_ms > 0 ||
+         listener->tls || listener->hairpin || listener->idle_timeout_ms > 0 ||
+         listener->affinity || listener->cross_zone || listener->has_proxy_protocol)) {
+        sp_check_add(problems, false, listener->pos, "load_balancers", balancer->name,
+                     "the listener %s of '%s' is not tcp: how it behaves is measured with TCP "
+                     "conversations, and will be unknown",
+                     port, balancer->name);
+    }
+    for (size_t i = 0; listener->hairpin && i < listener->nbackends; i++) {
+        bool may = sp_bits_get(&balancer->from, listener->backends[i]);
+        if (may != is_word(listener->hairpin, "works")) {
+            sp_check_add(problems, true, listener->pos, "load_balancers", balancer->name,
+                         "the listener %s of '%s' says `hairpin: %s`, but `from` %s its backend "
+                         "'%s'",
+                         port, balancer->name, listener->hairpin, may ? "lets in" : "leaves out",
+                         m->hosts[listener->backends[i]].name);
+            break;
+        }
+    }
+}
+
 static void check_listeners(const struct sp_model *m, const struct sp_balancer *balancer,
                             struct sp_problems *problems)
 {
@@ -236,6 +278,7 @@ static void check_listeners(const struct sp_model *m, const struct sp_balancer *
     for (size_t l = 0; l < balancer->nlisteners; l++) {
         const struct sp_listener *listener = &balancer->listeners[l];
         const struct sp_host *host = NULL;
+        check_behaviour(m, balancer, listener, problems);
         if (is_word(listener->mode, "l7") && listener->proxy_protocol &&
             strcmp(listener->proxy_protocol, "none") != 0) {
             sp_check_add(problems, false, balancer->pos, "load_balancers", balancer->name,

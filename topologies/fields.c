@@ -7,12 +7,15 @@
 #define MAX_PLACES  256U    /* addresses or CIDRs in one list */
 #define MAX_LIST    4096U   /* selectors, ports, listeners in one list */
 #define MAX_MEMBERS 200000U /* hosts, networks, policies */
+#define MAX_PRESETS 64U
 
 static const struct sp_shape text = {.kind = SP_SHAPE_TEXT};
 static const struct sp_shape name = {.kind = SP_SHAPE_NAME};
 static const struct sp_shape label_key = {.kind = SP_SHAPE_LABEL_KEY};
 static const struct sp_shape label_value = {.kind = SP_SHAPE_LABEL_VALUE};
 static const struct sp_shape addr = {.kind = SP_SHAPE_ADDR};
+static const struct sp_shape vip = {.kind = SP_SHAPE_VIP};
+static const struct sp_shape http_path = {.kind = SP_SHAPE_PATH};
 static const struct sp_shape prefix = {.kind = SP_SHAPE_PREFIX};
 static const struct sp_shape port = {.kind = SP_SHAPE_PORT};
 static const struct sp_shape port_or_service = {.kind = SP_SHAPE_PORTS};
@@ -53,6 +56,9 @@ static const struct sp_shape network = {
          "its address ranges; inside those of the network that contains it"},
         {"owner", &text, false, "who answers for it"},
         {"zone", &text, false, "the zone or site it stands in"},
+        {"cluster", &name, false,
+         "the Kubernetes cluster whose hosts it holds; default: that of the network that contains "
+         "it. Lines of presets tell flows inside a cluster from those between clusters by it"},
         {"within",
          &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
                                   .values = (const char *const[]){"open", "closed", NULL}},
@@ -97,7 +103,8 @@ static const struct sp_shape host = {
         {"network", &name, true, "the network it stands in"},
         {"address", &addrs, true, "its addresses; all of them are tested"},
         {"role", &name, false,
-         "a word of your choice, such as node or edge; router: source routes may go by way of it"},
+         "a word of your choice, such as node or edge; router: source routes and tunnels may go by "
+         "way of it"},
         {"labels",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &label_key, .item = &label_value, .max = MAX_LIST},
@@ -105,6 +112,21 @@ static const struct sp_shape host = {
         {"probe", &probe, false,
          "how the probe there is reached; `none` (the default): a target "
          "without a probe, which gives one-sided evidence only"},
+        {"tunnel",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_OBJECT,
+             .choice = (const char *const[]){"vni", "mac", NULL},
+             .fields =
+                 (const struct sp_field[]){
+                     {"vni",
+                      &(const struct sp_shape){.kind = SP_SHAPE_INT, .min = 0, .max = 16777215},
+                      false, "the network identifier that it takes; default 1"},
+                     {"mac", &(const struct sp_shape){.kind = SP_SHAPE_MAC}, false,
+                      "its own address inside the tunnel; default: frames go to everybody"},
+                     {NULL, NULL, false, NULL}}},
+         false,
+         "an overlay tunnel (VXLAN, GENEVE) that ends at this host: encap_vxlan and "
+         "encap_geneve send into it"},
         {"seen_as",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &addrs, .max = MAX_LIST},
@@ -144,6 +166,25 @@ static const struct sp_shape policy = {
          "counts, with a warning"},
         {NULL, NULL, false, NULL}}};
 
+static const struct sp_shape weight = {.kind = SP_SHAPE_INT, .min = 1, .max = 1000};
+static const struct sp_shape vips = {
+    .kind = SP_SHAPE_ONE_OR_LIST, .item = &vip, .min = 0, .max = MAX_PLACES};
+
+static const struct sp_shape health = {
+    .kind = SP_SHAPE_OBJECT,
+    .fields = (const struct sp_field[]){
+        {"protocol",
+         &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                  .values = (const char *const[]){"tcp", "http", NULL}},
+         false,
+         "tcp: a connection is enough; http (the default with `path`): it asks for the path"},
+        {"port", &(const struct sp_shape){.kind = SP_SHAPE_INT, .min = 1, .max = 65535}, false,
+         "default: the backends' port"},
+        {"path", &http_path, false, "what it asks for; default /"},
+        {"status", &(const struct sp_shape){.kind = SP_SHAPE_INT, .min = 100, .max = 599}, false,
+         "the HTTP status it wants; default 200"},
+        {NULL, NULL, false, NULL}}};
+
 static const struct sp_shape listener = {
     .kind = SP_SHAPE_OBJECT,
     .fields = (const struct sp_field[]){
@@ -163,14 +204,43 @@ static const struct sp_shape listener = {
          &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
                                   .values = (const char *const[]){"none", "v1", "v2", NULL}},
          false, "the header that tells backends who the client is"},
-        {"max_skew", &ratio, false, "how far a backend's share may be from an even one, 0 to 1"},
+        {"weights",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_MAP, .key = &name, .item = &weight, .max = MAX_LIST},
+         false, "the shares of backends by name; default: 1 each"},
+        {"max_skew", &ratio, false,
+         "by what part of it a backend's share may be larger or smaller than declared, 0 to 1"},
         {"failover_within", &duration, false, "how soon a lost backend must be left out"},
+        {"failover",
+         &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                  .values = (const char *const[]){"refused", "silent", NULL}},
+         false, "how a backend is lost in the drill: its port refuses (the default), or is silent"},
+        {"tls",
+         &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                  .values =
+                                      (const char *const[]){"passthrough", "terminated", NULL}},
+         false, "whether TLS goes through to the backends, or ends at the balancer"},
+        {"hairpin",
+         &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                  .values = (const char *const[]){"works", "blocked", NULL}},
+         false, "whether its own backends can use it"},
+        {"idle_timeout", &duration, false, "after what silence a connection is given up"},
+        {"affinity",
+         &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                  .values = (const char *const[]){"none", "source", NULL}},
+         false, "source: one client's connections all go to one backend"},
+        {"cross_zone",
+         &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
+                                  .values = (const char *const[]){"on", "off", NULL}},
+         false, "whether an address in one zone reaches backends in the others"},
+        {"health", &health, false, "how it asks its backends whether they are well"},
         {NULL, NULL, false, NULL}}};
 
 static const struct sp_shape balancer = {
     .kind = SP_SHAPE_OBJECT,
     .fields = (const struct sp_field[]){
-        {"address", &addrs, true, "where clients reach it; may stand outside every network"},
+        {"address", &vips, true,
+         "where clients reach it; may stand outside every network; `pending`: it has none yet"},
         {"pool", &prefixes, false, "the ranges its addresses must come from"},
         {"from", &selectors, true, "who may use it"},
         {"sources", &addrs, false,
@@ -227,6 +297,26 @@ static const struct sp_shape enforcement = {
          "parallel paths; default 1"},
         {NULL, NULL, false, NULL}}};
 
+static const struct sp_shape use = {
+    .kind = SP_SHAPE_EITHER,
+    .what = "the name of a preset, or { preset: ..., roles: ... }",
+    .item = &name,
+    .other = &(const struct sp_shape){
+        .kind = SP_SHAPE_OBJECT,
+        .fields = (const struct sp_field[]){
+            {"preset", &name, true, "its name; `segproof check --presets` lists them"},
+            {"roles",
+             &(const struct sp_shape){
+                 .kind = SP_SHAPE_MAP, .key = &name, .item = &selectors, .max = MAX_LIST},
+             false,
+             "who has a role, in all presets of this topology; default: hosts with that word as "
+             "`role` or as label `role`"},
+            {"without",
+             &(const struct sp_shape){
+                 .kind = SP_SHAPE_ONE_OR_LIST, .item = &name, .min = 1, .max = MAX_LIST},
+             false, "lines of presets that do not hold here"},
+            {NULL, NULL, false, NULL}}}};
+
 const struct sp_shape sp_topology_shape = {
     .kind = SP_SHAPE_OBJECT,
     .fields = (const struct sp_field[]){
@@ -254,6 +344,8 @@ const struct sp_shape sp_topology_shape = {
         {"policies",
          &(const struct sp_shape){.kind = SP_SHAPE_LIST, .item = &policy, .max = MAX_MEMBERS},
          false, "what may cross; everything else must not. A set: order does not matter"},
+        {"use", &(const struct sp_shape){.kind = SP_SHAPE_LIST, .item = &use, .max = MAX_PRESETS},
+         false, "presets: flows that a product needs open or closed, from its documents"},
         {"isolation",
          &(const struct sp_shape){.kind = SP_SHAPE_LIST,
                                   .item =
@@ -279,4 +371,8 @@ const struct sp_shape sp_topology_shape = {
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &enforcement, .max = MAX_MEMBERS},
          false, "the firewalls, as far as the tests must know them"},
+        {"nodes",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_MAP, .key = &selector, .item = &sp_floor_shape, .max = MAX_PLACES},
+         false, "what hosts must be, by role, host or selector; read by their probes"},
         {NULL, NULL, false, NULL}}};

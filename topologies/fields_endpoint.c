@@ -47,7 +47,7 @@ static const struct sp_shape tls = {
 static const struct sp_shape http = {
     .kind = SP_SHAPE_OBJECT,
     .fields = (const struct sp_field[]){
-        {"path", &(const struct sp_shape){.kind = SP_SHAPE_PATH}, true, "what is asked for"},
+        {"path", &(const struct sp_shape){.kind = SP_SHAPE_REQUEST}, true, "what is asked for"},
         {"status",
          &(const struct sp_shape){
              .kind = SP_SHAPE_ONE_OR_LIST, .item = &status, .min = 1, .max = 32},

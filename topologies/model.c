@@ -3,6 +3,8 @@
 
 #include "probe/base/mem.h"
 #include "topologies/endpoint.h"
+#include "topologies/floor.h"
+#include "topologies/preset.h"
 
 static void release_host(struct sp_host *host)
 {
@@ -41,6 +43,13 @@ static void release_balancer(struct sp_balancer *balancer)
         sp_free(listener->mode);
         sp_free(listener->source);
         sp_free(listener->proxy_protocol);
+        sp_free(listener->weights);
+        sp_free(listener->failover);
+        sp_free(listener->tls);
+        sp_free(listener->hairpin);
+        sp_free(listener->affinity);
+        sp_free(listener->cross_zone);
+        sp_free(listener->health.path);
     }
     sp_free(balancer->name);
     sp_free(balancer->addrs);
@@ -61,6 +70,7 @@ static void release_named(struct sp_model *model)
         sp_free(network->cidr_pos);
         sp_free(network->owner);
         sp_free(network->zone);
+        sp_free(network->cluster);
     }
     for (size_t i = 0; i < model->nhosts; i++) {
         release_host(&model->hosts[i]);
@@ -99,10 +109,15 @@ void sp_model_free(struct sp_model *model)
         sp_free(model->enforcements[i].name);
         sp_free(model->enforcements[i].between);
     }
+    for (size_t i = 0; i < model->nfloors; i++) {
+        sp_floor_release(&model->floors[i]);
+    }
+    sp_free(model->floors);
     sp_free(model->rules);
     sp_free(model->balancers);
     sp_free(model->nats);
     sp_free(model->enforcements);
+    sp_uses_free(model->uses);
     for (size_t i = 0; i < model->nendpoints; i++) {
         sp_endpoint_release(&model->endpoints[i]);
     }

@@ -5,6 +5,7 @@
 static const struct sp_inspector *const inspectors[SP_CLAIM_KIND_COUNT] = {
     [SP_CLAIM_NODE] = &sp_inspect_nodes,
     [SP_CLAIM_ENDPOINT] = &sp_inspect_endpoints,
+    [SP_CLAIM_BALANCER] = &sp_inspect_balancers,
 };
 
 const char *sp_inspect_kind_name(unsigned kind)

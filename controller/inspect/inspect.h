@@ -29,6 +29,7 @@ struct sp_inspector {
 };
 extern const struct sp_inspector sp_inspect_nodes;
 extern const struct sp_inspector sp_inspect_endpoints;
+extern const struct sp_inspector sp_inspect_balancers;
 
 /* Is a target selected as one end (from), as the other (to), or as either? */
 bool sp_inspect_is_from(const struct sp_inspect *inspect, uint32_t target);

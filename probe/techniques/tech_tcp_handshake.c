@@ -10,7 +10,9 @@
  * SP_AGAIN times until the peer acknowledges it, because a SYN proxy swallows what comes before its
  * back side is open, and because the capture shows answers up to 30 ms late; at the end, however it
  * comes, one RST, so that no state table on the way keeps the connection. Nothing is sent but this:
- * at most seven packets. */
+ * at most seven packets. Where the block asks for a pause, nothing is sent for so long after the
+ * peer's answer but one acknowledgement of it; then the data goes out once more as new bytes, again
+ * until it is acknowledged: at most twelve packets. */
 #include <string.h>
 
 #include "probe/packet/tagform.h"
@@ -23,7 +25,7 @@
 
 static const uint32_t again[] = {60000, 150000, 300000}; /* after the data went out first */
 
-enum state { WANTED, ACK_DUE, DATA_DUE, DATA_SENT, DATA_TAKEN, RESET_DUE };
+enum state { WANTED, ACK_DUE, DATA_DUE, DATA_SENT, DATA_TAKEN, PAUSING, RESET_DUE };
 
 static uint16_t wire_dport(const struct sp_flow *flow)
 {
@@ -140,6 +142,45 @@ static void on_first(struct sp_dialog *d, uint32_t seq, const struct sp_pkt *pkt
     }
 }
 
+/* What the peer has said is acknowledged with the next segment. */
+static void take(struct sp_dialog *d, const struct sp_pkt *pkt)
+{
+    uint32_t end = pkt->seq + (uint32_t)pkt->payload_len;
+    if (has_data(pkt) && end - d->peer < SP_WINDOW) {
+        d->peer = end;
+        d->tsecr = pkt->has_timestamps ? pkt->tsval : d->tsecr;
+    }
+}
+
+static void pause_now(struct sp_dialog *d, uint64_t now_us)
+{
+    d->has_paused = true;
+    d->said = d->data_len;
+    d->data_len = 0;
+    d->sends = 0;
+    d->data_us = now_us;
+    d->until_us = now_us + (uint64_t)d->pause_ms * 1000 + SP_GIVE_UP;
+    go(d, PAUSING, now_us);
+}
+
+/* Nothing is said now; who ends the conversation all the same is told, and when. */
+static void on_pause(struct sp_dialog *d, const struct sp_pkt *pkt, uint64_t now_us)
+{
+    bool is_rst = (pkt->tcp_flags & SP_TCP_RST) != 0;
+    if (pkt->seq - d->peer >= SP_WINDOW) {
+        d->sends = 0; /* the acknowledgement was lost: he asks again */
+        d->due_us = now_us;
+    } else if (is_rst || (pkt->tcp_flags & SP_TCP_FIN) != 0) {
+        d->flags |= SP_ANSWER_CLOSED | (is_rst ? SP_ANSWER_RESET : 0U);
+        d->silent_ms = (uint32_t)((now_us - d->data_us) / 1000);
+        go(d, is_rst ? SP_DIALOG_OVER : RESET_DUE, now_us);
+    } else if (has_data(pkt)) {
+        take(d, pkt);
+        d->sends = 0;
+        d->due_us = now_us;
+    }
+}
+
 static void on_packet(struct sp_dialog *d, const struct sp_flow *flow, const struct sp_pkt *pkt,
                       struct sp_tech_io *io)
 {
@@ -149,9 +190,14 @@ static void on_packet(struct sp_dialog *d, const struct sp_flow *flow, const str
         on_first(d, seq, pkt, io->now_us);
         return;
     }
+    if (d->state == PAUSING) {
+        on_pause(d, pkt, io->now_us);
+        return;
+    }
     /* A SYN/ACK again is the peer's retransmission: our data acknowledges it too. */
     bool is_rst = (kind & SP_TCP_RST) != 0;
-    uint32_t ahead = pkt->ack - (seq + 1);
+    uint32_t base = seq + 1 + d->said;
+    uint32_t ahead = pkt->ack - base;
     bool acks = (kind & SP_TCP_ACK) != 0 && ahead <= d->data_len;
     /* Whom a SYN proxy calls may refuse: with numbers of his own, for they were never matched. */
     if (kind == (SP_TCP_RST | SP_TCP_ACK) && ahead == 0) {
@@ -165,7 +211,7 @@ static void on_packet(struct sp_dialog *d, const struct sp_flow *flow, const str
     if (pkt->ttl != d->ttl) {
         d->flags |= SP_ANSWER_TTL_CHANGED;
     }
-    if (acks && ahead > d->acked - (seq + 1)) {
+    if (acks && ahead > d->acked - base) {
         d->acked = pkt->ack;
     }
     bool all = acks && d->data_len > 0 && ahead == d->data_len;
@@ -174,11 +220,20 @@ static void on_packet(struct sp_dialog *d, const struct sp_flow *flow, const str
     }
     if (all && has_data(pkt)) {
         d->answer = SP_ANSWER_DATA;
+        d->flags |= sp_form_is_tls_answer(pkt->payload, pkt->payload_len) ? SP_ANSWER_TLS : 0U;
+    }
+    if (all && d->has_paused && has_data(pkt)) {
+        d->flags |= SP_ANSWER_LASTED;
     }
     if (is_rst) {
         d->flags |= SP_ANSWER_RESET;
         d->state = SP_DIALOG_OVER; /* the peer has no state left, and has told the way so */
-    } else if (d->answer == SP_ANSWER_DATA || (pkt->tcp_flags & SP_TCP_FIN) != 0) {
+    } else if (d->answer == SP_ANSWER_DATA && d->pause_ms > 0 && !d->has_paused &&
+               (pkt->tcp_flags & SP_TCP_FIN) == 0) {
+        take(d, pkt);
+        pause_now(d, io->now_us);
+    } else if ((pkt->tcp_flags & SP_TCP_FIN) != 0 ||
+               (d->has_paused ? (d->flags & SP_ANSWER_LASTED) != 0 : d->answer == SP_ANSWER_DATA)) {
         go(d, RESET_DUE, io->now_us);
     } else if (all && d->state == DATA_SENT) {
         go(d, DATA_TAKEN, d->until_us);
@@ -199,7 +254,7 @@ static int send_segment(struct sp_dialog *d, const struct sp_flow *flow, struct 
                         bool with_data)
 {
     struct sp_spec spec = segment(flow, io);
-    spec.seq++;
+    spec.seq += 1U + d->said;
     spec.ack = d->peer;
     spec.tcp_flags = SP_TCP_ACK;
     spec.tcp_timestamps = d->has_timestamps;
@@ -207,7 +262,10 @@ static int send_segment(struct sp_dialog *d, const struct sp_flow *flow, struct 
     if (with_data) {
         spec.tcp_flags |= SP_TCP_PSH;
         /* The time of the SYN, so that every copy is the same bytes. */
-        if (d->is_http) {
+        if (d->is_hello) {
+            spec.payload_len =
+                sp_form_hello(io->keys, flow->block, flow->port, d->begun_us, spec.payload);
+        } else if (d->is_http) {
             spec.payload_len = sp_form_request(io->keys, flow->block, flow->port, d->begun_us,
                                                &flow->dst, spec.payload);
         } else {
@@ -244,6 +302,13 @@ static void on_timer(struct sp_dialog *d, const struct sp_flow *flow, struct sp_
         } else {
             go(d, DATA_DUE, io->now_us + SP_DATA_AFTER);
         }
+    } else if (d->state == PAUSING && d->sends == 0) {
+        (void)send_segment(d, flow, io, false); /* lost, it is asked for again */
+        d->sends = 1;
+        d->due_us = d->data_us + (uint64_t)d->pause_ms * 1000;
+    } else if (d->state == PAUSING) {
+        d->sends = 0;
+        send_data(d, flow, io);
     } else if (d->state == DATA_DUE || d->state == DATA_SENT) {
         send_data(d, flow, io);
     } else {

@@ -66,6 +66,7 @@ enum sp_record_type {
     /* A part of a message, see wire/message.h. */
     SP_REC_QUERY, /* controller -> probe */
     SP_REC_TOLD,  /* probe -> controller */
+    SP_REC_OUTER, /* controller -> probe, after its BLOCK: where an outer packet goes */
     SP_REC_TYPE_END
 };
 
@@ -120,6 +121,9 @@ enum sp_kept_role {
 /* To a probe between the two ends: it tells these packets and their answers as they pass. Transit
  * is never an arrival. */
 #define SP_BLOCK_WATCH  8192U
+
+/* The tag travels in a TLS ClientHello. */
+#define SP_BLOCK_HELLO 16384U
 
 /* Ports go by 512 in a record: bit p of byte p / 8 of chunk c is port c * 512 + p, the least
  * significant bit first. */
@@ -187,6 +191,9 @@ enum sp_seen_kind {
                          sources */
     SP_SEEN_TRANSIT,  /* WATCH: passed here; code 0 = came in, 1 = went out at iface; answer NONE =
                          the packet itself, else its answer */
+    SP_SEEN_HEARD,    /* receiver: a stand-in took the data of a conversation; code is enum sp_head,
+                         src the client that the header names, answer NONE = the form came as it was
+                         sent */
     SP_SEEN_END
 };
 
@@ -225,12 +232,17 @@ enum sp_error_code {
 /* one record names `attempts` block ids: block .. block + attempts - 1; other: only with
  * SP_BLOCK_FORGED or SP_BLOCK_VIA, see there; ttl: of the first attempt's packets, one more with each
  * attempt, 0 = the usual one for all; bytes: payload is padded so that the IP packet has so many, 0 =
- * it is not */
+ * it is not; pause_ms: of a conversation, how long it is silent before it says its data once more; 0 =
+ * it says them once */
 #define SP_FIELDS_block(F) \
     F(u32, batch) F(u16, block) F(u16, attempts) F(u16, flags) F(text16, technique) \
-    F(addr, src) F(addr, dst) F(addr, other) F(u8, ttl) F(u16, bytes)
-/* a stand-in listener to open at ARM, for this batch only, on an address and port of this host */
-#define SP_FIELDS_standin(F) F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr)
+    F(addr, src) F(addr, dst) F(addr, other) F(u8, ttl) F(u16, bytes) F(u32, pause_ms)
+/* a stand-in listener to open at ARM, for this batch only, on an address and port of this host; it is
+ * away from away_us to back_us after FIRE (0, 0 = never): closed, so that whoever comes is refused, or
+ * silent */
+#define SP_FIELDS_standin(F) \
+    F(u32, batch) F(u8, proto) F(u16, port) F(addr, addr) F(u32, away_us) F(u32, back_us) \
+    F(u8, is_silent)
 #define SP_FIELDS_arm(F) F(u32, batch)
 #define SP_FIELDS_shot(F) F(u32, batch) F(u16, block) F(u16, port) F(u16, sport) F(u32, at_us)
 #define SP_FIELDS_fire(F) F(u32, batch)
@@ -243,7 +255,7 @@ enum sp_error_code {
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
 /* at_us: since FIRE; count: packets; addresses and ports as captured; code: of NIC, HOST and STRAY
  * whether one of them carried data (of a conversation: not only its SYN), of UNTAGGED the protocol,
- * of an answer see base/answer.h; pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
+ * of an answer see base/answer.h (CLOSED: count is the pause in milliseconds); pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
  * dst, sport and dport are those of the packet that it quotes, of TOO_BIG count is the MTU that it
  * names */
 #define SP_FIELDS_seen(F) \
@@ -312,6 +324,11 @@ enum sp_error_code {
     F(u32, id) F(u8, topic) F(u8, is_last) F(u32, offset) F(u16, len) F(raw64, bytes)
 #define SP_FIELDS_told(F) \
     F(u32, id) F(u8, topic) F(u8, is_last) F(u32, offset) F(u16, len) F(raw64, bytes)
+/* Of a technique whose packets travel inside others: the sender sends one from src, an address of
+ * its own, to dst, which must be within what it may send to; one record for each, at most 3. vni and
+ * mac (its 48 bits, 0 = broadcast): of frames that have them */
+#define SP_FIELDS_outer(F) \
+    F(u32, batch) F(u16, block) F(addr, src) F(addr, dst) F(u32, vni) F(u64, mac)
 
 #define SP_RECORD_KINDS(R) \
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
@@ -320,7 +337,8 @@ enum sp_error_code {
     R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
     R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive) R(SWEEP, sweep) \
     R(MASK, mask) R(GUARD, guard) R(VOLLEY, volley) R(VOLLEYED, volleyed) R(HEARD, heard) \
-    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(QUERY, query) R(TOLD, told)
+    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(QUERY, query) R(TOLD, told) \
+    R(OUTER, outer)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

@@ -126,7 +126,6 @@ static void proxies_may_rewrite_the_head(void **state)
         "GET / HTTP/1.1\r\n\r\nX-Segproof: %s\r\n\r\n",
         "POST / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
         " GET / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
-        "PROXY TCP4\nGET / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
         "PROXY TCP4\r\nPROXY TCP4\r\nGET / HTTP/1.1\r\nX-Segproof: %s\r\n\r\n",
     };
     sp_tag_write(&keys, 300, 8443, SP_TAG_PROBE, 5, tag);

@@ -318,8 +318,9 @@ static void only_a_tag_of_ours_is_answered(void **state)
     struct sp_tag_keys keys = keys_of(kit);
     uint8_t reply[SP_FORM_MAX];
     size_t len = 0;
+    uint32_t stay_ms = 0;
     struct sp_spec data = data_from(kit, PROXY, BLOCK, false, SP_TAG_PROBE);
-#define HEARD(n) sp_engine_stand_heard(kit->engine, data.payload, (n), reply, &len)
+#define HEARD(n) sp_engine_stand_heard(kit->engine, data.payload, (n), reply, &len, &stay_ms)
     assert_int_equal(HEARD(SP_TAG_BYTES), SP_STAND_CLOSE); /* not armed */
     kit_arm(kit);
     for (size_t n = 0; n < SP_TAG_BYTES; n++) {

@@ -209,7 +209,7 @@ static void balancers_are_checked(void **state)
     "limits: { hazard: B }\nload_balancers: { l: { address: 10.9.0.1, from: web, " more " } }\n"
     (void)state;
     expect(LB("listeners: [ { port: tcp/1, backends: web } ]"), false, NULL, NULL);
-    expect(LB("pool: 10.8.0.0/16, listeners: [ { port: tcp/1, backends: web } ]"), true,
+    expect(LB("pool: 10.8.0.0/16, listeners: [ { port: tcp/1, backends: web } ]"), false,
            "/load_balancers/l", "10.9.0.1 lies outside the pool of 'l'");
     expect(LB("listeners: [ { port: tcp/1, backends: 'label:a=b' } ]"), true, "/load_balancers/l",
            "the listener tcp/1 of 'l' has no backend");
