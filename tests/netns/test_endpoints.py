@@ -330,7 +330,7 @@ class Closed(Endpoints):
         world = World("epc", {"right": ["s"], "cage": ["c", "d", "e"]})
         world.lab.nft(FW, f"""table inet filter {{ chain forward {{
             type filter hook forward priority 0; policy accept;
-            ip saddr {world.v4['c']} udp dport 53 accept
+            ip saddr {world.v4['c']} meta l4proto {{ tcp, udp }} th dport 53 accept
             ip saddr {world.v4['c']} tcp dport {{ 4001, 4009 }} accept
             ip saddr {world.v4['e']} tcp dport 4002 accept
             ip saddr {world.v4['c']} tcp dport 4004 reject with icmp type admin-prohibited
