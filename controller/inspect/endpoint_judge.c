@@ -487,13 +487,18 @@ enum sp_rc sp_endpoint_judge(const struct sp_endpoint_case *what,
     return j.rc;
 }
 
+bool sp_seen_is_reached(const struct sp_seen_talk *talk)
+{
+    return talk->reached > SP_SEEN_REACHED_NOTHING && !talk->is_own;
+}
+
 bool sp_endpoint_control(const struct sp_endpoint_seen *seen, char *out, size_t size)
 {
     char text[SP_ADDR_STRLEN];
     const struct sp_seen_lookup *before = NULL;
     const struct sp_seen_lookup *after = NULL;
     for (size_t i = 0; i < seen->ntalks; i++) {
-        if (seen->talks[i].reached > SP_SEEN_REACHED_NOTHING) {
+        if (sp_seen_is_reached(&seen->talks[i])) {
             (void)snprintf(out, size, "%s", sp_addr_str(&seen->talks[i].addr, text));
             return true;
         }

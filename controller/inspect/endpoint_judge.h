@@ -36,6 +36,8 @@ enum sp_rc sp_endpoint_judge(const struct sp_endpoint_case *what,
 /* Whom the host reached, as words for a control: an address that connected, or a name server that
  * answered before and after. False: nothing shows that it reached anybody. */
 bool sp_endpoint_control(const struct sp_endpoint_seen *seen, char *out, size_t size);
+/* Somebody else than the host itself answered this connection. */
+bool sp_seen_is_reached(const struct sp_seen_talk *talk);
 
 /* Where an HTTP answer leads: "https://host[:port]/path". False: to the same host, or nowhere that
  * can be understood. host is normal. */

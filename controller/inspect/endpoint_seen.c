@@ -141,6 +141,9 @@ static bool take_talk(struct sp_seen_talk *at, const char *key, const char *valu
     if (strcmp(key, "ms") == 0) {
         return number32(value, &at->ms);
     }
+    if (strcmp(key, "own") == 0) {
+        return flag(value, &at->is_own);
+    }
     if (strcmp(key, "kind") == 0) {
         return word(kinds, value, &at->bytes);
     }

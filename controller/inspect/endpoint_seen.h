@@ -88,6 +88,7 @@ struct sp_seen_talk {
     struct sp_addr icmp_from;
     char reason[SP_SEEN_TEXT];
     uint32_t ms;
+    bool is_own; /* the address is the prober's own */
     unsigned status;
     char location[608];
     /* TLS; "" = not told */

@@ -176,7 +176,8 @@ static struct sp_endpoint *make_follow(const struct sp_endpoint *e, char *host,
                                 .min_days = e->min_days,
                                 .servers = e->servers,
                                 .nservers = e->nservers,
-                                .by_udp = true};
+                                .by_udp = e->by_udp,
+                                .by_tcp = e->by_tcp};
     own->path = to->path[0] ? sp_strdup(to->path) : NULL;
     if (to->path[0] && !own->path) {
         sp_free(own);
@@ -245,7 +246,7 @@ static void note_reached(struct looking *l, const struct item *item)
 {
     struct reached *reached = &l->reached[item->host];
     for (size_t i = 0; i < l->seen->ntalks && !reached->endpoint; i++) {
-        if (l->seen->talks[i].reached > SP_SEEN_REACHED_NOTHING && !item->own) {
+        if (sp_seen_is_reached(&l->seen->talks[i]) && !item->own) {
             reached->endpoint = item->endpoint;
             reached->port = item->port;
         }
@@ -288,7 +289,7 @@ static void ask_controls(struct looking *l)
         if (read_answer(l, &questions[i])) {
             for (size_t t = 0; t < l->seen->ntalks; t++) {
                 char text[SP_ADDR_STRLEN];
-                if (l->seen->talks[t].reached > SP_SEEN_REACHED_NOTHING) {
+                if (sp_seen_is_reached(&l->seen->talks[t])) {
                     (void)snprintf(reached->words, sizeof(reached->words), "%s before and after",
                                    sp_addr_str(&l->seen->talks[t].addr, text));
                 }

@@ -159,6 +159,7 @@ static void tell_talk(struct sp_call *call, const struct sp_talk *talk)
     }
     if (talk->reached > SP_TALK_NOTHING) {
         sp_fields_add_u64(out, "talk.ms", talk->connect_ms);
+        sp_fields_add(out, "talk.own", talk->is_own ? "1" : "0");
     }
     if (talk->mode > SP_TALK_TLS) {
         sp_fields_add(out, "talk.kind", sp_talk_kind_str(talk->kind));

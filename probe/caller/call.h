@@ -9,9 +9,9 @@
  *   [tls: 1] [sni] [alpn*] [ca: PEM] [path: an HTTP request for it] [clear: 1]
  * Of the answer: "error", or sections that begin with "lookup" (a type) or "talk" (a mode):
  *   lookup: .transport .server .own .state .rcode .over_tcp .total .addr* .again
- *   talk: .addr .reached .stop .icmp .from .reason .ms, of HTTP .kind .status .location, of TLS
- *   those of tls.c
- * and at the end "done": 1, or 0 when time ran out. .left = addresses that were not talked to. */
+ *   talk: .addr .reached .stop .icmp .from .reason .ms .own, of HTTP .kind .status .location, of
+ * TLS those of tls.c and at the end "done": 1, or 0 when time ran out. .left = addresses that were
+ * not talked to. */
 #ifndef SP_PROBE_CALLER_CALL_H
 #define SP_PROBE_CALLER_CALL_H
 

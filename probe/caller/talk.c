@@ -286,6 +286,7 @@ static void on_connected(struct sp_talk *talk)
         return;
     }
     talk->reached = SP_TALK_CONNECTED;
+    talk->is_own = sp_sock_is_own(talk->fd, &talk->addr);
     talk->connect_ms = (uint32_t)((sp_mono_us() - talk->since_us) / 1000);
     next_step(talk);
     go_on(talk);

@@ -83,7 +83,8 @@ struct sp_talk {
     int error; /* errno, 0 = none */
     struct sp_sock_icmp icmp;
     uint32_t connect_ms;
-    unsigned status;    /* of HTTP, 0 = none */
+    bool is_own;     /* the address is this host's: reaching it proves nothing about the network */
+    unsigned status; /* of HTTP, 0 = none */
     char location[600]; /* of HTTP, printable; "" = none */
     char reason[120];   /* of TLS, "" = none */
     struct sp_buf told; /* fields of TLS */

@@ -372,6 +372,7 @@ static void controls(void **state)
                 {NAMES_AGAIN END, false},
                 {"", false},
                 {TALK("tcp", "tcp", "done") END, true},
+                {TALK("tcp", "tcp", "done") "talk.own=1\n" END, false},
                 {TALK("tcp", "nothing", "rst") END, false},
                 {LOOKUP("a", "0") "lookup.own=1\n" LOOKUP("a", "1") "lookup.own=1\n" END, false},
                 {LOOKUP("a", "0") "lookup.server=127.0.0.53\n" LOOKUP(
