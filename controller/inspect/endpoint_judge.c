@@ -161,9 +161,10 @@ static void judge_name(struct sp_judging *j, bool by_tcp)
     size_t first = 0;
     size_t naddrs = 0;
     size_t at = 0;
-    for (size_t i = 0; i < 2 * j->seen->nlookups; i++) { /* IPv4, then IPv6 */
-        const struct sp_seen_lookup *lookup = &j->seen->lookups[i % j->seen->nlookups];
-        if (lookup->by_tcp != by_tcp || lookup->is_v6 != (i >= j->seen->nlookups)) {
+    size_t n = j->seen->nlookups;
+    for (size_t i = 0; i < 2 * n; i++) { /* IPv4, then IPv6 */
+        const struct sp_seen_lookup *lookup = &j->seen->lookups[i < n ? i : i - n];
+        if (lookup->by_tcp != by_tcp || lookup->is_v6 != (i >= n)) {
             continue;
         }
         if (lookup->is_again) {

@@ -158,7 +158,7 @@ static bool read_answer(struct looking *l, const struct sp_question *question)
 
 /* ---- redirects ---- */
 
-static struct sp_endpoint *make_follow(const struct sp_endpoint *e, char *host,
+static struct sp_endpoint *make_follow(const struct sp_endpoint *e, size_t redirect,
                                        const struct sp_redirect *to)
 {
     struct sp_endpoint *own = sp_calloc(1, sizeof(*own));
@@ -167,7 +167,7 @@ static struct sp_endpoint *make_follow(const struct sp_endpoint *e, char *host,
     }
     *own = (struct sp_endpoint){.name = e->name,
                                 .pos = e->pos,
-                                .host = host,
+                                .host = e->redirects[redirect],
                                 .from = e->from,
                                 .step_ms = e->step_ms,
                                 .is_tls = to->is_tls,
@@ -216,7 +216,7 @@ static void note_redirects(struct looking *l, const struct item *item)
         if (is_followed(l, item, e->redirects[r])) {
             continue;
         }
-        struct sp_endpoint *own = make_follow(e, e->redirects[r], &to);
+        struct sp_endpoint *own = make_follow(e, r, &to);
         if (!own ||
             sp_grow((void **)&l->follow, l->nfollow, &l->cap_follow, sizeof(*l->follow)) != 0) {
             if (own) {

@@ -12,8 +12,9 @@
 #include "probe/caller/talk.h"
 #include "probe/wire/message.h"
 
-#define LOOKUPS 4U /* two types, two transports */
-#define TALKS   (SP_CALL_ADDRS * 4U)
+#define LOOKUPS 4U   /* two types, two transports */
+#define TALKS   128U /* four with each address */
+_Static_assert(TALKS == SP_CALL_ADDRS * 4U, "four with each address");
 
 struct sp_call {
     struct sp_call_ask ask;

@@ -63,7 +63,7 @@ int sp_sock_connect(int type, const struct sp_addr *addr, uint16_t port, int *re
 
 bool sp_sock_is_own(int fd, const struct sp_addr *addr)
 {
-    union address own;
+    union address own = {.v6 = {0}};
     socklen_t len = sizeof(own);
     if (getsockname(fd, &own.any, &len) != 0) {
         return false;
