@@ -46,6 +46,7 @@ struct sp_shot_seen {
     uint32_t at_us; /* planned, since FIRE */
     /* what was seen */
     bool is_sent, has_left, at_nic, at_host, is_rewritten;
+    bool is_repeated;    /* the sender sent it once more, a second later (SP_BLOCK_AGAIN) */
     uint16_t err;        /* errno of the sender's kernel */
     uint16_t egress_err; /* errno of the receiver's crafted reply */
     uint8_t answer, answer_code, answer_ttl;
@@ -59,8 +60,11 @@ struct sp_shot_seen {
     uint32_t arrived_at;     /* the receiver: a balancer's is the backend that got it; SP_NONE */
     bool no_standin;         /* nobody could take its data there: it is not sent */
     bool opened; /* a conversation whose SYN came through; at_nic and at_host: its data */
-    struct sp_tuple captured;  /* an arrival's own addresses and ports, where they are not the
-                                  declared ones */
+    struct sp_tuple captured; /* an arrival's own addresses and ports, where they are not the
+                                 declared ones */
+    /* Interfaces (their index) where it left, its answer came in, it arrived, and the answer left;
+     * 0 = unknown. */
+    uint32_t left_iface, answer_iface, nic_iface, egress_iface;
     uint8_t nic_ttl;           /* of its arrival at the interface */
     uint32_t nic_us;           /* since FIRE */
     struct sp_tuple quoted;    /* of an answer EXPIRED: the packet as it came to who answered */

@@ -106,6 +106,7 @@ static void on_arrival(struct sp_batch *batch, uint32_t host, struct sp_shot_see
         shot->at_nic = true;
         shot->nic_count = seen->count;
         shot->pieces = seen->pieces;
+        shot->nic_iface = seen->iface;
         shot->nic_ttl = seen->ttl;
         shot->nic_us = seen->at_us;
     } else {
@@ -124,6 +125,7 @@ static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen
     if (seen->kind == SP_SEEN_ANSWER) {
         shot->answer = seen->answer;
         shot->answer_code = seen->code;
+        shot->answer_iface = seen->iface;
         shot->answer_ttl = seen->ttl;
         shot->answerer = seen->src;
         shot->rtt_us = seen->at_us;
@@ -143,6 +145,8 @@ static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen
         return;
     }
     shot->is_sent = true;
+    shot->is_repeated = seen->count > 1;
+    shot->left_iface = seen->iface;
     shot->has_left = seen->kind == SP_SEEN_LEFT;
     shot->err = seen->err;
     shot->sent_us = seen->at_us;
@@ -207,6 +211,7 @@ static void on_seen(struct sp_batch *batch, uint32_t host, const struct sp_rec_s
     case SP_SEEN_EGRESS:
         if (shot && sp_batch_receives(batch, &batch->blocks[shot->block], host)) {
             shot->egress = seen->answer;
+            shot->egress_iface = seen->iface;
             shot->egress_err = seen->err;
         }
         break;

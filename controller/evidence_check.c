@@ -144,7 +144,7 @@ static void check_file(struct folder *folder, const struct sp_check_file *file)
         sp_check_differ(check, file->file.name, 0, "",
                         "was changed: its SHA-256 or size is not that of line %zu of the manifest",
                         file->line);
-    } else if (good && !is_topology) {
+    } else if (good && sp_evidence_is_name(file->file.name)) {
         check_packets(folder, file, &content);
     }
     if (is_topology && strcmp(check->run.sha256, file->file.sha256) != 0) {

@@ -51,7 +51,8 @@ static enum sp_rc check_empty(const char *dir, struct sp_diag *diag)
                          "holds the evidence of a run already (%.60s): name a new folder for this "
                          "run, or move that away",
                          name);
-        } else if (strcmp(name, SP_MANIFEST_TOPOLOGY) == 0 || strcmp(name, SP_MANIFEST_KEY) == 0) {
+        } else if (strcmp(name, SP_MANIFEST_TOPOLOGY) == 0 ||
+                   strcmp(name, SP_MANIFEST_TRACE) == 0 || strcmp(name, SP_MANIFEST_KEY) == 0) {
             rc = sp_fail(diag, SP_E_INVALID, dir,
                          "holds a file that the evidence would overwrite (%s): name a new folder "
                          "for this run",
@@ -104,6 +105,13 @@ static enum sp_rc write_file(const char *dir, const char *name, const struct sp_
     char path[PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     return sp_sink_write_file(path, content, diag);
+}
+
+enum sp_rc sp_evidence_dir_add(const char *dir, const char *name, const struct sp_buf *content,
+                               struct sp_manifest_files *files, struct sp_diag *diag)
+{
+    enum sp_rc rc = write_file(dir, name, content, diag);
+    return rc == SP_OK ? sp_manifest_files_add(files, name, content, 0) : rc;
 }
 
 static enum sp_rc write_one(const char *dir, const struct sp_summary *summary,

@@ -20,6 +20,9 @@ enum sp_rc sp_evidence_dir_make(const char *dir, struct sp_diag *diag) SP_MUST_C
 enum sp_rc sp_evidence_dir_write(const char *dir, struct sp_summary *summary,
                                  struct sp_manifest_files *files,
                                  struct sp_diag *diag) SP_MUST_CHECK;
+/* Another file, which the manifest is to list; its name must be one that it may. */
+enum sp_rc sp_evidence_dir_add(const char *dir, const char *name, const struct sp_buf *content,
+                               struct sp_manifest_files *files, struct sp_diag *diag) SP_MUST_CHECK;
 /* After that: the topology's copy, the manifest, the key, and last the signature, without which the
  * folder counts for nothing. */
 enum sp_rc sp_evidence_dir_seal(const char *dir, const struct sp_summary *summary,

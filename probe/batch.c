@@ -122,8 +122,11 @@ enum sp_rc sp_batch_add_shot(struct sp_batch_state *batch, const struct sp_shot 
     }
     uint32_t row = (uint32_t)batch->nshots;
     batch->shots[batch->nshots] = *shot;
-    uint64_t tuple =
-        tuple_key(&shot->flow.dst, ip_proto, tech->wire_dport(&shot->flow), shot->flow.sport);
+    uint16_t dport = tech->wire_dport(&shot->flow);
+    uint64_t tuple = tuple_key(&shot->flow.dst, ip_proto, dport, shot->flow.sport);
+    const struct sp_shot *older =
+        sp_batch_shot_by_tuple(batch, &shot->flow.dst, ip_proto, dport, shot->flow.sport);
+    batch->shots[row].older = older ? (uint32_t)(older - batch->shots) + 1 : 0;
     enum sp_rc rc =
         sp_table_put(&batch->shot_by_tag, tag_key(shot->flow.block, shot->flow.port), row);
     if (rc == SP_OK) {
@@ -162,6 +165,11 @@ struct sp_shot *sp_batch_shot_by_tuple(const struct sp_batch_state *batch,
     bool same = sp_addr_eq(&shot->flow.dst, peer) && proto == ip_proto &&
                 shot->flow.sport == own_port && tech->wire_dport(&shot->flow) == peer_port;
     return same ? shot : NULL;
+}
+
+struct sp_shot *sp_batch_older_shot(const struct sp_batch_state *batch, const struct sp_shot *shot)
+{
+    return shot->older > 0 ? &batch->shots[shot->older - 1] : NULL;
 }
 
 /* Port of the peer and of this host in an inbound probe packet. */

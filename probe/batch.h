@@ -29,6 +29,8 @@ struct sp_shot {
     uint32_t block_row;
     uint32_t at_us, sent_us, left_us; /* since FIRE */
     uint32_t answer_us;
+    uint32_t left_iface, answer_iface; /* where it left, and its answer came in; 0 = unknown */
+    uint32_t older; /* 1 + the row of the shot before it with the same addresses and ports, or 0 */
     uint32_t again_us; /* when it was sent once more, 0 = it was not */
     struct sp_addr answerer;
     uint16_t err;
@@ -46,11 +48,13 @@ struct sp_arrival {
     uint32_t block_row; /* SP_NO_ROW: a stray */
     uint16_t wire_dport;
     uint8_t ip_proto, ttl;
-    uint32_t iface;
+    uint32_t
+        iface; /* of a bridge and its port, or the like, the one that got it last: the bridge */
     uint32_t nic_count, host_count;
     uint32_t nic_us, host_us;
     bool nic_data, host_data; /* one of the packets carried data: not only a SYN */
     uint8_t pieces;           /* fragments that came, by number */
+    uint32_t egress_iface;    /* where its answer left; 0 = unknown */
     uint8_t egress;           /* enum sp_answer seen leaving */
     uint8_t egress_code;
     uint8_t reply_pending; /* a crafted reply is due at reply_us */
@@ -96,9 +100,12 @@ enum sp_rc sp_batch_add_shot(struct sp_batch_state *batch, const struct sp_shot 
                              uint8_t ip_proto) SP_MUST_CHECK;
 struct sp_shot *sp_batch_shot_by_tag(const struct sp_batch_state *batch, uint16_t block,
                                      uint16_t port);
+/* The newest of these addresses and ports. */
 struct sp_shot *sp_batch_shot_by_tuple(const struct sp_batch_state *batch,
                                        const struct sp_addr *peer, uint8_t ip_proto,
                                        uint16_t peer_port, uint16_t own_port);
+/* The shot before this one of the same addresses and ports; NULL = it is the first. */
+struct sp_shot *sp_batch_older_shot(const struct sp_batch_state *batch, const struct sp_shot *shot);
 /* Finds the arrival of a tag or makes it from the packet; NULL when memory is out. */
 struct sp_arrival *sp_batch_arrival(struct sp_batch_state *batch, uint16_t block, uint16_t port,
                                     uint32_t block_row, const struct sp_pkt *pkt);

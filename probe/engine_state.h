@@ -92,7 +92,7 @@ void sp_engine_flooded(struct sp_engine *engine, const struct sp_captured *captu
                        const struct sp_pkt *pkt);
 /* An arrival of this tag. */
 void sp_engine_arrived(struct sp_engine *engine, const struct sp_technique *tech,
-                       const struct sp_pkt *pkt, uint16_t block, uint16_t port, uint32_t iface);
+                       const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface);
 /* May packets go there at all? */
 bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr);
 /* Emits through the block's way (raw or link), counts against the budget. */
@@ -136,6 +136,13 @@ uint64_t sp_engine_stands_due(struct sp_engine *engine, uint64_t now_us);
 bool sp_engine_piece(struct sp_engine *engine, const struct sp_captured *captured);
 /* What came of an arrival that is sent in fragments: enum sp_pieces. */
 uint8_t sp_engine_pieces_of(const struct sp_engine *engine, const struct sp_arrival *arrival);
+/* What a packet from the peer of this shot answers (enum sp_answer); quoted: by an ICMP error. */
+uint8_t sp_engine_answer_of(const struct sp_engine *engine, const struct sp_shot *shot,
+                            const struct sp_pkt *pkt, bool quoted);
+/* Of several shots with the same addresses and ports, the newest that it answers; else the newest
+ * that was sent; NULL = none was. */
+struct sp_shot *sp_engine_answered(const struct sp_engine *engine, struct sp_shot *newest,
+                                   const struct sp_pkt *pkt, bool quoted);
 /* Tells what the witnesses saw, one SEEN record each. */
 void sp_engine_tell_seen(struct sp_engine *engine);
 /* Keeps the packet at hand, as one of this shot's. */

@@ -50,6 +50,11 @@ static struct sp_shot *quoted_shot(const struct sp_engine *engine, const struct 
     struct sp_shot *shot =
         sp_batch_shot_by_tuple(&engine->batch, &pkt->quoted.dst, pkt->quoted.ip_proto,
                                pkt->quoted.dport, pkt->quoted.sport);
+    /* Of several with these addresses and ports, the newest that it can be of. */
+    while (shot && !(shot->is_sent && engine->batch.blocks[shot->block_row].tech->quoted(
+                                          &engine->keys, &shot->flow, pkt))) {
+        shot = sp_batch_older_shot(&engine->batch, shot);
+    }
     if (shot || pkt->quoted.ip_proto != SP_IPPROTO_TCP) {
         return shot;
     }

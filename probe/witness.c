@@ -111,6 +111,7 @@ static void on_egress(struct sp_engine *engine, const struct sp_pkt *pkt)
     }
     if (sp_answer_strength(answer) > sp_answer_strength(a->egress)) {
         a->egress = answer;
+        a->egress_iface = engine->at_hand->iface;
         a->egress_code = quoted ? pkt->icmp_code : 0;
     }
 }
@@ -136,6 +137,7 @@ static void on_out(struct sp_engine *engine, const struct sp_pkt *pkt)
         if (!shot->has_left) {
             shot->has_left = 1;
             shot->left_us = sp_engine_since(engine, sp_mono_us());
+            shot->left_iface = engine->at_hand->iface;
             sp_engine_keep(engine, SP_KEPT_SENT, block, port);
         } else {
             keep_talk(engine, shot, SP_KEPT_SENT);
@@ -174,6 +176,7 @@ static void tell_arrival(struct sp_engine *engine, const struct sp_arrival *a,
     if (kind == SP_SEEN_EGRESS) {
         record.u.seen.count = 1;
         record.u.seen.answer = a->egress;
+        record.u.seen.iface = a->egress_iface;
         record.u.seen.code = a->egress_code;
         record.u.seen.err = a->reply_err;
     } else if (kind == SP_SEEN_STRAY) {
@@ -207,9 +210,9 @@ void sp_engine_arrived(struct sp_engine *engine, const struct sp_technique *tech
         sp_batch_explain_untagged(&engine->batch, &syn);
     }
     a->nic_count += is_first || !later;
+    a->iface = iface;
     if (is_first) {
         a->nic_us = sp_engine_since(engine, sp_mono_us());
-        a->iface = iface;
         a->ttl = pkt->ttl;
     }
     /* A conversation has come through when its data has. */
@@ -238,7 +241,8 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
         sp_batch_shot_by_tuple(&engine->batch, quoted ? &pkt->quoted.dst : &pkt->src,
                                quoted ? pkt->quoted.ip_proto : pkt->ip_proto,
                                as_request ? dport : sport, as_request ? sport : dport);
-    if (!shot || !shot->is_sent) {
+    shot = sp_engine_answered(engine, shot, pkt, quoted);
+    if (!shot) {
         return false;
     }
     const struct sp_technique *tech = engine->batch.blocks[shot->block_row].tech;
@@ -250,11 +254,10 @@ static bool on_answer(struct sp_engine *engine, const struct sp_pkt *pkt)
         sp_engine_dialog_packet(engine, shot, pkt, sp_mono_us());
         return true;
     }
-    uint8_t answer = quoted ? (tech->quoted(&engine->keys, &shot->flow, pkt) ? SP_ANSWER_UNREACHABLE
-                                                                             : SP_ANSWER_NONE)
-                            : (uint8_t)tech->answer(&engine->keys, &shot->flow, pkt);
+    uint8_t answer = sp_engine_answer_of(engine, shot, pkt, quoted);
     if (answer != SP_ANSWER_NONE) {
         sp_engine_keep(engine, SP_KEPT_ANSWER, shot->flow.block, shot->flow.port);
+        shot->answer_iface = engine->at_hand->iface;
     }
     if (sp_answer_strength(answer) > sp_answer_strength(shot->answer)) {
         shot->answer = answer;
@@ -498,9 +501,10 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
                                  .block = shot->flow.block,
                                  .port = shot->flow.port,
                                  .kind = shot->has_left ? SP_SEEN_LEFT : SP_SEEN_SENT,
-                                 .count = 1,
+                                 .count = shot->again_us ? 2 : 1,
                                  .at_us = shot->sent_us,
                                  .err = shot->err,
+                                 .iface = shot->left_iface,
                                  .src = shot->flow.src,
                                  .dst = shot->flow.dst,
                                  .sport = shot->flow.sport};
@@ -508,6 +512,7 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
     if (shot->answer != SP_ANSWER_NONE) {
         seen->kind = SP_SEEN_ANSWER;
         seen->answer = shot->answer;
+        seen->iface = shot->answer_iface;
         seen->code = shot->code;
         seen->ttl = shot->ttl;
         seen->src = shot->answerer;

@@ -27,6 +27,7 @@
 #define SP_MANIFEST_SIG       "manifest.sig"
 #define SP_MANIFEST_KEY       "manifest.pub"
 #define SP_MANIFEST_TOPOLOGY  "topology.yaml" /* JSON is YAML, too */
+#define SP_MANIFEST_TRACE     "trace.json"    /* of a traced flow alone */
 #define SP_MANIFEST_FORMAT    "segproof-evidence/1"
 #define SP_MANIFEST_MAX_BYTES (512U << 20)
 #define SP_MANIFEST_MAX_LINES 4000000U

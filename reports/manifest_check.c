@@ -357,7 +357,8 @@ static void check_whole(struct sp_check *check)
     }
     for (size_t i = 0; i < check->nfiles && !check->is_unreadable; i++) {
         const struct sp_check_file *file = &check->files[i];
-        bool wanted = strcmp(file->file.name, SP_MANIFEST_TOPOLOGY) == 0;
+        bool wanted = strcmp(file->file.name, SP_MANIFEST_TOPOLOGY) == 0 ||
+                      strcmp(file->file.name, SP_MANIFEST_TRACE) == 0;
         for (size_t k = 0; k < check->nfindings && !wanted; k++) {
             wanted = strcmp(check->findings[k].evidence, file->file.name) == 0;
         }

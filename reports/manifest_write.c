@@ -37,7 +37,8 @@ enum sp_rc sp_manifest_files_add(struct sp_manifest_files *files, const char *na
 bool sp_manifest_is_file(const char *name)
 {
     return strlen(name) < SP_EVIDENCE_NAME_MAX &&
-           (strcmp(name, SP_MANIFEST_TOPOLOGY) == 0 || sp_evidence_is_name(name));
+           (strcmp(name, SP_MANIFEST_TOPOLOGY) == 0 || strcmp(name, SP_MANIFEST_TRACE) == 0 ||
+            sp_evidence_is_name(name));
 }
 
 /* ---- the chain ---- */

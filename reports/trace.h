@@ -17,6 +17,9 @@
 #define SP_TRACE_MAX_PASSES  32U
 #define SP_TRACE_MAX_PACKETS 24U
 #define SP_TRACE_MAX_SIZES   10U
+#define SP_TRACE_MAX_PATHS   8U
+#define SP_TRACE_MAX_RATES   8U
+#define SP_TRACE_MAX_IDLE    16U
 
 /* A router on the way, in order. */
 struct sp_trace_hop {
@@ -27,6 +30,10 @@ struct sp_trace_hop {
     bool is_watched;     /* its probe told what passed */
     bool is_translated; /* it quoted the flow with other addresses or ports than it was sent with */
     struct sp_tuple quoted;
+    /* Who answered for the flow at this distance, by source port: several are parallel paths. */
+    struct sp_addr paths[SP_TRACE_MAX_PATHS];
+    size_t npaths;
+    uint16_t path_answers; /* by how many packets with a source port of their own */
 };
 
 /* What a probe on the way saw at one of its interfaces. */
@@ -56,6 +63,35 @@ struct sp_trace_size {
     struct sp_addr who; /* that was */
 };
 
+/* The flow from several source ports, each of them several times, whole (techniques.md T20). */
+struct sp_trace_flows {
+    uint8_t n;     /* source ports; 0 = not measured */
+    uint8_t times; /* each was sent, besides repetitions of unanswered first packets */
+    uint8_t passed, lost, mixed; /* ports of which every packet arrived, none, some */
+    uint8_t firsts;              /* first packets of their source port that left */
+    uint8_t first_lost;          /* of these, did not arrive, and were sent again a second later */
+    uint8_t again_passed;        /* of these, arrived then */
+    /* Where lost ones and passing ones part, when both exist: by packets whose TTL runs out. */
+    bool is_located;
+    struct sp_addr last;  /* who answered last for the lost ones; family NONE: nobody */
+    struct sp_addr other; /* who answers for passing ones one hop further; family NONE: nobody */
+    size_t hop;           /* of `last`, from 0; SIZE_MAX: the first hop is parted already */
+    bool is_member; /* `last` answers for lost ones alone: it is one of the parallel routers */
+};
+
+/* A train of packets at one rate. */
+struct sp_trace_rate {
+    uint32_t pps; /* as sent */
+    uint16_t sent, arrived;
+};
+
+/* Conversations that were silent for so long before they went on. */
+struct sp_trace_idle {
+    uint32_t silent_ms;
+    uint8_t opened, survived;
+    uint8_t reset; /* cut with a RST that came to the sender */
+};
+
 enum sp_trace_cause {
     SP_TRACE_WORKS,
     SP_TRACE_PASSES,         /* a denied flow that gets through */
@@ -78,7 +114,11 @@ enum sp_trace_cause {
     SP_TRACE_LOSS,
     SP_TRACE_BLACK_HOLE, /* large packets vanish, and nobody says so */
     SP_TRACE_PROXY,
-    SP_TRACE_UNKNOWN, /* nothing was shown; why stands beside it */
+    SP_TRACE_FIRST_LOST, /* the first packet of every flow is dropped, its repetition passes */
+    SP_TRACE_PARALLEL,   /* parallel paths do not treat it alike */
+    SP_TRACE_POLICED,    /* it is lost above some rate */
+    SP_TRACE_IDLE_CUT,   /* conversations are forgotten when they are silent */
+    SP_TRACE_UNKNOWN,    /* nothing was shown; why stands beside it */
     SP_TRACE_CAUSES
 };
 
@@ -110,6 +150,10 @@ struct sp_trace {
     uint32_t elsewhere; /* SP_NONE */
     struct sp_tuple captured;
     uint16_t sport; /* of the first */
+    /* Interfaces with addresses: where packets left, answers came in; packets arrived, answers
+     * left.
+     * "" = unknown. */
+    char left_by[16], answer_by[16], arrived_by[16], reply_by[16];
 
     bool has_reference;     /* else the hops are learnt from the flow alone */
     char reference[40];     /* "icmp/echo" */
@@ -128,6 +172,13 @@ struct sp_trace {
     size_t nsizes;
     uint16_t mtu_from, mtu_to;   /* of the interfaces at both ends; 0 = not known */
     uint16_t mss_sent, mss_seen; /* of a SYN; 0 = not seen */
+    struct sp_trace_flows flows;
+    struct sp_trace_rate rates[SP_TRACE_MAX_RATES]; /* rising */
+    size_t nrates;
+    const char *no_rates;                         /* why not, though asked for; static, or NULL */
+    struct sp_trace_idle idle[SP_TRACE_MAX_IDLE]; /* rising; [0] is not silent */
+    size_t nidle;
+    const char *no_idle; /* as no_rates */
 
     /* sp_trace_explain() */
     enum sp_trace_cause cause;
@@ -143,6 +194,23 @@ const char *sp_trace_cause_str(enum sp_trace_cause cause); /* "dropped_inside" *
 /* "10.1.0.1 (fw-1)", or "hop 2, which does not answer"; out holds SP_TRACE_NAME_MAX bytes. */
 #define SP_TRACE_NAME_MAX 320U
 const char *sp_trace_hop_str(const struct sp_trace *trace, size_t hop, char *out);
+/* Answers take another interface than the packets that they answer, at the sender or the receiver.
+ */
+bool sp_trace_turns_at_sender(const struct sp_trace *trace);
+bool sp_trace_turns_at_receiver(const struct sp_trace *trace);
+/* Some source ports always pass and others never do. */
+bool sp_trace_is_parted(const struct sp_trace *trace);
+/* The first packet of each flow is lost, its repetition arrives. */
+bool sp_trace_is_first_lost(const struct sp_trace *trace);
+/* Between which rates (packets/s) loss begins: *ret_good is 0 where all rates lose, *ret_bad is 0
+ * where none does. *ret_through: how many a second came through at the highest. False: nothing was
+ * measured, or the path loses packets at any rate now and then. */
+bool sp_trace_knee(const struct sp_trace *trace, uint32_t *ret_good, uint32_t *ret_bad,
+                   uint32_t *ret_through);
+/* The longest silence that conversations survived and the shortest that none did (0: there was no
+ * such), in ms. False: not measured, or they do not get through without any silence. */
+bool sp_trace_silences(const struct sp_trace *trace, uint32_t *ret_good, uint32_t *ret_bad,
+                       bool *ret_is_reset);
 /* The exit code that one trace asks for: 0, 1 or 3. */
 int sp_trace_exit(const struct sp_trace *trace);
 

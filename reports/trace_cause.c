@@ -31,6 +31,10 @@ static const char *const names[SP_TRACE_CAUSES] = {
     [SP_TRACE_LOSS] = "loss",
     [SP_TRACE_BLACK_HOLE] = "black_hole",
     [SP_TRACE_PROXY] = "proxy",
+    [SP_TRACE_FIRST_LOST] = "first_lost",
+    [SP_TRACE_PARALLEL] = "parallel",
+    [SP_TRACE_POLICED] = "policed",
+    [SP_TRACE_IDLE_CUT] = "idle_cut",
     [SP_TRACE_UNKNOWN] = "unknown",
 };
 
@@ -47,6 +51,11 @@ int sp_trace_exit(const struct sp_trace *trace)
     const struct sp_judgement *judged = &trace->outcome->judged;
     if (trace->cause == SP_TRACE_BLACK_HOLE) {
         return trace->test->expect == SP_EXPECT_DENY ? 0 : 1;
+    }
+    bool is_shown = trace->cause == SP_TRACE_PARALLEL || trace->cause == SP_TRACE_FIRST_LOST ||
+                    (trace->cause == SP_TRACE_PASSES && sp_trace_is_denied(trace));
+    if (is_shown && trace->test->expect != SP_EXPECT_PERMIT) {
+        return 1; /* whatever the few packets of the ordinary test came to */
     }
     if (sp_verdict_is_finding(judged->verdict)) {
         return 1;
@@ -122,6 +131,14 @@ static void explain_way_back(struct sp_trace *t)
                     from, who);
     }
     SP_REMEDY(t, "let established flows back, and check that both ways use one stateful firewall");
+    if (sp_trace_turns_at_receiver(t)) {
+        SP_SENTENCE(
+            t,
+            "it comes to %s by %s, and the answer leaves by %s and is lost on the way back to "
+            "%s: the ways differ, and state on the first way never sees the second",
+            to, t->arrived_by, t->reply_by, from);
+        SP_REMEDY(t, "route answers of %s back the way that the packets come", to);
+    }
 }
 
 static void explain_receiver(struct sp_trace *t)
@@ -211,7 +228,7 @@ static void explain_works(struct sp_trace *t)
         sp_trace_conclude(t, SP_TRACE_PASSES, SP_TRACE_NOWHERE, 0);
         SP_SENTENCE(t, "nothing on the path stops it: it reaches %s, though it is denied", to);
         SP_REMEDY(t, "look for the rule that matches this flow on the path, and narrow it");
-    } else if (!explain_sizes(t)) {
+    } else if (!explain_sizes(t) && !sp_trace_explain_rate(t) && !sp_trace_explain_silence(t)) {
         sp_trace_conclude(t, SP_TRACE_WORKS, SP_TRACE_NOWHERE, 0);
         SP_SENTENCE(t, "it works: delivered to %s, and answered", to);
         SP_REMEDY(t, "nothing");
@@ -293,12 +310,17 @@ void sp_trace_explain(struct sp_trace *t)
     bool arrived = t->nic > 0 || t->host > 0;
     bool rewritten = t->captured.src.family != SP_FAMILY_NONE && t->elsewhere == SP_NONE;
     bool is_end = t->sender_refused || t->receiver_refused;
+    if (!is_end && sp_trace_explain_flows(t)) {
+        return;
+    }
     if (judged->verdict == SP_VERDICT_INCONCLUSIVE && t->send_err != EPERM && !arrived &&
         (is_end || t->answer == SP_ANSWER_NONE)) {
         explain_unsound(t);
     } else if (judged->verdict == SP_VERDICT_PARTIAL || judged->lossy ||
                (judged->verdict == SP_VERDICT_INCONCLUSIVE && t->nic > 0)) {
-        explain_loss(t);
+        if (sp_trace_is_denied(t) || !sp_trace_explain_rate(t)) {
+            explain_loss(t);
+        }
     } else if (arrived && rewritten && !sp_trace_is_denied(t)) {
         sp_trace_explain_rewritten(t);
     } else if (!arrived) {

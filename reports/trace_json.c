@@ -5,7 +5,7 @@
 #include "probe/base/mem.h"
 #include "reports/formats/json_out.h"
 #include "reports/group.h"
-#include "reports/trace.h"
+#include "reports/trace_priv.h"
 
 static void add_addr(struct sp_json *json, const char *key, const struct sp_addr *addr)
 {
@@ -55,6 +55,7 @@ static void add_hops(struct sp_json *to, const struct sp_trace *t)
         sp_json_str(&one, "host", name_of(t, hop->host));
         sp_json_u64(&one, "answers", hop->asked);
         sp_json_u64(&one, "reference_answers", hop->reference);
+        sp_trace_hop_paths_json(&one, hop);
         sp_json_bool(&one, "watched", hop->is_watched);
         if (hop->is_translated) {
             struct sp_json quoted = sp_json_begin();
@@ -119,6 +120,7 @@ static void add_facts(struct sp_json *to, const struct sp_trace *t)
     if (t->back_hops) {
         sp_json_u64(to, "routers_back", t->back_hops - 1U);
     }
+    sp_trace_path_json(to, t);
     list = sp_json_array(to, "packets");
     for (size_t i = 0; i < t->npackets; i++) {
         const struct sp_trace_packet *p = &t->packets[i];

@@ -11,7 +11,7 @@
 #include "reports/trace_priv.h"
 
 /* The place in front of a hop: the hop before it, or the sender. */
-static const char *before_str(const struct sp_trace *t, size_t hop, char *out)
+const char *sp_trace_before_str(const struct sp_trace *t, size_t hop, char *out)
 {
     if (hop == 0) {
         (void)snprintf(out, SP_TRACE_NAME_MAX, "%.300s", sp_trace_name(t, t->pair->from));
@@ -50,7 +50,7 @@ static size_t hop_of(const struct sp_trace *t, const struct sp_addr *addr)
 }
 
 /* How many hops the flow has been shown to reach. */
-static size_t reached(const struct sp_trace *t)
+size_t sp_trace_reached(const struct sp_trace *t)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->nhops; i++) {
@@ -122,7 +122,7 @@ static void explain_lost(struct sp_trace *t)
     char a[SP_TRACE_NAME_MAX];
     char b[SP_TRACE_NAME_MAX];
     const struct sp_trace_pass *in = NULL;
-    size_t next = reached(t);
+    size_t next = sp_trace_reached(t);
     const char *declared = sp_trace_is_denied(t) ? ", as declared" : "";
     const struct sp_trace_hop *last = next > 0 ? &t->hops[next - 1] : NULL;
     if (last && last->is_watched && sp_trace_passed(t, last->host, false, false, &in) &&
@@ -140,13 +140,13 @@ static void explain_lost(struct sp_trace *t)
         last && last->is_watched && sp_trace_passed(t, last->host, true, false, NULL);
     if (t->nhops == 0 && !t->is_distance_known) {
         SP_SENTENCE(t, "lost between %s and %s, and no router on the way answers%s",
-                    before_str(t, 0, a), sp_trace_hop_str(t, 0, b), declared);
+                    sp_trace_before_str(t, 0, a), sp_trace_hop_str(t, 0, b), declared);
     } else if (is_next_sure(t, next)) {
         SP_SENTENCE(t, "dropped between %s and %s: a device there drops it%s",
-                    before_str(t, next, a), sp_trace_hop_str(t, next, b), declared);
+                    sp_trace_before_str(t, next, a), sp_trace_hop_str(t, next, b), declared);
     } else {
-        SP_SENTENCE(t, "lost behind %s%s; nothing beyond it answers%s", before_str(t, next, a),
-                    declared,
+        SP_SENTENCE(t, "lost behind %s%s; nothing beyond it answers%s",
+                    sp_trace_before_str(t, next, a), declared,
                     t->reference_is_flow ? ", and no other flow is known to get through" : "");
     }
     if (sp_trace_is_denied(t)) {
@@ -222,7 +222,7 @@ static void explain_refused(struct sp_trace *t)
     enum sp_trace_place place = hop < t->nhops ? SP_TRACE_AT_HOP : SP_TRACE_BEFORE_HOP;
     const char *to = sp_trace_name(t, t->pair->to);
     (void)answerer_str(t, who);
-    hop = hop < t->nhops ? hop : reached(t);
+    hop = hop < t->nhops ? hop : sp_trace_reached(t);
     if (refusal == REFUSAL_ROUTE) {
         sp_trace_conclude(t, SP_TRACE_NO_ROUTE, place, hop);
         SP_SENTENCE(t, "%s has no route to %s: it says so (ICMP network unreachable)", who, to);
@@ -253,7 +253,7 @@ static void explain_reset(struct sp_trace *t)
     char who[SP_TRACE_NAME_MAX];
     uint8_t set = t->answer_ttl > 128 ? 255 : t->answer_ttl > 64 ? 128 : 64;
     size_t hop = (size_t)(set - t->answer_ttl); /* 0 = the first router set it */
-    size_t next = reached(t);
+    size_t next = sp_trace_reached(t);
     bool placed = hop < t->nhops;
     if (hop == t->nhops && t->is_distance_known) {
         sp_trace_conclude(t, SP_TRACE_ELSEWHERE, SP_TRACE_BEFORE_HOP, next);
@@ -261,7 +261,7 @@ static void explain_reset(struct sp_trace *t)
                     "a host as far away as %s answers in its name, and %s never got it: address "
                     "translation or routing behind %s sends it there",
                     sp_trace_name(t, t->pair->to), sp_trace_name(t, t->pair->to),
-                    before_str(t, next, who));
+                    sp_trace_before_str(t, next, who));
         SP_REMEDY(t, "look for a translation or route that matches this destination on %s", who);
         return;
     }
@@ -322,7 +322,7 @@ static void explain_elsewhere(struct sp_trace *t)
     char dst[SP_ADDR_STRLEN + 10];
     bool ports = t->test->proto == SP_PROTO_TCP || t->test->proto == SP_PROTO_UDP;
     size_t at = translated_at(t);
-    size_t last = reached(t);
+    size_t last = sp_trace_reached(t);
     const char *got = sp_trace_name(t, t->elsewhere);
     bool has_dst = t->captured.dst.family != SP_FAMILY_NONE;
     sp_trace_conclude(t, SP_TRACE_ELSEWHERE, at < t->nhops ? SP_TRACE_AT_HOP : SP_TRACE_BEFORE_HOP,
@@ -330,7 +330,7 @@ static void explain_elsewhere(struct sp_trace *t)
     (void)end_str(&t->captured.dst, t->captured.dport, ports, dst);
     SP_SENTENCE(t, "%s gets it%s%s: address translation or routing %s %s sends it there", got,
                 has_dst ? ", as " : "", has_dst ? dst : "", at < t->nhops ? "at" : "behind",
-                at < t->nhops ? sp_trace_hop_str(t, at, who) : before_str(t, last, who));
+                at < t->nhops ? sp_trace_hop_str(t, at, who) : sp_trace_before_str(t, last, who));
     SP_REMEDY(t, "look for a translation or route that matches this destination on %s", who);
 }
 
@@ -348,7 +348,11 @@ void sp_trace_explain_rewritten(struct sp_trace *t)
                       at < t->nhops ? at : 0);
     (void)end_str(by_source ? &t->captured.src : &t->captured.dst,
                   by_source ? t->captured.sport : t->captured.dport, ports, now);
-    (void)sp_trace_hop_str(t, at < t->nhops ? at : reached(t) > 0 ? reached(t) - 1 : 0, who);
+    (void)sp_trace_hop_str(t,
+                           at < t->nhops             ? at
+                           : sp_trace_reached(t) > 0 ? sp_trace_reached(t) - 1
+                                                     : 0,
+                           who);
     SP_SENTENCE(t, "%s rewrites its %s to %s, which nobody declared",
                 at < t->nhops || t->nhops == 1 ? who : "a device on the path",
                 by_source ? "source" : "destination", now);
@@ -375,7 +379,7 @@ void sp_trace_explain_stopped(struct sp_trace *t)
         explain_reset(t);
     } else if (t->answer == SP_ANSWER_SYN_ACK || t->answer == SP_ANSWER_DATA ||
                t->answer == SP_ANSWER_ECHO) {
-        sp_trace_conclude(t, SP_TRACE_PROXY, SP_TRACE_BEFORE_HOP, reached(t));
+        sp_trace_conclude(t, SP_TRACE_PROXY, SP_TRACE_BEFORE_HOP, sp_trace_reached(t));
         SP_SENTENCE(t, "something on the path answers in place of %s",
                     sp_trace_name(t, t->pair->to));
         SP_REMEDY(t, "find the proxy that answers and close the flow there, or declare it");

@@ -9,7 +9,7 @@
 #include "reports/escape.h"
 #include "reports/formats/text_out.h"
 #include "reports/group.h"
-#include "reports/trace.h"
+#include "reports/trace_priv.h"
 
 /* Where the words of a vantage point begin. */
 #define SP_TRACE_COLUMN 30U
@@ -56,7 +56,10 @@ static void way(struct sp_text *text, const struct sp_trace *t, size_t hop)
     }
     put_sign(text, SIGN_BAD);
     sp_text_styled(text, SP_STYLE_BAD,
-                   t->cause == SP_TRACE_REJECTED ? "rejected here" : "lost here");
+                   t->cause == SP_TRACE_REJECTED     ? "rejected here"
+                   : t->cause == SP_TRACE_PARALLEL   ? "some flows are lost here"
+                   : t->cause == SP_TRACE_FIRST_LOST ? "first packets are lost here"
+                                                     : "lost here");
     sp_buf_char(text->out, '\n');
 }
 
@@ -164,6 +167,21 @@ static bool is_behind(const struct sp_trace *t, size_t hop)
     return t->nic > 0 || t->host > 0 || t->elsewhere != SP_NONE;
 }
 
+/* What becomes of it at the hop where it ends. */
+static const char *ending_of(const struct sp_trace *t)
+{
+    static const char *const words[SP_TRACE_CAUSES] = {
+        [SP_TRACE_REJECTED] = "; rejected here",
+        [SP_TRACE_NO_ROUTE] = "; no route here",
+        [SP_TRACE_ELSEWHERE] = "; sent elsewhere here",
+        [SP_TRACE_REWRITTEN] = "; rewritten here",
+        [SP_TRACE_NO_NEIGHBOUR] = "; nobody behind it",
+        [SP_TRACE_LOOP] = "; sent back here",
+        [SP_TRACE_PARALLEL] = "; some flows are lost beside it",
+    };
+    return t->cause < SP_TRACE_CAUSES && words[t->cause] ? words[t->cause] : "; and never leaves";
+}
+
 static void hop(struct sp_text *text, const struct sp_trace *t, size_t i)
 {
     char name[SP_TRACE_NAME_MAX];
@@ -191,13 +209,7 @@ static void hop(struct sp_text *text, const struct sp_trace *t, size_t i)
         sp_text_add(text, "answers no expired packets");
     }
     if (t->place == SP_TRACE_AT_HOP && t->hop == i) {
-        sp_text_add(text, t->cause == SP_TRACE_REJECTED       ? "; rejected here"
-                          : t->cause == SP_TRACE_NO_ROUTE     ? "; no route here"
-                          : t->cause == SP_TRACE_ELSEWHERE    ? "; sent elsewhere here"
-                          : t->cause == SP_TRACE_REWRITTEN    ? "; rewritten here"
-                          : t->cause == SP_TRACE_NO_NEIGHBOUR ? "; nobody behind it"
-                          : t->cause == SP_TRACE_LOOP         ? "; sent back here"
-                                                              : "; and never leaves");
+        sp_text_add(text, ending_of(t));
     }
     if (h->is_translated) {
         char a[SP_ADDR_STRLEN];
@@ -225,7 +237,9 @@ static void receiver(struct sp_text *text, const struct sp_trace *t)
         return;
     }
     if (t->nic == 0) {
-        sp_text_add(text, t->cause == SP_TRACE_RECEIVER_DOWN ? "down" : "nothing arrived");
+        sp_text_add(text, t->cause == SP_TRACE_RECEIVER_DOWN ? "down"
+                          : t->flows.again_passed > 0        ? "only repeated packets arrived"
+                                                             : "nothing arrived");
         point(text, t->place == SP_TRACE_AT_RECEIVER ? SIGN_BAD : SIGN_NOT, name);
         return;
     }
@@ -295,6 +309,7 @@ static void facts(struct sp_text *text, const struct sp_trace *t)
                    t->back_hops - 1U);
         sp_text_field(text, "asymmetry");
     }
+    sp_trace_path_text(text, t);
 }
 
 static void packets(struct sp_text *text, const struct sp_trace *t)

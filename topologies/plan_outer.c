@@ -44,7 +44,7 @@ static bool is_router(const struct sp_model *model, const struct sp_pair *pair, 
                       char hazard)
 {
     const struct sp_host *host = &model->hosts[h];
-    return h != pair->from && h != pair->to && host->role && strcmp(host->role, "router") == 0 &&
+    return host->role && h != pair->from && h != pair->to && strcmp(host->role, "router") == 0 &&
            !sp_plan_is_external(model, host->network) && sp_model_host_hazard(model, h) >= hazard;
 }
 
@@ -67,13 +67,20 @@ size_t sp_plan_outers(const struct sp_model *model, const struct sp_pair *pair, 
     }
     add(&outers, src, to, is_other ? plain(to, family) : &pair->dst);
     char hazard = sp_technique_at(technique)->hazard;
-    for (int pass = 0; pass < 3; pass++) {
-        for (uint32_t h = 0; h < model->nhosts; h++) {
-            const struct sp_host *host = &model->hosts[h];
-            int rank = host->network == to->network ? 0 : host->network == from->network ? 1 : 2;
-            if (rank == pass && is_router(model, pair, h, hazard)) {
-                add(&outers, src, host, plain(host, family));
-            }
+    uint32_t found[3][SP_PLAN_OUTERS]; /* by rank: the first few in the order of the file */
+    size_t nfound[3] = {0};
+    for (uint32_t h = 0; h < model->nhosts; h++) {
+        const struct sp_host *host = &model->hosts[h];
+        int rank = host->network == to->network ? 0 : host->network == from->network ? 1 : 2;
+        if (host->role && nfound[rank] < SP_PLAN_OUTERS && plain(host, family) &&
+            is_router(model, pair, h, hazard)) {
+            found[rank][nfound[rank]++] = h;
+        }
+    }
+    for (int rank = 0; rank < 3; rank++) {
+        for (size_t i = 0; i < nfound[rank]; i++) {
+            const struct sp_host *host = &model->hosts[found[rank][i]];
+            add(&outers, src, host, plain(host, family));
         }
     }
     return outers.n;

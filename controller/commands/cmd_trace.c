@@ -13,11 +13,10 @@
 #include "controller/ledger.h"
 #include "controller/progress.h"
 #include "controller/run.h"
+#include "controller/sign_key.h"
 #include "controller/trace/session.h"
 #include "probe/base/hash.h"
 #include "probe/base/mem.h"
-
-#define SP_TRACE_MAX_BYTES (16U << 20)
 
 static const char *const family_choices[] = {"both", "ipv4", "ipv6", NULL};
 
@@ -25,8 +24,11 @@ struct options {
     struct sp_common common;
     unsigned family;
     unsigned no_watch;
+    unsigned rates;
+    uint64_t idle_ms;
     uint64_t seed, timeout_ms;
-    const char *evidence, *probe, *ssh_config, *state;
+    const char *evidence, *sign_key, *probe, *ssh_config, *state;
+    struct sp_key *key; /* that signs the evidence; owned */
 };
 
 #define SP_AT(member) offsetof(struct options, member)
@@ -41,11 +43,28 @@ static const struct sp_opt opts[] = {
      .kind = SP_OPT_FLAG,
      .offset = SP_AT(no_watch),
      .help = "start no probe on declared hosts that stand on the way"},
+    {.name = "rates",
+     .kind = SP_OPT_FLAG,
+     .offset = SP_AT(rates),
+     .help = "look for rate limits: trains of the flow up to max_rate (hazard: B; some 3 s)"},
+    {.name = "idle",
+     .kind = SP_OPT_DURATION,
+     .metavar = "T",
+     .min = 1000,
+     .max = 3600000,
+     .offset = SP_AT(idle_ms),
+     .help = "look for state that is forgotten in silence of up to T (tcp; hazard: B; takes T)"},
     {.name = "evidence",
      .kind = SP_OPT_STRING,
      .metavar = "DIR",
      .offset = SP_AT(evidence),
-     .help = "write the packets of a finding, as both ends saw them, to DIR (pcapng)"},
+     .help = "write the packets of a finding (pcapng), the trace and a signed manifest to DIR"},
+    {.name = "sign-key",
+     .kind = SP_OPT_STRING,
+     .metavar = "FILE",
+     .offset = SP_AT(sign_key),
+     .help = "the private key (Ed25519, PEM) that signs the evidence (default: one that this "
+             "installation makes on first use)"},
     {.name = "seed",
      .kind = SP_OPT_UINT,
      .metavar = "N",
@@ -271,62 +290,62 @@ static int worse(int a, int b)
     return a;
 }
 
-static int report(const struct sp_trace_session *session, const struct sp_model *model,
-                  const struct sp_result *result, const struct options *options)
+static void print_traces(const struct sp_trace_session *session, const struct options *options,
+                         struct sp_buf *out)
 {
-    const struct sp_trace **traces = sp_calloc(session->n, sizeof(*traces));
-    struct sp_buf out;
-    int code = SP_EXIT_HOLDS;
-    if (!traces) {
-        (void)fputs("segproof: out of memory\n", stderr);
-        return SP_EXIT_USAGE;
-    }
+    const struct sp_trace_style style = {.color = sp_cmd_color(&options->common, STDOUT_FILENO),
+                                         .ascii = isatty(STDOUT_FILENO) == 1 && !sp_cmd_utf8(),
+                                         .width = sp_cmd_width(STDOUT_FILENO),
+                                         .verbosity = (int)options->common.verbose -
+                                                      (int)options->common.quiet};
     for (size_t i = 0; i < session->n; i++) {
-        traces[i] = &session->traced[i].trace;
-        code = worse(code, sp_trace_exit(traces[i]));
+        if (i > 0 && style.verbosity >= 0) {
+            sp_buf_char(out, '\n');
+        }
+        sp_trace_print(&session->traced[i].trace, &style, out);
+    }
+}
+
+static int report(const struct sp_trace_session *session, const struct sp_result *result,
+                  const struct options *options)
+{
+    struct sp_buf out;
+    enum sp_rc rc = SP_OK;
+    int code = SP_EXIT_HOLDS;
+    for (size_t i = 0; i < session->n; i++) {
+        code = worse(code, sp_trace_exit(&session->traced[i].trace));
     }
     sp_buf_init(&out, SP_TRACE_MAX_BYTES);
     if (options->common.json) {
-        const struct sp_trace_head head = {.model = model,
-                                           .run_id = result->run_id,
-                                           .version = SP_VERSION,
-                                           .interrupted = result->interrupted};
-        sp_trace_json(&head, traces, session->n, &out);
+        rc = sp_trace_session_json(session, result, &out);
     } else {
-        const struct sp_trace_style style = {.color = sp_cmd_color(&options->common, STDOUT_FILENO),
-                                             .ascii = isatty(STDOUT_FILENO) == 1 && !sp_cmd_utf8(),
-                                             .width = sp_cmd_width(STDOUT_FILENO),
-                                             .verbosity = (int)options->common.verbose -
-                                                          (int)options->common.quiet};
-        for (size_t i = 0; i < session->n; i++) {
-            if (i > 0 && style.verbosity >= 0) {
-                sp_buf_char(&out, '\n');
-            }
-            sp_trace_print(traces[i], &style, &out);
-        }
+        print_traces(session, options, &out);
     }
-    code = sp_cmd_print(&out) == 0 ? code : SP_EXIT_USAGE;
+    if (rc == SP_E_NOMEM) {
+        (void)fputs("segproof: out of memory\n", stderr);
+    }
+    code = rc != SP_E_NOMEM && sp_cmd_print(&out) == 0 ? code : SP_EXIT_USAGE;
     sp_buf_release(&out);
-    sp_free(traces);
     return result->interrupted ? SP_EXIT_INTERRUPTED : code;
 }
 
-static int write_evidence(const struct sp_result *result, const struct options *options, int code)
+static int write_evidence(const struct sp_trace_session *session, const struct sp_result *result,
+                          const struct options *options, int code)
 {
-    struct sp_summary *summary = NULL;
+    char fingerprint[SP_FINGERPRINT_STRLEN];
     struct sp_diag diag = {0};
     if (!options->evidence) {
         return code;
     }
-    enum sp_rc rc = sp_summary_new(result, &summary);
-    if (rc == SP_OK) {
-        rc = sp_evidence_dir_write(options->evidence, summary, NULL, &diag);
-    }
-    sp_summary_free(summary);
+    enum sp_rc rc =
+        sp_trace_evidence(options->evidence, session, result, options->key, fingerprint, &diag);
     if (rc != SP_OK) {
         (void)fprintf(stderr, "segproof: the evidence could not be written: %s: %s\n", diag.where,
                       diag.text[0] ? diag.text : sp_rc_str(rc));
         return SP_EXIT_USAGE;
+    }
+    if (!options->common.quiet) {
+        (void)fprintf(stderr, "segproof: the evidence is signed with the key %s\n", fingerprint);
     }
     return code;
 }
@@ -383,8 +402,8 @@ static int measure(const struct sp_model *model, struct sp_policy *policy,
     sp_progress_end(&progress);
     int code = SP_EXIT_USAGE;
     if (rc == SP_OK) {
-        code = report(session, model, result, options);
-        code = write_evidence(result, options, code);
+        code = report(session, result, options);
+        code = write_evidence(session, result, options, code);
     } else if (diag.text[0]) {
         sp_cmd_complain(&diag);
     } else {
@@ -448,7 +467,9 @@ static int trace(const struct sp_args *args, const struct options *options)
                                                .to = focus.to,
                                                .proto = focus.proto,
                                                .port = focus.port,
-                                               .no_watchers = options->no_watch > 0};
+                                               .no_watchers = options->no_watch > 0,
+                                               .with_rates = options->rates > 0,
+                                               .idle_ms = (uint32_t)options->idle_ms};
             code = measure(model, policy, plan, &session, options);
         }
     }
@@ -458,14 +479,21 @@ static int trace(const struct sp_args *args, const struct options *options)
     return code;
 }
 
-static bool check(const struct options *options)
+static bool check(struct options *options)
 {
     struct sp_diag diag = {0};
     const char *option = NULL;
+    if (options->sign_key && !options->evidence) {
+        (void)sp_cmd_misuse(&cmdline, "--sign-key signs evidence: give --evidence, too");
+        return false;
+    }
     if (options->state && sp_ledger_check(options->state, &diag) != SP_OK) {
         option = "--state";
     } else if (options->evidence && sp_evidence_dir_check(options->evidence, &diag) != SP_OK) {
         option = "--evidence";
+    } else if (options->evidence &&
+               sp_sign_key_open(options->sign_key, &options->key, &diag) != SP_OK) {
+        option = options->sign_key ? "--sign-key" : "--evidence";
     } else if (options->ssh_config && strcmp(options->ssh_config, "none") != 0 &&
                access(options->ssh_config, R_OK) != 0) {
         option = "--ssh-config";
@@ -488,6 +516,7 @@ static int run(int argc, char **argv)
         return code;
     }
     code = check(&options) ? trace(&args, &options) : SP_EXIT_USAGE;
+    sp_key_free(options.key);
     sp_args_release(&cmdline, &options, &args);
     return code;
 }

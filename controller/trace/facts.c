@@ -201,6 +201,30 @@ static void place_watchers(struct sp_trace *t, const struct sp_bits *watchers)
     }
 }
 
+/* The name of an interface that has an address: ports of bridges see the same packets. */
+static void take_iface(const struct sp_session *session, uint32_t index, char out[static 16])
+{
+    if (index && out[0] == '\0' && has_address(session, index)) {
+        (void)snprintf(out, 16, "%s", iface_name(session, index));
+    }
+}
+
+/* Where it turned round: packets that the receiver's own stack, or nobody on the way, answered. */
+static void take_ifaces(struct sp_trace *t, const struct sp_run_state *run,
+                        const struct sp_shot_seen *shot)
+{
+    const struct sp_session *from = &run->fleet->sessions[t->pair->from];
+    take_iface(from, shot->left_iface, t->left_by);
+    if (shot->egress != SP_ANSWER_NONE && sp_addr_eq(&shot->answerer, &t->pair->dst)) {
+        take_iface(from, shot->answer_iface, t->answer_by);
+    }
+    if (t->pair->to < run->model->nhosts) {
+        const struct sp_session *to = &run->fleet->sessions[t->pair->to];
+        take_iface(to, shot->nic_iface, t->arrived_by);
+        take_iface(to, shot->egress_iface, t->reply_by);
+    }
+}
+
 static void take_plain(struct sp_trace *t, const struct sp_shot_seen *shot)
 {
     t->tries++;
@@ -243,6 +267,30 @@ static void take_refusal(struct sp_trace *t, size_t k, const struct sp_shot_seen
     }
 }
 
+static void note_path(struct sp_trace_hop *hop, const struct sp_addr *addr)
+{
+    hop->path_answers++;
+    for (size_t i = 0; i < hop->npaths; i++) {
+        if (sp_addr_eq(&hop->paths[i], addr)) {
+            return;
+        }
+    }
+    if (hop->npaths < SP_TRACE_MAX_PATHS) {
+        hop->paths[hop->npaths++] = *addr;
+    }
+}
+
+void sp_trace_note_expired(struct sp_trace *t, size_t k, const struct sp_shot_seen *shot,
+                           const struct sp_model *model)
+{
+    for (; t->nhops <= k; t->nhops++) {
+        t->hops[t->nhops] = (struct sp_trace_hop){.host = SP_NONE};
+    }
+    note_hop(t, k, shot, model);
+    note_path(&t->hops[k], &shot->answerer);
+    t->hops[k].asked = (uint8_t)(t->hops[k].asked + (t->hops[k].asked < UINT8_MAX));
+}
+
 static void take_ttls(struct sp_traced *traced, const struct sp_batch *batch,
                       const struct sp_trace_shots *shots, const struct sp_model *model)
 {
@@ -262,14 +310,7 @@ static void take_ttls(struct sp_traced *traced, const struct sp_batch *batch,
             if (shot->answer != SP_ANSWER_EXPIRED) {
                 continue;
             }
-            if (k >= t->nhops) {
-                for (size_t n = t->nhops; n <= k; n++) {
-                    t->hops[n] = (struct sp_trace_hop){.host = SP_NONE};
-                }
-                t->nhops = k + 1U;
-            }
-            note_hop(t, k, shot, model);
-            t->hops[k].asked++;
+            sp_trace_note_expired(t, k, shot, model);
             bool moved = !sp_addr_eq(&shot->quoted.dst, &pair->dst) ||
                          (has_ports && (shot->quoted.dport != t->test->port ||
                                         shot->quoted.sport != shot->sport));
@@ -293,6 +334,7 @@ void sp_trace_take(struct sp_traced *traced, const struct sp_run_state *run,
         const struct sp_shot_seen *shot = shot_of(batch, shots->plain, k);
         if (shot && shot->is_sent) {
             take_plain(t, shot);
+            take_ifaces(t, run, shot);
         }
     }
     t->sender_refused = batch->blocks[shots->plain].sender_refused;

@@ -134,8 +134,8 @@ bool sp_trace_add_shot(struct sp_run_state *run, struct sp_batch *batch, uint32_
                        uint16_t attempt, uint16_t port, uint32_t at_us)
 {
     const struct sp_block_plan *plan = &batch->blocks[block];
-    uint16_t sport =
-        sp_ledger_take(run->ledger, &plan->src, &plan->dst, plan->technique, port, true);
+    uint16_t sport = sp_ledger_take(run->ledger, &plan->src, &plan->dst,
+                                    sp_technique_at(plan->technique)->proto, port, true);
     return sport && sp_batch_add_shot(batch, block, attempt, port, sport, at_us) != SP_NONE;
 }
 
@@ -172,7 +172,7 @@ static enum sp_rc carry_out(struct sp_run_state *run, struct sp_batch *batch, st
 
 /* ---- the steps ---- */
 
-static bool can_trace(const struct sp_traced *traced, const struct sp_run_state *run)
+bool sp_trace_can(const struct sp_traced *traced, const struct sp_run_state *run)
 {
     return traced->trace.is_tested &&
            run->fleet->sessions[traced->trace.pair->from].state == SP_PROBE_READY;
@@ -189,7 +189,7 @@ static enum sp_rc learn(struct sp_trace_session *session, struct sp_run_state *r
         struct sp_traced *traced = &session->traced[i];
         shots[i] = (struct sp_trace_shots){.reference = {SP_NONE, SP_NONE}};
         traced->limit = SP_TRACE_TTLS;
-        for (unsigned k = 0; can_trace(traced, run) && k < 2 && rc == SP_OK; k++) {
+        for (unsigned k = 0; sp_trace_can(traced, run) && k < 2 && rc == SP_OK; k++) {
             uint32_t at = session->is_slow ? (k + 1) * SP_TRACE_SLOW_US : k * SP_TRACE_GAP_US;
             shots[i].reference[k] = add_ttls(run, batch, &traced->reference, traced->limit, at);
             rc = shots[i].reference[k] == SP_NONE ? SP_E_LIMIT : SP_OK;
@@ -345,7 +345,7 @@ static enum sp_rc ask(struct sp_trace_session *session, struct sp_run_state *run
     enum sp_rc rc = shots ? sp_round_new_batch(run, &batch) : SP_E_NOMEM;
     for (size_t i = 0; rc == SP_OK && i < session->n; i++) {
         shots[i] = (struct sp_trace_shots){.plain = SP_NONE};
-        if (can_trace(&session->traced[i], run)) {
+        if (sp_trace_can(&session->traced[i], run)) {
             rc = add_flow(session, run, batch, &session->traced[i], &shots[i]);
         }
     }
@@ -405,8 +405,16 @@ enum sp_rc sp_trace_session_run(void *arg, struct sp_run_state *run, struct sp_d
         rc = ask(session, run, diag);
     }
     if (rc == SP_OK && !is_stopped(run)) {
-        tell(run, "trying sizes", 0);
+        tell(run, "trying sizes and flows", 0);
         rc = sp_trace_sizes(session, run, diag);
+    }
+    if (rc == SP_OK && session->with_rates && !is_stopped(run)) {
+        tell(run, "trying rates", 0);
+        rc = sp_trace_rates(session, run, diag);
+    }
+    if (rc == SP_OK && session->idle_ms > 0 && !is_stopped(run)) {
+        tell(run, "waiting in silence", 0);
+        rc = sp_trace_idle(session, run, diag);
     }
     for (size_t i = 0; i < session->n; i++) {
         sp_trace_explain(&session->traced[i].trace);

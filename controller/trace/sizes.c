@@ -2,7 +2,8 @@
  *
  * The largest packet that arrives (techniques.md T18, RFC 1191, RFC 8201): padded packets that must
  * not be fragmented, of a flow that is known to be delivered. Padding goes only to ports that no
- * service of the receiver's listens on. */
+ * service of the receiver's listens on. The same batch holds the flow from many source ports
+ * (flows.c): both wait for the same second. */
 #include "controller/run_priv.h"
 #include "controller/trace/session.h"
 #include "probe/techniques/registry.h"
@@ -63,6 +64,9 @@ static enum sp_rc add_sizes(struct sp_traced *traced, struct sp_run_state *run,
     uint16_t mtu = link_mtu(&run->fleet->sessions[t->pair->from], &t->pair->src);
     t->nsizes = 0;
     *first = (uint32_t)batch->nblocks;
+    if (!t->is_tested) {
+        return SP_OK;
+    }
     if (index == SP_NONE || t->pair->one_sided) {
         return SP_OK;
     }
@@ -122,6 +126,9 @@ enum sp_rc sp_trace_sizes(struct sp_trace_session *session, struct sp_run_state 
     enum sp_rc rc = sp_round_new_batch(run, &batch);
     for (size_t i = 0; rc == SP_OK && i < n; i++) {
         rc = add_sizes(&session->traced[i], run, batch, &first[i]);
+        rc = rc == SP_OK && sp_trace_can(&session->traced[i], run)
+                 ? sp_trace_add_flows(&session->traced[i], run, batch)
+                 : rc;
     }
     if (rc == SP_OK && batch->nshots > 0) {
         rc = sp_batch_run(batch, diag);
@@ -129,7 +136,11 @@ enum sp_rc sp_trace_sizes(struct sp_trace_session *session, struct sp_run_state 
     }
     for (size_t i = 0; rc == SP_OK && batch->nshots > 0 && i < n; i++) {
         take_sizes(&session->traced[i].trace, batch, first[i]);
+        sp_trace_take_flows(&session->traced[i], run, batch);
     }
     sp_batch_free(batch);
+    for (size_t i = 0; rc == SP_OK && i < n; i++) {
+        rc = sp_trace_locate_flows(&session->traced[i], run, diag);
+    }
     return rc;
 }

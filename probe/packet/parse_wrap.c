@@ -52,7 +52,7 @@ static bool read_geneve(struct sp_rd *rd, struct sp_unwrapped *out)
     sp_rd_skip(rd, 1);
     uint16_t type = sp_rd_u16(rd);
     out->vni = read_vni(rd);
-    sp_rd_skip(rd, (head & 0x3fU) * 4U);
+    sp_rd_skip(rd, (size_t)(head & 0x3fU) * 4);
     return head >> 6 == 0 && skip_frame(rd, type);
 }
 

@@ -255,7 +255,8 @@ enum sp_error_code {
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
 /* at_us: since FIRE; count: packets; addresses and ports as captured; code: of NIC, HOST and STRAY
  * whether one of them carried data (of a conversation: not only its SYN), of UNTAGGED the protocol,
- * of an answer see base/answer.h (CLOSED: count is the pause in milliseconds); pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
+ * of an answer see base/answer.h (CLOSED: count is the pause in milliseconds); count: of SENT and LEFT 2
+ * when it was sent AGAIN; iface: where it was seen, 0 = unknown; pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
  * dst, sport and dport are those of the packet that it quotes, of TOO_BIG count is the MTU that it
  * names */
 #define SP_FIELDS_seen(F) \

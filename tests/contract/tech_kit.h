@@ -109,7 +109,8 @@ static struct emitted start(const struct sp_technique *tech, const struct sp_tag
     return out;
 }
 
-static void read_back(const struct sp_spec *spec, struct kit_bytes *bytes, struct sp_pkt *pkt)
+static inline void read_back(const struct sp_spec *spec, struct kit_bytes *bytes,
+                             struct sp_pkt *pkt)
 {
     kit_build(spec, bytes);
     assert_int_equal(kit_checksums_ok(bytes->at, bytes->len), !spec->bad_checksum);
@@ -135,7 +136,7 @@ static void each(void (*fn)(const struct sp_technique_info *, const struct sp_te
     }
 }
 
-static struct sp_spec reversed(const struct sp_spec *spec)
+static inline struct sp_spec reversed(const struct sp_spec *spec)
 {
     struct sp_spec back = *spec;
     back.src = spec->dst;

@@ -79,6 +79,12 @@ class Encap(Case):
     """a -- fw -- b; the router r is the firewall itself, by its address on a's side."""
 
     @classmethod
+    def setUpClass(cls):
+        if not os.path.exists("/dev/net/tun"):
+            raise unittest.SkipTest("there is no /dev/net/tun here")
+        super().setUpClass()
+
+    @classmethod
     def build(cls):
         return World("encap", {"left": ["a", "r"], "right": ["b"]})
 
@@ -182,7 +188,7 @@ class Encap(Case):
         """The outer packets come to the receiver, closed: the flow itself has not, so this is no
         leak of theirs; the plain SYN is one."""
         self.world.lab.nft(FW, "flush ruleset")
-        run = self.verify("6in4", "vxlan")
+        run = self.verify("vxlan")
         self.assertEqual({t for t, _ in self.found(run)}, {"tcp_syn"}, run.out)
         rows = [r for r in run.data["bypass_techniques"] if r["tests"]]
         self.assertTrue(rows and all(r["holds"] == r["tests"] for r in rows), rows)
@@ -196,11 +202,11 @@ class Encap(Case):
                 self.prove(kind, family, FW, "eth0")
         self.expect(self.verify(*KINDS, tunnel="r"), *KINDS)
         # nobody says that it is a router: it is not asked
-        self.expect(self.verify("gre", "vxlan", tunnel="r", role="edge"))
+        self.expect(self.verify("gre", tunnel="r", role="edge"))
 
     def test_router_filters_again(self):
         """The same tunnels where the filter sees what comes out of them."""
-        kinds = ("geneve", "ipip")
+        kinds = ("geneve",)
         for kind in kinds:
             self.end(kind, FW)
         self.load()
@@ -217,7 +223,7 @@ class Encap(Case):
                               f"link set dev {dev} master right")
         self.world.lab.commit()
         self.load()
-        self.expect(self.verify("vxlan", tunnel="r", mac=False), "vxlan")
+        self.expect(self.verify("vxlan", tunnel="r", mac=False, more=("--inject", "link")), "vxlan")
 
     # ---- a tunnel that ends at the receiver ----
     def test_receiver_unwraps(self):

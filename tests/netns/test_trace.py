@@ -4,11 +4,14 @@ must name the cause and the hop; then the path is whole again, and it must say s
 
 Run: python3 tests/netns/test_trace.py (root; says skipped where the machine cannot do it)."""
 import contextlib
+import os
+import re
+import subprocess
 import sys
 import unittest
 
 sys.dont_write_bytecode = True
-from harness import FAMILIES, Case  # noqa: E402
+from harness import FAMILIES, SEGPROOF, Case  # noqa: E402
 from tracing import Routers, v4, v6  # noqa: E402
 
 FLOW = ("a", "b", "tcp/5432")
@@ -355,14 +358,33 @@ class Words(TraceCase):
             self.assertEqual(run.out, "")
 
     def test_evidence(self):
-        import os
+        """Packets, topology and the trace itself, in a signed chain that nobody changes unseen."""
         self.fault("r1", forward("tcp dport 5432 drop"))
         where = os.path.join(self.world.lab.dir, "why")
-        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4", "--evidence", where)
+        home = {"XDG_STATE_HOME": os.path.join(self.world.lab.dir, "home")}
+        run = self.trace("a", "b", "tcp/5432", "--family", "ipv4", "--evidence", where, env=home)
         self.assertEqual(run.code, 1, run)
-        self.assertEqual([name.rsplit("-", 1)[0] for name in os.listdir(where)], ["blocked"], run)
-        again = self.trace("a", "b", "tcp/5432", "--evidence", where)
+        self.assertIn("the evidence is signed with the key SHA256:", run.err)
+        names = sorted(re.sub("-.*", "", name) for name in os.listdir(where))
+        self.assertEqual(names, ["blocked", "manifest.jsonl", "manifest.pub", "manifest.sig",
+                                 "topology.yaml", "trace.json"], run)
+        file = os.path.join(where, "trace.json")
+        with open(file, encoding="utf-8") as trace:
+            text = trace.read()
+        self.assertEqual(text, run.out)
+        checked = self.check_evidence(where, home)
+        self.assertEqual(checked.returncode, 0, checked)
+        with open(file, "w", encoding="utf-8") as trace:
+            trace.write(text.replace("dropped", "works", 1))
+        checked = self.check_evidence(where, home)
+        self.assertEqual(checked.returncode, 1, checked)
+        self.assertIn("trace.json: was changed", checked.stdout)
+        again = self.trace("a", "b", "tcp/5432", "--evidence", where, env=home)
         self.assertEqual(again.code, 2, again)
+
+    def check_evidence(self, where, home):
+        return subprocess.run([SEGPROOF, "report", "--check-evidence", where], text=True,
+                              capture_output=True, check=False, env={**os.environ, **home})
 
 
 if __name__ == "__main__":

@@ -104,6 +104,32 @@ static void tcp_answers(void **state)
     }
 }
 
+/* Two packets of the same addresses and ports: each gets the answer that acknowledges it, also when
+ * the other has been sent since. */
+static void answers_of_one_conversation(void **state)
+{
+    (void)state;
+    struct kit *kit = armed(0);
+    kit_shot(kit, 211, 53, 40000, 100);
+    kit_shot(kit, 212, 53, 40000, 5000000); /* not sent yet: it gets none */
+    kit_fire(kit);
+    kit_run(kit, 1000);
+    assert_int_equal(kit->nsent, 7);
+    for (size_t i = 0; i < 2; i++) {
+        const struct sp_spec *syn = i ? &kit->sent[6].spec : sent_of(kit, SP_IPPROTO_TCP);
+        struct sp_spec back = swapped(syn);
+        back.tcp_flags = i ? SP_TCP_RST | SP_TCP_ACK : SP_TCP_SYN | SP_TCP_ACK;
+        back.ack = syn->seq + 1;
+        kit_in(kit, &back);
+    }
+    kit_collect(kit);
+    assert_int_equal(kit_seen(kit, SP_SEEN_ANSWER, 210, 53)->answer, SP_ANSWER_SYN_ACK);
+    assert_int_equal(kit_seen(kit, SP_SEEN_ANSWER, 211, 53)->answer, SP_ANSWER_RST);
+    assert_int_equal(kit_count_seen(kit, SP_SEEN_ANSWER), 2);
+    assert_int_equal(kit_count_seen(kit, SP_SEEN_UNTAGGED), 0);
+    kit_free(kit);
+}
+
 static void udp_answers(void **state)
 {
     (void)state;
@@ -251,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tcp_answers),
+        cmocka_unit_test(answers_of_one_conversation),
         cmocka_unit_test(udp_answers),
         cmocka_unit_test(a_mirrored_syn_is_nothing),
         cmocka_unit_test(answers_of_another_conversation),

@@ -95,6 +95,27 @@ static void shots_by_tag_and_conversation(void **state)
     sp_batch_state_release(&b);
 }
 
+/* Several of the same addresses and ports: the newest leads to all of them. */
+static void shots_of_one_conversation(void **state)
+{
+    (void)state;
+    struct sp_batch_state b;
+    struct sp_addr peer = kit_addr("10.0.0.2");
+    sp_batch_state_init(&b);
+    assert_int_equal(add_block(&b, 0, 1000), SP_OK);
+    for (uint16_t i = 0; i < 100; i++) {
+        assert_int_equal(add_shot(&b, 0, i, 53, i % 2 ? 40001 : 40000), SP_OK);
+    }
+    const struct sp_shot *s = sp_batch_shot_by_tuple(&b, &peer, 17, 53, 40000);
+    for (uint16_t i = 0; i < 50; i++) {
+        assert_non_null(s);
+        assert_int_equal(s->flow.block, 98 - 2 * i);
+        s = sp_batch_older_shot(&b, s);
+    }
+    assert_null(s);
+    sp_batch_state_release(&b);
+}
+
 static struct sp_pkt pkt_from(const char *src, uint16_t sport, uint16_t dport)
 {
     return (struct sp_pkt){.src = kit_addr(src),
@@ -192,6 +213,7 @@ int main(void)
         cmocka_unit_test(blocks_by_id),
         cmocka_unit_test(blocks_are_bounded),
         cmocka_unit_test(shots_by_tag_and_conversation),
+        cmocka_unit_test(shots_of_one_conversation),
         cmocka_unit_test(arrivals_by_tag_and_conversation),
         cmocka_unit_test(a_failed_row_is_nobodys),
         cmocka_unit_test(untagged_out_of_memory_is_admitted),

@@ -86,6 +86,9 @@ static void unanswered_is_sent_again(void **state)
         kit_run(kit, 2000000);
         assert_int_equal(kit->nsent, answered ? 3 : 4);
         assert_int_equal(kit_count(kit, SP_REC_DONE), 1);
+        kit_collect(kit);
+        assert_int_equal(kit_seen(kit, SP_SEEN_SENT, 0, 22)->count, answered ? 1 : 2);
+        assert_int_equal(kit_seen(kit, SP_SEEN_SENT, 10, 22)->count, 1);
         kit_free(kit);
     }
 }

@@ -12,8 +12,9 @@
 #define FAR_A  "10.7.0.1"
 #define FAR_B  "10.8.0.1"
 
-/* Block 200, six attempts from TTL 1 on, padded to `bytes`. */
-static struct kit *fired(const char *tech, uint8_t ttl, uint16_t bytes)
+/* Block 200, six attempts from TTL 1 on, padded to `bytes`, each from its own source port or all
+ * from one. */
+static struct kit *fired_from(const char *tech, uint8_t ttl, uint16_t bytes, bool one)
 {
     struct kit *kit = kit_new();
     struct sp_record r = {.type = SP_REC_BLOCK};
@@ -30,12 +31,17 @@ static struct kit *fired(const char *tech, uint8_t ttl, uint16_t bytes)
     kit_order(kit, &r);
     kit_arm(kit);
     for (uint16_t i = 0; i < 6; i++) {
-        kit_shot(kit, (uint16_t)(200 + i), 53, (uint16_t)(40000 + i), 0);
+        kit_shot(kit, (uint16_t)(200 + i), 53, (uint16_t)(40000 + (one ? 0 : i)), 0);
     }
     kit_fire(kit);
     kit_run(kit, 1000);
     assert_int_equal(kit->nsent, 6);
     return kit;
+}
+
+static struct kit *fired(const char *tech, uint8_t ttl, uint16_t bytes)
+{
+    return fired_from(tech, ttl, bytes, false);
 }
 
 static size_t length_of(const struct sp_spec *spec)
@@ -111,6 +117,22 @@ static void expired(void **state)
     kit_collect(kit);
     seen = kit_seen(kit, SP_SEEN_ANSWER, 202, 53);
     assert_int_equal(seen ? seen->answer : SP_ANSWER_UNREACHABLE, SP_ANSWER_UNREACHABLE);
+    kit_free(kit);
+}
+
+/* Packets of one flow that differ in their TTL: TCP's number tells which one expired. */
+static void expired_of_one_flow(void **state)
+{
+    (void)state;
+    struct kit *kit = fired_from("tcp_syn", 1, 0, true);
+    struct sp_spec sent = kit->sent[1].spec;
+    error_about(kit, 11, 0, 0, &sent);
+    sent = kit->sent[5].spec;
+    error_about(kit, 11, 0, 0, &sent);
+    kit_collect(kit);
+    assert_int_equal(kit_count_seen(kit, SP_SEEN_ANSWER), 2);
+    assert_non_null(kit_seen(kit, SP_SEEN_ANSWER, 201, 53));
+    assert_non_null(kit_seen(kit, SP_SEEN_ANSWER, 205, 53));
     kit_free(kit);
 }
 
@@ -203,8 +225,12 @@ static void many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sent_as_ordered), cmocka_unit_test(expired), cmocka_unit_test(too_big),
-        cmocka_unit_test(watched),         cmocka_unit_test(many),
+        cmocka_unit_test(sent_as_ordered),
+        cmocka_unit_test(expired),
+        cmocka_unit_test(too_big),
+        cmocka_unit_test(watched),
+        cmocka_unit_test(many),
+        cmocka_unit_test(expired_of_one_flow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

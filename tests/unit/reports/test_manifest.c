@@ -330,6 +330,8 @@ static void names_of_files(void **state)
 {
     (void)state;
     assert_true(sp_manifest_is_file("topology.yaml"));
+    assert_true(sp_manifest_is_file("trace.json"));
+    assert_false(sp_manifest_is_file("trace-1.json"));
     assert_true(sp_manifest_is_file("leak-12.pcapng"));
     assert_false(sp_manifest_is_file(""));
     assert_false(sp_manifest_is_file("manifest.sig"));

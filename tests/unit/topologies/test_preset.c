@@ -395,6 +395,32 @@ static void test_balancers(void **state)
     topo_release(&t);
 }
 
+/* A file that would make more rules than anybody can mean is refused, soon. */
+static void test_limit(void **state)
+{
+    (void)state;
+    struct sp_buf text;
+    sp_buf_init(&text, 4U << 20);
+    sp_buf_str(&text, "segproof: 1\nname: t\nnetworks:\n");
+    for (unsigned i = 0; i < 4200; i++) {
+        sp_buf_fmt(&text, "  n%u: { cidr: 10.%u.%u.0/24, cluster: c%u }\n", i, i / 250, i % 250, i);
+    }
+    sp_buf_str(&text, "hosts:\n");
+    for (unsigned i = 0; i < 4200; i++) {
+        sp_buf_fmt(
+            &text,
+            "  h%u: { network: n%u, address: 10.%u.%u.1, role: node, probe: { via: local } }\n", i,
+            i, i / 250, i % 250);
+    }
+    sp_buf_str(&text, "use: [istio-sidecar]\n");
+    assert_int_equal(text.rc, SP_OK);
+    struct topo t = topo_load(sp_buf_text(&text));
+    assert_int_equal(t.rc, SP_E_INVALID);
+    says(&t, true, 8405, "/use", "too many rules: split the topology");
+    topo_release(&t);
+    sp_buf_release(&text);
+}
+
 /* Whatever allocation fails, nothing leaks and nothing half-built comes out. */
 static void test_memory(void **state)
 {
@@ -423,7 +449,8 @@ int main(void)
         cmocka_unit_test(test_source),        cmocka_unit_test(test_unknown),
         cmocka_unit_test(test_missing_role),  cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_cluster_names), cmocka_unit_test(test_clusters),
-        cmocka_unit_test(test_balancers),     cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_balancers),     cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
