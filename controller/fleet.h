@@ -61,6 +61,8 @@ struct sp_session {
     size_t ntargets;
     struct sp_addr *sources; /* that its probe may forge */
     size_t nsources, cap_sources;
+    char **calls; /* options that let its probe hold conversations; whole, as they are given */
+    size_t ncalls, cap_calls;
     bool is_queued;
     bool is_up;      /* the way to its host works */
     bool is_through; /* records come */
@@ -109,6 +111,13 @@ void sp_fleet_free(struct sp_fleet *fleet);
 /* Before the start of a host's probe: it may forge this source (class C only). */
 enum sp_rc sp_fleet_allow_source(struct sp_fleet *fleet, uint32_t host,
                                  const struct sp_addr *source) SP_MUST_CHECK;
+/* Before the start of a host's probe: it may connect there ("registry.example:443",
+ * "[fd00::1]:443"), or look names up there. Already allowed is no error. */
+enum sp_rc sp_fleet_allow_endpoint(struct sp_fleet *fleet, uint32_t host, const char *name,
+                                   uint16_t port) SP_MUST_CHECK;
+enum sp_rc sp_fleet_allow_nameserver(struct sp_fleet *fleet, uint32_t host,
+                                     const struct sp_addr *server) SP_MUST_CHECK;
+
 /* Starts the probe of a host; targets are the only addresses it may send to. A failure makes the
  * session LOST. Of probes that are carried to other machines, SP_REMOTE_AT_ONCE start at a time;
  * the others wait for their turn in sp_fleet_wait. */

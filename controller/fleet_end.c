@@ -270,6 +270,10 @@ void sp_fleet_free(struct sp_fleet *fleet)
         sp_free(fleet->sessions[i].listeners);
         sp_free(fleet->sessions[i].targets);
         sp_free(fleet->sessions[i].sources);
+        for (size_t k = 0; k < fleet->sessions[i].ncalls; k++) {
+            sp_free(fleet->sessions[i].calls[k]);
+        }
+        sp_free(fleet->sessions[i].calls);
     }
     sp_image_free(fleet->image);
     sp_free(fleet->sessions);

@@ -91,7 +91,7 @@ static char **make_argv(const struct sp_session *session, uint32_t rate,
 {
     struct sp_fleet *fleet = session->fleet;
     const struct sp_host *host = &fleet->model->hosts[session->host];
-    char **argv = sp_calloc(ntargets + session->nsources + 12, sizeof(*argv));
+    char **argv = sp_calloc(ntargets + session->nsources + session->ncalls + 12, sizeof(*argv));
     size_t n = 0;
     char *p = storage;
     char *end = storage + storage_size;
@@ -127,6 +127,9 @@ static char **make_argv(const struct sp_session *session, uint32_t rate,
     for (size_t i = 0; i < session->nsources; i++) {
         char text[SP_ADDR_STRLEN];
         SP_ARG("--allow-source=%s", sp_addr_str(&session->sources[i], text));
+    }
+    for (size_t i = 0; i < session->ncalls; i++) {
+        argv[n++] = session->calls[i];
     }
 #undef SP_ARG
     return argv;
@@ -253,6 +256,43 @@ enum sp_rc sp_fleet_allow_source(struct sp_fleet *fleet, uint32_t host,
     }
     session->sources[session->nsources++] = *source;
     return SP_OK;
+}
+
+static enum sp_rc allow_call(struct sp_fleet *fleet, uint32_t host, const char *option)
+{
+    struct sp_session *session = &fleet->sessions[host];
+    for (size_t i = 0; i < session->ncalls; i++) {
+        if (strcmp(session->calls[i], option) == 0) {
+            return SP_OK;
+        }
+    }
+    char *own = sp_strdup(option);
+    if (!own || sp_grow((void **)&session->calls, session->ncalls, &session->cap_calls,
+                        sizeof(*session->calls)) != 0) {
+        sp_free(own);
+        return SP_E_NOMEM;
+    }
+    session->calls[session->ncalls++] = own;
+    return SP_OK;
+}
+
+enum sp_rc sp_fleet_allow_endpoint(struct sp_fleet *fleet, uint32_t host, const char *name,
+                                   uint16_t port)
+{
+    char option[320];
+    bool is_v6 = strchr(name, ':') != NULL;
+    int n = snprintf(option, sizeof(option), "--allow-endpoint=%s%s%s:%u", is_v6 ? "[" : "", name,
+                     is_v6 ? "]" : "", (unsigned)port);
+    return n > 0 && (size_t)n < sizeof(option) ? allow_call(fleet, host, option) : SP_E_LIMIT;
+}
+
+enum sp_rc sp_fleet_allow_nameserver(struct sp_fleet *fleet, uint32_t host,
+                                     const struct sp_addr *server)
+{
+    char option[96];
+    char text[SP_ADDR_STRLEN];
+    (void)snprintf(option, sizeof(option), "--allow-nameserver=%s", sp_addr_str(server, text));
+    return allow_call(fleet, host, option);
 }
 
 void sp_fleet_start(struct sp_fleet *fleet, uint32_t host_index, const struct sp_addr *targets,

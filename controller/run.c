@@ -163,6 +163,9 @@ static enum sp_rc start_fleet(struct sp_run_state *run, const struct sp_run_opti
         }
     }
     uint64_t wanted = 0;
+    if (options->before) {
+        rc = options->before(options->after_arg, run->fleet);
+    }
     for (uint32_t h = 0; h < run->model->nhosts && rc == SP_OK; h++) {
         if (options->also && sp_bits_get(options->also, h)) {
             run->hosts[h].wanted = true;

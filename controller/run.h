@@ -27,9 +27,11 @@ struct sp_run_options {
     unsigned attempts_min;           /* passes that a negative has at least; 0 = by design */
     struct sp_journal *journal;      /* takes finished sweeps down, gives those of the run that is
                                         resumed; NULL = none */
+    /* Before the probes start: says what else they may do, beside the plan; NULL = nothing. */
+    enum sp_rc (*before)(void *arg, struct sp_fleet *fleet);
     /* More to measure when everything is judged, with the same probes; NULL = nothing. */
     enum sp_rc (*after)(void *arg, struct sp_run_state *run, struct sp_diag *diag);
-    void *after_arg;
+    void *after_arg;            /* of both */
     const struct sp_bits *also; /* hosts that it needs, beside those of the plan; NULL = none */
     /* Told now and then. May be NULL. */
     void (*progress)(void *arg, const struct sp_progress_info *info);

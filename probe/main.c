@@ -18,7 +18,7 @@ struct options {
     unsigned is_stdio, is_version, is_list, link, remove_self;
     const char *role;
     const char *interface;
-    struct sp_args_list targets, sources;
+    struct sp_args_list targets, sources, endpoints, servers;
     uint64_t max_pps, generation, capture_buffer, silence_ms;
     unsigned hazard;
 };
@@ -38,6 +38,16 @@ static const struct sp_opt opts[] = {
      .metavar = "CIDR",
      .offset = offsetof(struct options, sources),
      .help = "with --hazard C: this source may be forged; may be repeated; without it none is"},
+    {.name = "allow-endpoint",
+     .kind = SP_OPT_LIST,
+     .metavar = "NAME:PORT",
+     .offset = offsetof(struct options, endpoints),
+     .help = "an ordinary connection may be made there; may be repeated; without it none is"},
+    {.name = "allow-nameserver",
+     .kind = SP_OPT_LIST,
+     .metavar = "ADDRESS",
+     .offset = offsetof(struct options, servers),
+     .help = "names may be looked up there, beside this host's own name servers; may be repeated"},
     {.name = "max-pps",
      .kind = SP_OPT_UINT,
      .metavar = "N",
@@ -137,14 +147,70 @@ static struct sp_prefix *parse_prefixes(const struct sp_args_list *list, const c
     return prefixes;
 }
 
+static bool parse_calls(const struct options *options, struct sp_call_bounds *calls, int *ret_code)
+{
+    calls->endpoints = sp_calloc(options->endpoints.count + 1, sizeof(*calls->endpoints));
+    calls->servers = sp_calloc(options->servers.count + 1, sizeof(*calls->servers));
+    *ret_code = 1;
+    if (!calls->endpoints || !calls->servers) {
+        return false;
+    }
+    for (size_t i = 0; i < options->endpoints.count; i++) {
+        if (sp_call_endpoint_parse(options->endpoints.items[i], &calls->endpoints[i]) != SP_OK) {
+            (void)fprintf(stderr,
+                          "segproof-probe: --allow-endpoint: '%s' is not a name or address with a "
+                          "port, such as registry.example:443\n",
+                          options->endpoints.items[i]);
+            *ret_code = 2;
+            return false;
+        }
+    }
+    for (size_t i = 0; i < options->servers.count; i++) {
+        if (sp_addr_parse(options->servers.items[i], &calls->servers[i]) != SP_OK) {
+            (void)fprintf(stderr, "segproof-probe: --allow-nameserver: '%s' is not an address\n",
+                          options->servers.items[i]);
+            *ret_code = 2;
+            return false;
+        }
+    }
+    calls->n = options->endpoints.count;
+    calls->nservers = options->servers.count;
+    return true;
+}
+
+static int start_role(const struct sp_probe_options *probe, char **argv)
+{
+    static const struct {
+        const char *role, *title;
+        int (*run)(const struct sp_probe_options *options);
+    } roles[] = {{"sensor", "segproof-sensor", sp_role_sensor},
+                 {"link", "segproof-link", sp_role_link},
+                 {"caller", "segproof-caller", sp_role_caller}};
+    if (!probe->role) {
+        return sp_role_parent(probe, argv);
+    }
+    for (size_t i = 0; i < SP_ARRAY_LEN(roles); i++) {
+        if (strcmp(probe->role, roles[i].role) == 0) {
+            (void)prctl(PR_SET_NAME, roles[i].title);
+            return roles[i].run(probe);
+        }
+    }
+    (void)fprintf(stderr, "segproof-probe: there is no role '%s'\n", probe->role);
+    return 2;
+}
+
 static int run(const struct options *options, char **argv)
 {
     int code = 0;
+    struct sp_call_bounds calls = {0};
     struct sp_prefix *targets = parse_prefixes(&options->targets, "allow-target", &code);
     struct sp_prefix *sources =
         targets ? parse_prefixes(&options->sources, "allow-source", &code) : NULL;
-    if (!sources) {
+    if (!sources || !parse_calls(options, &calls, &code)) {
         sp_free(targets);
+        sp_free(sources);
+        sp_free(calls.endpoints);
+        sp_free(calls.servers);
         return code;
     }
     const struct sp_probe_options probe = {
@@ -154,6 +220,7 @@ static int run(const struct options *options, char **argv)
         .role = options->role,
         .generation = (unsigned)options->generation,
         .capture_buffer = (size_t)options->capture_buffer,
+        .calls = &calls,
         .bounds = {.targets = targets,
                    .ntargets = options->targets.count,
                    .sources = sources,
@@ -163,19 +230,11 @@ static int run(const struct options *options, char **argv)
                    .link_injection = options->link > 0,
                    .interface = options->interface},
     };
-    if (options->role) {
-        (void)prctl(PR_SET_NAME,
-                    strcmp(options->role, "sensor") == 0 ? "segproof-sensor" : "segproof-link");
-    }
-    if (!options->role) {
-        code = sp_role_parent(&probe, argv);
-    } else if (strcmp(options->role, "sensor") == 0) {
-        code = sp_role_sensor(&probe);
-    } else {
-        code = sp_role_link(&probe);
-    }
+    code = start_role(&probe, argv);
     sp_free(targets);
     sp_free(sources);
+    sp_free(calls.endpoints);
+    sp_free(calls.servers);
     return code;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "probe/caller/relay.h"
 #include "probe/drop.h"
 #include "probe/facts/facts.h"
 #include "probe/link/stream.h"
@@ -20,6 +21,7 @@ struct link {
     struct event *silence; /* NULL without a limit */
     struct timeval silence_limit;
     struct sp_messages queries; /* that are on their way here */
+    struct sp_relay relay;      /* those that are answered by a process of their own */
 };
 
 static void complain(struct link *l, const char *text)
@@ -49,7 +51,13 @@ static void put(void *arg, const struct sp_record *record)
     }
 }
 
-/* Questions are answered here, where there is no privilege to lose. */
+static void answer(void *arg, uint32_t id, uint8_t topic, const char *text, size_t len)
+{
+    sp_message_split(SP_REC_TOLD, id, topic, text, len, put, arg);
+}
+
+/* Questions about this host are answered here, where there is no privilege to lose; those that
+ * need words from strangers, elsewhere. */
 static void on_query(struct link *l, const struct sp_record *record)
 {
     struct sp_message *query = NULL;
@@ -60,21 +68,21 @@ static void on_query(struct link *l, const struct sp_record *record)
     if (!query) {
         return;
     }
-    struct sp_buf answer;
-    sp_buf_init(&answer, SP_MESSAGE_MAX);
-    if (query->topic == SP_TOPIC_FACTS) {
-        sp_facts_tell("", sp_buf_text(&query->text), query->text.len, &answer);
-    } else {
-        sp_fields_add(&answer, "error", "this probe does not know what that is about");
+    if (query->topic != SP_TOPIC_FACTS) {
+        sp_relay_ask(&l->relay, query);
+        sp_message_done(query);
+        return;
     }
-    if (answer.rc != SP_OK) {
-        const char *why = answer.rc == SP_E_NOMEM ? "out of memory" : "the answer is too long";
-        sp_buf_clear(&answer);
-        sp_fields_add(&answer, "error", why);
+    struct sp_buf text;
+    sp_buf_init(&text, SP_MESSAGE_MAX);
+    sp_facts_tell("", sp_buf_text(&query->text), query->text.len, &text);
+    if (text.rc != SP_OK) {
+        const char *why = text.rc == SP_E_NOMEM ? "out of memory" : "the answer is too long";
+        sp_buf_clear(&text);
+        sp_fields_add(&text, "error", why);
     }
-    sp_message_split(SP_REC_TOLD, query->id, query->topic, sp_buf_text(&answer), answer.len, put,
-                     l);
-    sp_buf_release(&answer);
+    answer(l, query->id, query->topic, sp_buf_text(&text), text.len);
+    sp_buf_release(&text);
     sp_message_done(query);
 }
 
@@ -170,7 +178,17 @@ static const struct sp_stream_ops controller_ops = {.on_record = on_from_control
                                                     .on_end = on_controller_end,
                                                     .on_drained = on_controller_drained};
 
-/* The parent hands over the stream to a new sensor (SCM_RIGHTS), or is gone. */
+static void take_sensor(struct link *l, int fd)
+{
+    sp_stream_free(l->sensor);
+    l->sensor = NULL;
+    if (sp_stream_new(l->base, fd, fd, &sensor_ops, l, &l->sensor) != SP_OK) {
+        (void)event_base_loopbreak(l->base);
+    }
+}
+
+/* The parent hands over the stream to a new sensor or to the caller (SCM_RIGHTS), has no caller to
+ * give, or is gone. */
 static void on_control(evutil_socket_t fd, short what, void *arg)
 {
     struct link *l = arg;
@@ -182,6 +200,10 @@ static void on_control(evutil_socket_t fd, short what, void *arg)
     (void)what;
     ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
     const struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
+    if (n == 1 && !c && byte == SP_CONTROL_REFUSED) {
+        sp_relay_take(&l->relay, -1);
+        return;
+    }
     if (!c || c->cmsg_type != SCM_RIGHTS) {
         /* What the last sensor said, why above all, is still to be passed on; one that lives on
          * without its parent ends with us. */
@@ -193,12 +215,12 @@ static void on_control(evutil_socket_t fd, short what, void *arg)
         }
         return;
     }
-    int sensor_fd;
-    memcpy(&sensor_fd, CMSG_DATA(c), sizeof(sensor_fd));
-    sp_stream_free(l->sensor);
-    l->sensor = NULL;
-    if (sp_stream_new(l->base, sensor_fd, sensor_fd, &sensor_ops, l, &l->sensor) != SP_OK) {
-        (void)event_base_loopbreak(l->base);
+    int child_fd;
+    memcpy(&child_fd, CMSG_DATA(c), sizeof(child_fd));
+    if (byte == SP_CONTROL_CALLER) {
+        sp_relay_take(&l->relay, child_fd);
+    } else {
+        take_sensor(l, child_fd);
     }
 }
 
@@ -247,6 +269,7 @@ int sp_role_link(const struct sp_probe_options *options)
                                  &l.controller) != SP_OK) {
         return SP_EXIT_HOPELESS;
     }
+    l.relay = (struct sp_relay){.base = l.base, .control = SP_ROLE_FD, .answer = answer, .arg = &l};
     l.control = event_new(l.base, SP_ROLE_FD, EV_READ | EV_PERSIST, on_control, &l);
     if (l.control && event_add(l.control, NULL) == 0 &&
         watch_silence(&l, options->silence_limit_ms)) {
@@ -260,6 +283,7 @@ int sp_role_link(const struct sp_probe_options *options)
         event_free(l.silence);
     }
     sp_messages_release(&l.queries);
+    sp_relay_release(&l.relay);
     sp_stream_free(l.sensor);
     sp_stream_free(l.controller);
     event_base_free(l.base);

@@ -15,6 +15,7 @@
 #include "probe/ask.h"
 #include "probe/base/clock.h"
 #include "probe/base/mem.h"
+#include "probe/caller/relay.h"
 #include "probe/remove_self.h"
 #include "probe/roles.h"
 
@@ -28,7 +29,10 @@ struct parent {
     int asked;   /* from the sensor, -1 = closed */
     bool may_stand;
     struct sp_ask_limit limit;
+    bool is_link_quiet; /* its end of the control socket is closed */
     pid_t link, sensor;
+    pid_t caller;     /* 0 = not asked for yet, or ended */
+    unsigned callers; /* how often it was started */
     unsigned generation;
     unsigned restarts;
     uint64_t restarts_since_us;
@@ -87,10 +91,9 @@ static pid_t spawn(const struct parent *p, const char *role, int channel, int as
     return pid;
 }
 
-/* Hands the link its end of the stream to the new sensor. */
-static bool pass(int control, int fd)
+/* Hands the link its end of the stream to the new sensor, or to the caller. */
+static bool pass(int control, char byte, int fd)
 {
-    char byte = 's';
     char space[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
     memset(space, 0, sizeof(space));
     struct iovec iov = {&byte, 1};
@@ -126,13 +129,54 @@ static bool start_sensor(struct parent *p)
         return false;
     }
     p->sensor = spawn(p, "sensor", ends[1], asking[1]);
-    bool ok = p->sensor > 0 && pass(p->control, ends[0]);
+    bool ok = p->sensor > 0 && pass(p->control, SP_CONTROL_SENSOR, ends[0]);
     (void)close(ends[0]);
     (void)close(ends[1]);
     (void)close(asking[1]);
     p->asked = asking[0];
     p->generation++;
     return ok;
+}
+
+static void reap(pid_t pid)
+{
+    if (pid > 0) {
+        (void)kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+}
+
+/* The process that holds conversations with strangers; only when the link asks, which has seen the
+ * end of the one before. One that keeps dying is not started for ever. */
+static bool start_caller(struct parent *p)
+{
+    int ends[2];
+    reap(p->caller);
+    p->caller = 0;
+    if (p->callers >= SP_RESTARTS_MAX ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return false;
+    }
+    p->caller = spawn(p, "caller", ends[1], -1);
+    bool ok = p->caller > 0 && pass(p->control, SP_CONTROL_CALLER, ends[0]);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    p->callers++;
+    return ok;
+}
+
+/* The link asks for one thing only. */
+static void serve_link(struct parent *p)
+{
+    static const char refused = SP_CONTROL_REFUSED;
+    char byte = 0;
+    ssize_t n = recv(p->control, &byte, 1, MSG_DONTWAIT);
+    if (n == 0) {
+        p->is_link_quiet = true;
+    } else if (n == 1 && byte == SP_CONTROL_CALLER && !start_caller(p)) {
+        (void)send(p->control, &refused, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
 }
 
 static bool may_restart(struct parent *p, int status)
@@ -154,15 +198,6 @@ static bool may_restart(struct parent *p, int status)
     return true;
 }
 
-static void reap(pid_t pid)
-{
-    if (pid > 0) {
-        (void)kill(pid, SIGKILL);
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
-}
-
 /* The link says goodbye to the controller when the control socket closes: give it a moment. */
 static void end_link(struct parent *p)
 {
@@ -182,9 +217,14 @@ static void end_link(struct parent *p)
 static bool wait_for_children(struct parent *p, int signals)
 {
     struct signalfd_siginfo info;
-    struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = p->asked, .events = POLLIN}};
-    if (poll(fds, 2, -1) < 0) {
+    struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+                           {.fd = p->asked, .events = POLLIN},
+                           {.fd = p->is_link_quiet ? -1 : p->control, .events = POLLIN}};
+    if (poll(fds, SP_ARRAY_LEN(fds), -1) < 0) {
         return true;
+    }
+    if (fds[2].revents) {
+        serve_link(p);
     }
     if (fds[1].revents && !sp_ask_serve(p->asked, p->may_stand, &p->limit)) {
         stop_asking(p);
@@ -197,6 +237,7 @@ static int supervise(struct parent *p, int signals)
     for (;;) {
         if (!wait_for_children(p, signals)) {
             reap(p->sensor);
+            reap(p->caller);
             reap(p->link);
             return 0;
         }
@@ -205,12 +246,17 @@ static int supervise(struct parent *p, int signals)
         while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
             if (pid == p->link) {
                 reap(p->sensor);
+                reap(p->caller);
                 return 0;
+            }
+            if (pid == p->caller) {
+                p->caller = 0; /* the link has seen it end */
             }
             if (pid == p->sensor) {
                 p->sensor = 0;
                 if (!may_restart(p, status) || !start_sensor(p)) {
                     end_link(p);
+                    reap(p->caller);
                     reap(p->sensor);
                     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : 1;
                 }

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The three processes of a probe.
+ * The processes of a probe.
  *   parent  starts and supervises the others, parses nothing from any network; opens the sockets of
  *           stand-ins on low ports for the sensor, and never reads from them;
  *   sensor  opens its packet handles, drops every privilege, then crafts and captures;
  *   link    has no privilege and no raw socket; talks to the controller and passes checked records
- * on. Parent and link share a control socket over which the parent hands the link the stream to
- * each new sensor. */
+ *           on;
+ *   caller  holds ordinary conversations with endpoints: the least trusted, for it parses what
+ *           strangers send. No privilege; started when the link first asks for it, ends with it.
+ * Parent and link share a control socket over which the parent hands the link the stream to each
+ * new sensor, and to the caller (caller/relay.h). */
 #ifndef SP_PROBE_ROLES_H
 #define SP_PROBE_ROLES_H
 
 #include "probe/base/rc.h"
+#include "probe/caller/bounds.h"
 #include "probe/engine.h"
 
 /* The descriptor number that a child finds its channel at. */
@@ -29,11 +33,13 @@ struct sp_probe_options {
     const char *role;          /* NULL = parent */
     unsigned generation;       /* of the sensor; 0 is the first */
     struct sp_bounds bounds;   /* targets etc. borrowed from the command line */
+    const struct sp_call_bounds *calls;
     size_t capture_buffer;
 };
 
 int sp_role_parent(const struct sp_probe_options *options, char **argv);
 int sp_role_sensor(const struct sp_probe_options *options);
 int sp_role_link(const struct sp_probe_options *options);
+int sp_role_caller(const struct sp_probe_options *options);
 
 #endif

@@ -154,7 +154,7 @@ enum sp_rc sp_build_model(struct sp_build *build)
     };
     static void (*const selecting[])(struct sp_build *) = {
         sp_build_groups, sp_build_balancers, sp_build_rules,  sp_build_nats,
-        sp_build_uses,   sp_build_presets,   sp_build_floors,
+        sp_build_uses,   sp_build_presets,   sp_build_floors, sp_build_endpoints,
     };
     for (size_t i = 0; i < SP_ARRAY_LEN(stages) && build->rc == SP_OK; i++) {
         stages[i](build);

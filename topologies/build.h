@@ -79,6 +79,8 @@ void sp_build_uses(struct sp_build *build);
 void sp_build_presets(struct sp_build *build);
 /* Is that line left out by a `without`? */
 bool sp_build_without(const struct sp_build *build, const char *flow);
+/* build_endpoints.c */
+void sp_build_endpoints(struct sp_build *build);
 
 /* build.c: values. NULL nodes give the default. */
 void *sp_build_array(struct sp_build *build, size_t n, size_t size);

@@ -140,6 +140,7 @@ void sp_check(const struct sp_model *model, struct sp_problems *problems)
     if (was_clean) {
         sp_check_floors(model, problems);
     }
+    sp_check_endpoints(model, problems);
     sp_check_rules(model, was_clean, MAX_PAIRS, problems);
     if (was_clean) {
         sp_check_presets(model, problems);

@@ -15,6 +15,7 @@ void sp_check(const struct sp_model *model, struct sp_problems *problems);
 void sp_check_addresses(const struct sp_model *model, struct sp_problems *problems);
 void sp_check_floors(const struct sp_model *model, struct sp_problems *problems);
 void sp_check_balancers(const struct sp_model *model, struct sp_problems *problems);
+void sp_check_endpoints(const struct sp_model *model, struct sp_problems *problems);
 /* max_pairs bounds how many pairs of rules are compared; what is left out is said. */
 void sp_check_rules(const struct sp_model *model, bool is_complete, size_t max_pairs,
                     struct sp_problems *problems);

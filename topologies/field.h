@@ -27,13 +27,16 @@ enum sp_shape_kind {
     SP_SHAPE_SELECTOR,
     SP_SHAPE_SSH_TARGET,
     SP_SHAPE_INTERFACE,
-    SP_SHAPE_FLAG,    /* true or false */
-    SP_SHAPE_VERSION, /* ">=5.15", or a whole release */
-    SP_SHAPE_SIZE,    /* "4GiB" */
-    SP_SHAPE_PERCENT, /* "20%" */
-    SP_SHAPE_RANGE,   /* of ports, "32768-60999" */
-    SP_SHAPE_DISK,    /* an absolute path, or "provider" */
-    SP_SHAPE_PATH,    /* of an HTTP request */
+    SP_SHAPE_FLAG,      /* true or false */
+    SP_SHAPE_VERSION,   /* ">=5.15", or a whole release */
+    SP_SHAPE_SIZE,      /* "4GiB" */
+    SP_SHAPE_PERCENT,   /* "20%" */
+    SP_SHAPE_RANGE,     /* of ports, "32768-60999" */
+    SP_SHAPE_DISK,      /* an absolute path, or "provider" */
+    SP_SHAPE_PATH,      /* of an HTTP request */
+    SP_SHAPE_REQUEST,   /* the same, longer */
+    SP_SHAPE_HOSTNAME,  /* a name of DNS, or an address */
+    SP_SHAPE_NAME_LIKE, /* a word such as http/1.1 */
     SP_SHAPE_MAC,
     SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
     /* made of others */
@@ -75,6 +78,7 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind);
 
 /* The whole document. */
 extern const struct sp_shape sp_topology_shape;
+extern const struct sp_shape sp_endpoint_shape; /* fields_endpoint.c */
 /* A part of it: what is declared of nodes (fields_floor.c). */
 extern const struct sp_shape sp_floor_shape;
 

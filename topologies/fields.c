@@ -360,6 +360,10 @@ const struct sp_shape sp_topology_shape = {
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &balancer, .max = MAX_MEMBERS},
          false, "addresses that pass connections on to hosts"},
+        {"endpoints",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_MAP, .key = &name, .item = &sp_endpoint_shape, .max = MAX_LIST},
+         false, "names and addresses outside the tested flows that hosts must reach, or must not"},
         {"nat", &(const struct sp_shape){.kind = SP_SHAPE_LIST, .item = &nat, .max = MAX_MEMBERS},
          false, "declared translation; any other rewrite is a finding"},
         {"limits", &limits, false, "what the tests may do"},

@@ -2,6 +2,7 @@
 #include "topologies/model.h"
 
 #include "probe/base/mem.h"
+#include "topologies/endpoint.h"
 #include "topologies/floor.h"
 #include "topologies/preset.h"
 
@@ -117,6 +118,10 @@ void sp_model_free(struct sp_model *model)
     sp_free(model->nats);
     sp_free(model->enforcements);
     sp_uses_free(model->uses);
+    for (size_t i = 0; i < model->nendpoints; i++) {
+        sp_endpoint_release(&model->endpoints[i]);
+    }
+    sp_free(model->endpoints);
     if (model->nlines) {
         sp_free(model->lines[0]);
     }

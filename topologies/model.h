@@ -21,6 +21,8 @@
 
 #define SP_NONE UINT32_MAX
 
+struct sp_endpoint;
+
 struct sp_pos {
     uint32_t line, col; /* 1-based; 0 = unknown */
 };
@@ -230,6 +232,8 @@ struct sp_model {
     struct sp_enforcement *enforcements;
     size_t nenforcements;
     struct sp_limits limits;
+    struct sp_endpoint *endpoints; /* endpoint.h; in the order of the file */
+    size_t nendpoints;
     struct sp_uses *uses;    /* the presets of `use`, see preset.h; NULL = none */
     struct sp_floor *floors; /* what nodes must be: topologies/floor.h */
     size_t nfloors;

@@ -4,6 +4,7 @@
  * schema, and its exact check. */
 #include <string.h>
 
+#include "probe/base/hostname.h"
 #include "probe/base/str.h"
 #include "topologies/field.h"
 #include "topologies/floor.h"
@@ -326,6 +327,34 @@ static bool is_interface(const struct sp_shape *shape, const char *text, struct 
     return strlen(text) <= 15 && made_of(text, ALNUM "_", ALNUM "_.:@-");
 }
 
+static bool is_hostname(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    char name[SP_HOSTNAME_STRLEN];
+    return sp_hostname_normal(text, name) || is_addr(shape, text, why);
+}
+
+static bool is_request(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    (void)shape;
+    (void)why;
+    if (text[0] != '/' || strlen(text) > 512) {
+        return false;
+    }
+    for (const char *p = text; *p; p++) {
+        if (*p <= 0x20 || *p >= 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_name_like(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    (void)shape;
+    (void)why;
+    return strlen(text) <= 63 && made_of(text, ALNUM, ALNUM "_./-");
+}
+
 static bool is_flag(const struct sp_shape *shape, const char *text, struct sp_diag *why)
 {
     (void)shape;
@@ -461,6 +490,13 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
                            "^/[!-~]{0,63}$", is_path},
         [SP_SHAPE_INTERFACE] = {"the name of an interface, at most 15 characters",
                                 "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}$", is_interface},
+        [SP_SHAPE_HOSTNAME] = {"a name such as registry.example, or an address",
+                               "^[0-9A-Za-z_.:-]{1,254}$", is_hostname},
+        [SP_SHAPE_REQUEST] =
+            {"a path such as /v2/, at most 512 printable characters without spaces",
+             "^/[!-~]{0,511}$", is_request},
+        [SP_SHAPE_NAME_LIKE] = {"a word such as h2 or http/1.1",
+                                "^[A-Za-z0-9][A-Za-z0-9_./-]{0,62}$", is_name_like},
         [SP_SHAPE_FLAG] = {"true or false", NULL, is_flag},
         [SP_SHAPE_VERSION] = {"a version such as \">=5.15\", or a whole release",
                               "^(>=)?[0-9][A-Za-z0-9._+~-]{0,63}$", is_version},

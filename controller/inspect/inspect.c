@@ -4,6 +4,7 @@
 /* NULL: this version looks at nothing of that kind. */
 static const struct sp_inspector *const inspectors[SP_CLAIM_KIND_COUNT] = {
     [SP_CLAIM_NODE] = &sp_inspect_nodes,
+    [SP_CLAIM_ENDPOINT] = &sp_inspect_endpoints,
     [SP_CLAIM_BALANCER] = &sp_inspect_balancers,
 };
 
@@ -30,6 +31,18 @@ enum sp_rc sp_inspect_wants(const struct sp_inspect *inspect, const struct sp_mo
     for (size_t k = 0; k < SP_CLAIM_KIND_COUNT && rc == SP_OK; k++) {
         if (inspectors[k] && inspect->kinds[k]) {
             inspectors[k]->want(inspect, model, ret_hosts);
+        }
+    }
+    return rc;
+}
+
+enum sp_rc sp_inspect_allow(void *arg, struct sp_fleet *fleet)
+{
+    const struct sp_inspect *inspect = arg;
+    enum sp_rc rc = SP_OK;
+    for (size_t k = 0; k < SP_CLAIM_KIND_COUNT && rc == SP_OK; k++) {
+        if (inspectors[k] && inspectors[k]->allow && inspect->kinds[k]) {
+            rc = inspectors[k]->allow(inspect, fleet);
         }
     }
     return rc;

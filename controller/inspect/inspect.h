@@ -19,6 +19,8 @@ struct sp_inspector {
     /* Sets the bit of every host whose probe is needed for what is declared and selected. */
     void (*want)(const struct sp_inspect *inspect, const struct sp_model *model,
                  struct sp_bits *hosts);
+    /* Before the probes start: what else they may do for it; NULL = nothing. */
+    enum sp_rc (*allow)(const struct sp_inspect *inspect, struct sp_fleet *fleet);
     /* Looks, and adds one claim for each thing that is declared and selected, also where nobody
      * could look. Leaves without a word when the fleet's stop flag is set: what was not looked at
      * is UNKNOWN. */
@@ -26,6 +28,7 @@ struct sp_inspector {
                        struct sp_diag *diag);
 };
 extern const struct sp_inspector sp_inspect_nodes;
+extern const struct sp_inspector sp_inspect_endpoints;
 extern const struct sp_inspector sp_inspect_balancers;
 
 /* Is a target selected as one end (from), as the other (to), or as either? */
@@ -38,7 +41,8 @@ const char *sp_inspect_kind_name(unsigned kind);
 /* Hosts whose probes are needed; the bits are made here, for the caller to release. */
 enum sp_rc sp_inspect_wants(const struct sp_inspect *inspect, const struct sp_model *model,
                             struct sp_bits *ret_hosts) SP_MUST_CHECK;
-/* For sp_run_options.after: arg is the struct sp_inspect. */
+/* For sp_run_options.before and .after: arg is the struct sp_inspect. */
+enum sp_rc sp_inspect_allow(void *arg, struct sp_fleet *fleet) SP_MUST_CHECK;
 enum sp_rc sp_inspect_run(void *arg, struct sp_run_state *run, struct sp_diag *diag) SP_MUST_CHECK;
 void sp_inspect_release(struct sp_inspect *inspect);
 

@@ -19,11 +19,12 @@
 #include <unistd.h>
 
 #include "probe/base/clock.h"
+#include "probe/wire/message.h"
 #include "probe/wire/record.h"
 #include "tests/support/sp_cmocka.h"
 
 struct probe {
-    pid_t parent, sensor, link;
+    pid_t parent, sensor, link, caller;
     int fd;
 };
 
@@ -165,6 +166,8 @@ static void find_roles(struct probe *probe)
             probe->sensor = pid;
         } else if (strstr(text, "--role=link")) {
             probe->link = pid;
+        } else if (strstr(text, "--role=caller")) {
+            probe->caller = pid;
         }
     }
     (void)closedir(proc);
@@ -189,14 +192,14 @@ static struct probe start_ready(void)
 static void all_end(struct probe *probe)
 {
     uint64_t end = sp_mono_us() + 5000000;
-    const pid_t pids[] = {probe->sensor, probe->link};
+    const pid_t pids[] = {probe->sensor, probe->link, probe->caller};
     int status;
     while (waitpid(probe->parent, &status, WNOHANG) == 0) {
         assert_true(sp_mono_us() < end);
         struct timespec pause = {.tv_nsec = 5000000};
         (void)nanosleep(&pause, NULL);
     }
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         char text[8192];
         char state[128];
         while (pids[i] > 0 && read_file(pids[i], "status", text) &&
@@ -209,14 +212,45 @@ static void all_end(struct probe *probe)
     (void)close(probe->fd);
 }
 
+static void put(void *arg, const struct sp_record *record)
+{
+    const int *fd = arg;
+    uint8_t bytes[SP_RECORD_BYTES];
+    sp_record_encode(record, bytes);
+    assert_int_equal(write(*fd, bytes, sizeof(bytes)), sizeof(bytes));
+}
+
+/* Asks for a conversation and returns what is told; the caller is then up. */
+static void ask(struct probe *probe, uint8_t topic, const char *question, char out[4096])
+{
+    struct sp_messages messages = {0};
+    struct sp_message *told = NULL;
+    struct sp_record r;
+    sp_message_split(SP_REC_QUERY, 7, topic, question, strlen(question), put, &probe->fd);
+    while (!told) {
+        wait_for(probe->fd, SP_REC_TOLD, &r);
+        assert_int_equal(sp_messages_add(&messages, SP_REC_TOLD, &r, &told), SP_OK);
+    }
+    assert_int_equal(told->id, 7);
+    assert_int_equal(told->topic, topic);
+    (void)snprintf(out, 4096, "%s", sp_buf_text(&told->text));
+    sp_message_done(told);
+    find_roles(probe);
+}
+
 static void no_privilege_is_left(void **state)
 {
     NEED_NAMESPACE();
     struct probe probe = start_ready();
-    const pid_t pids[] = {probe.sensor, probe.link};
+    char told[4096];
+    assert_int_equal(probe.caller, 0); /* nobody asked for it */
+    ask(&probe, SP_TOPIC_CALL, "name=a.example\nport=443\n", told);
+    assert_non_null(strstr(told, "error=this probe may not talk to a.example:443"));
+    assert_true(probe.caller > 0);
+    const pid_t pids[] = {probe.sensor, probe.link, probe.caller};
     static const char *const empty[] = {
         "\nCapInh:", "\nCapPrm:", "\nCapEff:", "\nCapBnd:", "\nCapAmb:"};
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         char text[8192];
         char value[128];
         assert_true(read_file(pids[i], "status", text));
@@ -274,6 +308,10 @@ static void only_the_sensor_has_raw_sockets(void **state)
     struct probe probe = start_ready();
     assert_true(raw_sockets(probe.sensor) >= 3); /* capture, host witness, injection */
     assert_int_equal(raw_sockets(probe.link), 0);
+    char told[4096];
+    ask(&probe, SP_TOPIC_SERVE, "x=y\n", told);
+    assert_non_null(strstr(told, "error="));
+    assert_int_equal(raw_sockets(probe.caller), 0);
     assert_int_equal(raw_sockets(probe.parent), 0);
     (void)close(probe.fd);
     all_end(&probe);
@@ -293,6 +331,33 @@ static void stop_ends_it(void **state)
     all_end(&probe);
 }
 
+/* A caller that dies costs its questions, and nothing else; the next question starts another one.
+ */
+static void a_dead_caller_is_replaced(void **state)
+{
+    NEED_NAMESPACE();
+    struct probe probe = start_ready();
+    char told[4096];
+    ask(&probe, SP_TOPIC_CALL, "nonsense=1\n", told);
+    pid_t first = probe.caller;
+    assert_true(first > 0);
+    (void)kill(first, SIGKILL);
+    for (int i = 0; i < 500 && kill(first, 0) == 0; i++) {
+        struct timespec pause = {.tv_nsec = 10000000};
+        (void)nanosleep(&pause, NULL);
+    }
+    ask(&probe, SP_TOPIC_CALL, "nonsense=1\n", told);
+    if (strstr(told, "ended unexpectedly")) { /* the link had not seen its end yet */
+        ask(&probe, SP_TOPIC_CALL, "nonsense=1\n", told);
+    }
+    probe.caller = 0;
+    find_roles(&probe);
+    assert_non_null(strstr(told, "error=the question's nonsense"));
+    assert_int_not_equal(probe.caller, first);
+    (void)close(probe.fd);
+    all_end(&probe);
+}
+
 /* Whichever process dies, no other is left behind. */
 static void nobody_is_left_behind(void **state)
 {
@@ -300,6 +365,8 @@ static void nobody_is_left_behind(void **state)
     for (int who = 0; who < 2; who++) {
         struct probe probe = start_ready();
         struct sp_record r;
+        char told[4096];
+        ask(&probe, SP_TOPIC_CALL, "nonsense=1\n", told);
         (void)kill(who == 0 ? probe.parent : probe.link, SIGKILL);
         while (next(probe.fd, &r)) {
         }
@@ -478,6 +545,7 @@ int main(void)
         cmocka_unit_test(stop_ends_it),
         cmocka_unit_test(nobody_is_left_behind),
         cmocka_unit_test(a_dead_sensor_is_replaced),
+        cmocka_unit_test(a_dead_caller_is_replaced),
         cmocka_unit_test(garbage_ends_it),
         cmocka_unit_test(without_privilege_it_says_so),
         cmocka_unit_test(it_removes_itself),
