@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/batch_orders.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,12 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
         record.u.block.src = block->src;
         record.u.block.other = block->other;
         record.u.block.dst = sender || watches ? block->dst : own;
+        sp_fleet_send(session, &record);
+    }
+    if (batch->path) {
+        record = (struct sp_record){.type = SP_REC_PATH};
+        record.u.path.batch = batch->id;
+        (void)snprintf(record.u.path.path, sizeof(record.u.path.path), "%s", batch->path);
         sp_fleet_send(session, &record);
     }
     enum sp_rc rc = send_standins(batch, host);

@@ -63,6 +63,7 @@ int sp_engine_dialog_begin(struct sp_engine *engine, struct sp_shot *shot, uint6
         .dialog = {.is_http = (block->flags & SP_BLOCK_HTTP) != 0,
                    .is_mute = (block->flags & SP_BLOCK_MUTE) != 0,
                    .is_hello = (block->flags & SP_BLOCK_HELLO) != 0,
+                   .path = engine->path[0] ? engine->path : NULL,
                    .pause_ms = block->pause_ms,
                    .begun_us = now_us,
                    .until_us = until_us,
@@ -120,6 +121,7 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
     tech->on_packet(dialog, &shot->flow, pkt, &io);
     note(engine, shot, dialog->answer, dialog->flags | more, pkt, now_us);
     shot->silent_ms = dialog->silent_ms;
+    shot->status = dialog->status;
     if (dialog->state == SP_DIALOG_OVER) {
         end(engine, slot);
     } else if (dialog->due_us < engine->dialogs_due_us) {

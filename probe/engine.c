@@ -96,6 +96,21 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     engine->is_done_told = false;
     engine->longest_gap_us = 0;
     engine->neighbour_waits = 3;
+    engine->path[0] = '\0';
+}
+
+/* It goes into a request as it is: nothing that could end its line. */
+static void on_path(struct sp_engine *engine, const struct sp_rec_path *order)
+{
+    size_t n = 0;
+    while (order->path[n] > ' ' && order->path[n] <= '~') {
+        n++;
+    }
+    if (order->path[0] != '/' || order->path[n] != '\0') {
+        sp_engine_complain(engine, SP_ERR_PROTOCOL, "a path could not be taken");
+        return;
+    }
+    memcpy(engine->path, order->path, n + 1);
 }
 
 static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
@@ -428,8 +443,8 @@ static void on_collect(struct sp_engine *engine)
 /* The phases in which an order makes sense, as a bit set. */
 static uint32_t phases_of(uint8_t type)
 {
-    if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_ARM ||
-        type == SP_REC_SWEEP || type == SP_REC_MASK || type == SP_REC_GUARD) {
+    if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_PATH ||
+        type == SP_REC_ARM || type == SP_REC_SWEEP || type == SP_REC_MASK || type == SP_REC_GUARD) {
         return 1U << SP_PHASE_SETUP;
     }
     if (type == SP_REC_SHOT || type == SP_REC_FIRE) {
@@ -452,6 +467,8 @@ static uint32_t batch_of(const struct sp_record *record)
         return record->u.block.batch;
     case SP_REC_STANDIN:
         return record->u.standin.batch;
+    case SP_REC_PATH:
+        return record->u.path.batch;
     case SP_REC_ARM:
         return record->u.arm.batch;
     case SP_REC_SHOT:
@@ -494,6 +511,8 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
         on_block(engine, &record->u.block);
     } else if (record->type == SP_REC_STANDIN) {
         sp_engine_standin(engine, &record->u.standin);
+    } else if (record->type == SP_REC_PATH) {
+        on_path(engine, &record->u.path);
     } else if (record->type == SP_REC_ARM) {
         on_arm(engine);
     } else if (record->type == SP_REC_SHOT) {

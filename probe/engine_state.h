@@ -52,6 +52,7 @@ struct sp_engine {
     size_t replies_due;             /* arrivals with reply_pending */
     struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
     size_t ndialogs;                /* in use */
+    char path[80];                  /* of the batch's HTTP requests; empty = "/" */
     uint64_t dialogs_due_us;        /* nothing is due before */
     struct sp_stand *standins;      /* ordered for this batch */
     size_t nstandins, cap_standins;

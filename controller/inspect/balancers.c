@@ -276,7 +276,10 @@ static enum sp_rc look_at_listener(struct sp_lb *lb, struct sp_diag *diag)
     if (rc == SP_OK) {
         rc = sp_lb_drill(lb, diag);
     }
-    return rc == SP_OK ? sp_lb_idle(lb, diag) : rc;
+    if (rc == SP_OK) {
+        rc = sp_lb_idle(lb, diag);
+    }
+    return rc == SP_OK ? sp_lb_health(lb, diag) : rc;
 }
 
 static enum sp_rc look_at(struct sp_lb *lb, struct sp_diag *diag)
@@ -322,7 +325,8 @@ static void want(const struct sp_inspect *inspect, const struct sp_model *model,
             }
             bool may =
                 host->via && sp_bits_get(&balancer->from, h) && sp_inspect_is_from(inspect, h);
-            if (host->via && is_backend(balancer, h)) {
+            if (sp_inspect_is_prober(model, balancer, h) ||
+                (host->via && is_backend(balancer, h))) {
                 sp_bits_set(hosts, h);
             } else if (may && (has & ~families) != 0) {
                 sp_bits_set(hosts, h);

@@ -434,9 +434,11 @@ void sp_lb_judge_drill(const struct sp_listener *listener, const struct sp_lb_dr
               "health, or not often enough",
               "turn on health checks, shorten their interval, or have it try another backend");
     } else if (drill->after_there == 0) {
-        fails(said, SP_SEVERITY_MEDIUM,
-              "the backend got nothing after it came back, for as long as was waited",
-              "look how many good checks the balancer wants before it takes a backend back");
+        sp_lb_unknown(
+            said,
+            "it was left out in time, but got nothing after it came back, for as long as "
+            "was waited",
+            "look how many good checks the balancer wants before it takes a backend back");
     } else {
         holds(said);
     }
@@ -445,8 +447,8 @@ void sp_lb_judge_drill(const struct sp_listener *listener, const struct sp_lb_dr
 
 static const char *end_word(enum sp_lb_end end)
 {
-    static const char *const words[] = {"not held", "lasted", "closed", "reset",
-                                        "dropped silently"};
+    static const char *const words[] = {"not held", "lasted",    "closed",
+                                        "reset",    "forgotten", "dropped silently"};
     return words[end];
 }
 
@@ -464,6 +466,11 @@ void sp_lb_judge_idle(const struct sp_listener *listener, const struct sp_lb_idl
     if (idle->ends[0] == SP_LB_NOT_HELD || idle->ends[1] == SP_LB_NOT_HELD) {
         sp_lb_unknown(said, "no conversation came as far as a pause",
                       "see the verdict of its listener's flow");
+    } else if (idle->ends[0] == SP_LB_FORGOTTEN) {
+        fails(said, SP_SEVERITY_MEDIUM,
+              "an idle connection is forgotten sooner than declared, and reset when something is "
+              "said again: what a client sends first after a pause fails",
+              "raise the idle timeout, or make clients send keepalives more often than that");
     } else if (idle->ends[0] == SP_LB_DROPPED) {
         fails(said, SP_SEVERITY_HIGH,
               "an idle connection is forgotten sooner than declared, and nobody is told: clients "

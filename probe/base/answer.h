@@ -29,10 +29,11 @@ enum sp_answer {
 #define SP_ANSWER_DATA_ACKED 4U  /* the peer acknowledged our data */
 #define SP_ANSWER_RESET      8U  /* the peer reset the conversation after its SYN/ACK */
 #define SP_ANSWER_UNSERVED   16U /* what came was an HTTP error 5xx: nobody took the request */
-#define SP_ANSWER_TLS        32U /* what came was a TLS handshake or alert: its sender ends TLS himself \
-                                  */
-#define SP_ANSWER_LASTED     64U  /* after the pause that was asked for, the peer took more data */
-#define SP_ANSWER_CLOSED     128U /* the peer ended the conversation during that pause */
+#define SP_ANSWER_TLS                                                                              \
+    32U /* what came was a TLS handshake or alert: its sender ends TLS himself                     \
+         */
+#define SP_ANSWER_LASTED 64U  /* after the pause that was asked for, the peer took more data */
+#define SP_ANSWER_CLOSED 128U /* the peer ended the conversation during that pause */
 
 const char *sp_answer_str(uint8_t answer); /* "syn_ack" */
 /* How much an answer tells of who gave it; of several, the strongest is kept. */

@@ -48,9 +48,12 @@ enum sp_form_state sp_form_read(const struct sp_tag_keys *keys, const uint8_t *b
 /* Is this an HTTP/1 answer of the server errors (5xx, RFC 9110 15.6)? A proxy gives one when it has
  * nobody to pass a request on to. */
 bool sp_form_is_server_error(const uint8_t *bytes, size_t len);
-/* A request for the flow's target that carries the tag; returns its length. */
+/* The status of an HTTP/1 answer; 0 = it is none. */
+unsigned sp_form_status(const uint8_t *bytes, size_t len);
+/* A request for a path (NULL: "/") of the flow's target that carries the tag, if there is room
+ * beside a long path; returns its length. */
 size_t sp_form_request(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
-                       uint64_t sent_us, const struct sp_addr *target,
+                       uint64_t sent_us, const struct sp_addr *target, const char *path,
                        uint8_t out[static SP_FORM_MAX]);
 /* A ClientHello that carries the tag; returns its length. */
 size_t sp_form_hello(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,

@@ -66,6 +66,7 @@ enum sp_record_type {
     /* A part of a message, see wire/message.h. */
     SP_REC_QUERY, /* controller -> probe */
     SP_REC_TOLD,  /* probe -> controller */
+    SP_REC_PATH,  /* controller -> probe, before ARM: what the batch's HTTP requests ask for */
     SP_REC_TYPE_END
 };
 
@@ -254,7 +255,8 @@ enum sp_error_code {
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
 /* at_us: since FIRE; count: packets; addresses and ports as captured; code: of NIC, HOST and STRAY
  * whether one of them carried data (of a conversation: not only its SYN), of UNTAGGED the protocol,
- * of an answer see base/answer.h (CLOSED: count is the pause in milliseconds); pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
+ * of an answer see base/answer.h (CLOSED: count is the pause in milliseconds; err: the status of an
+ * HTTP answer, 0 = it was none); pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
  * dst, sport and dport are those of the packet that it quotes, of TOO_BIG count is the MTU that it
  * names */
 #define SP_FIELDS_seen(F) \
@@ -324,6 +326,9 @@ enum sp_error_code {
 #define SP_FIELDS_told(F) \
     F(u32, id) F(u8, topic) F(u8, is_last) F(u32, offset) F(u16, len) F(raw64, bytes)
 
+/* an absolute path of printable ASCII; without it requests ask for "/" */
+#define SP_FIELDS_path(F) F(u32, batch) F(text80, path)
+
 #define SP_RECORD_KINDS(R) \
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
@@ -331,7 +336,8 @@ enum sp_error_code {
     R(DONE, done) R(COLLECTED, collected) R(STANDIN, standin) R(UNSTOOD, unstood) \
     R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive) R(SWEEP, sweep) \
     R(MASK, mask) R(GUARD, guard) R(VOLLEY, volley) R(VOLLEYED, volleyed) R(HEARD, heard) \
-    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(QUERY, query) R(TOLD, told)
+    R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(QUERY, query) R(TOLD, told) \
+    R(PATH, path)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;
