@@ -11,6 +11,20 @@
 #include "probe/base/mem.h"
 #include "probe/engine_state.h"
 
+/* It goes into a request as it is: nothing that could end its line. */
+void sp_engine_path(struct sp_engine *engine, const struct sp_rec_path *order)
+{
+    size_t n = 0;
+    while (order->path[n] > ' ' && order->path[n] <= '~') {
+        n++;
+    }
+    if (order->path[0] != '/' || order->path[n] != '\0') {
+        sp_engine_complain(engine, SP_ERR_PROTOCOL, "a path could not be taken");
+        return;
+    }
+    memcpy(engine->path, order->path, n + 1);
+}
+
 struct emitter {
     struct sp_engine *engine;
     const struct sp_block *block;

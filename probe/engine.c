@@ -99,20 +99,6 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     engine->path[0] = '\0';
 }
 
-/* It goes into a request as it is: nothing that could end its line. */
-static void on_path(struct sp_engine *engine, const struct sp_rec_path *order)
-{
-    size_t n = 0;
-    while (order->path[n] > ' ' && order->path[n] <= '~') {
-        n++;
-    }
-    if (order->path[0] != '/' || order->path[n] != '\0') {
-        sp_engine_complain(engine, SP_ERR_PROTOCOL, "a path could not be taken");
-        return;
-    }
-    memcpy(engine->path, order->path, n + 1);
-}
-
 static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
 {
     const struct sp_technique_info *info = sp_technique_find(order->technique);
@@ -512,7 +498,7 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
     } else if (record->type == SP_REC_STANDIN) {
         sp_engine_standin(engine, &record->u.standin);
     } else if (record->type == SP_REC_PATH) {
-        on_path(engine, &record->u.path);
+        sp_engine_path(engine, &record->u.path);
     } else if (record->type == SP_REC_ARM) {
         on_arm(engine);
     } else if (record->type == SP_REC_SHOT) {

@@ -9,8 +9,8 @@
 
 #include "controller/batch.h"
 #include "controller/inspect/inspect.h"
+#include "probe/base/answer.h"
 #include "probe/base/buf.h"
-#include "probe/packet/tagform.h"
 
 /* Longer than this nothing is waited for: a drill, a pause. */
 #define SP_LB_MAX_WAIT_MS  60000U

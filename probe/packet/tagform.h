@@ -11,6 +11,7 @@
 #define SP_PACKET_TAGFORM_H
 
 #include "probe/base/addr.h"
+#include "probe/base/answer.h"
 #include "probe/packet/tag.h"
 
 #define SP_FORM_HEAD 2048U /* bytes looked at */
@@ -20,15 +21,6 @@ enum sp_form_state {
     SP_FORM_NONE, /* no tag, whatever follows */
     SP_FORM_PART, /* more bytes could make it one */
     SP_FORM_TAG,
-};
-
-/* What stood before the form. */
-enum sp_head {
-    SP_HEAD_NONE,
-    SP_HEAD_V1,  /* a PROXY header, version 1 */
-    SP_HEAD_V2,  /* version 2 */
-    SP_HEAD_BAD, /* one that does not keep to its own rules */
-    SP_HEAD_END
 };
 
 struct sp_form {
