@@ -155,9 +155,10 @@ static void find_clients(struct sp_lb *lb)
     for (size_t a = 0; a < lb->nways; a++) {
         struct sp_lb_way *way = &lb->ways[a];
         *way = (struct sp_lb_way){.client = SP_NONE, .dst = lb->balancer->addrs[a]};
-        for (uint32_t k = 0; k < 2 * lb->model->nhosts && way->client == SP_NONE; k++) {
-            uint32_t host = k % (uint32_t)lb->model->nhosts;
-            bool second = k >= lb->model->nhosts;
+        uint32_t nhosts = (uint32_t)lb->model->nhosts;
+        for (uint32_t k = 0; k < 2 * nhosts && way->client == SP_NONE; k++) {
+            bool second = k >= nhosts;
+            uint32_t host = second ? k - nhosts : k;
             struct sp_lb_way found;
             if (sp_bits_get(&lb->balancer->from, host) && sp_inspect_is_from(lb->inspect, host) &&
                 is_ready(lb, host) && is_backend(lb->balancer, host) == second &&

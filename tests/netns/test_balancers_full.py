@@ -94,8 +94,8 @@ class Router(Claims, Balanced):
         self.well("weights: { w1: 2, w2: 1 }, max_skew: 0.5", "skew", "source", "proxy_protocol")
 
     def test_weights_other_than_declared(self):
-        self.firewall(pre=self.weighted(3, 4))
-        self.bad("max_skew: 0.4", "skew", r"w1 \d+, w2 \d+ .*p = .*(significance 0.001)")
+        self.firewall(pre=self.weighted(5, 6))
+        self.bad("max_skew: 0.3", "skew", r"w1 \d+, w2 \d+ .*p = .*(significance 0.001)")
 
     # ---- affinity ----
     def test_affinity_by_source(self):

@@ -218,6 +218,9 @@ static void hellos_are_compared(void **state)
         assert_true(state_n != SP_FORM_TAG || (form.is_whole == (n == len) && !form.is_changed));
     }
     for (size_t i = 0; i < len; i++) {
+        if (i == 11) {
+            i += SP_TAG_BYTES; /* the tag has a MAC of its own */
+        }
         body[i] ^= 1;
         bool found = read_exact(&keys, body, len, &form) == SP_FORM_TAG;
         assert_true(!found || form.is_changed);
