@@ -24,10 +24,12 @@ static uint32_t counts[2];
 
 static struct sp_listener listener(void)
 {
+    static char preserved[] = "preserved";
+    static char none[] = "none";
     return (struct sp_listener){.backends = backends,
                                 .nbackends = 2,
-                                .source = (char[]){"preserved"},
-                                .proxy_protocol = (char[]){"none"},
+                                .source = preserved,
+                                .proxy_protocol = none,
                                 .max_skew = -1};
 }
 
