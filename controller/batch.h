@@ -12,7 +12,7 @@
 #include "controller/fleet.h"
 #include "probe/base/table.h"
 #include "probe/wire/record.h"
-#include "topologies/model.h"
+#include "topologies/plan.h"
 
 #define SP_BATCH_MAX_BLOCKS 65000U
 #define SP_BATCH_MAX_SHOTS  400000U
@@ -24,8 +24,10 @@ struct sp_block_plan {
     struct sp_addr src, dst; /* as the sender writes them */
     struct sp_addr src_seen, own; /* the same as the receiver sees them, by declaration */
     struct sp_addr other;         /* with SP_BLOCK_FORGED or SP_BLOCK_VIA */
-    uint8_t technique;            /* registry index */
-    uint16_t flags;               /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
+    struct sp_plan_outer outers[SP_PLAN_OUTERS]; /* of a technique whose packets travel inside */
+    uint8_t nouters;
+    uint8_t technique; /* registry index */
+    uint16_t flags;    /* SP_BLOCK_CONTROL, REPLY, LINK, SELF; the ends are set here */
     uint16_t attempts;
     bool talks;        /* a conversation: whoever receives must have somebody who takes its data */
     uint8_t ttl;       /* of the first attempt, one more with each; 0 = the usual */

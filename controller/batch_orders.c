@@ -142,6 +142,17 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
         record.u.block.other = block->other;
         record.u.block.dst = sender || watches ? block->dst : own;
         sp_fleet_send(session, &record);
+        for (size_t k = 0; sender && k < block->nouters; k++) {
+            const struct sp_plan_outer *outer = &block->outers[k];
+            record = (struct sp_record){.type = SP_REC_OUTER};
+            record.u.outer = (struct sp_rec_outer){.batch = batch->id,
+                                                   .block = block->first,
+                                                   .src = outer->src,
+                                                   .dst = outer->dst,
+                                                   .vni = outer->vni,
+                                                   .mac = outer->mac};
+            sp_fleet_send(session, &record);
+        }
     }
     if (batch->path) {
         record = (struct sp_record){.type = SP_REC_PATH};

@@ -5,11 +5,12 @@
 #include "probe/techniques/registry.h"
 
 /* Control packets at one checkpoint; more where the path is known to lose some. */
-#define SP_TRIES_MIN    3U
-#define SP_TRIES_MAX    12U
-#define SP_ATTEMPTS_MAX 20U
+#define SP_TRIES_MIN      3U
+#define SP_TRIES_MAX      12U
+#define SP_ATTEMPTS_MAX   20U
 /* Source ports are not without end: enough for 289 paths. */
-#define SP_FLOWS_MAX    2000U
+#define SP_FLOWS_MAX      2000U
+#define SP_IPPROTO_OF_UDP 17U
 
 /* ---- how many ---- */
 
@@ -110,11 +111,13 @@ static bool goes_again(const struct sp_round *round, const struct sp_lane *lane)
 double sp_round_step_us(const struct sp_round *round, const struct sp_lane *lane)
 {
     const struct sp_run_state *run = round->run;
-    uint32_t from = run->plan->pairs[lane->pair].from;
+    const struct sp_pair *pair = &run->plan->pairs[lane->pair];
+    uint32_t from = pair->from;
     const struct sp_technique_info *info = sp_technique_at(lane->technique);
-    double step = sp_round_spacing_us(run, from) * info->packets;
+    unsigned packets = sp_plan_packets(run->model, pair, lane->technique);
+    double step = sp_round_spacing_us(run, from) * packets;
     double enforced = enforced_rate(run);
-    double slow = 1e6 / SP_PLAN_INTRUSIVE_PPS * info->packets;
+    double slow = 1e6 / SP_PLAN_INTRUSIVE_PPS * packets;
     if (info->hazard >= 'C' && step < slow) {
         return slow;
     }
@@ -187,6 +190,7 @@ static struct sp_block_plan block_of(const struct sp_round *round, const struct 
     } else if (other == SP_OTHER_ROUTER) {
         block.flags |= SP_BLOCK_VIA;
     }
+    block.nouters = (uint8_t)sp_plan_outers(round->run->model, pair, lane->technique, block.outers);
     return block;
 }
 
@@ -231,6 +235,12 @@ static uint32_t add_shot(struct sp_round *round, uint32_t block, struct shot_pla
     if (sport && proto == SP_PROTO_IP &&
         !sp_ledger_note_portless(ledger, &plan->src, &plan->own, shot.port)) {
         return SP_NONE;
+    }
+    uint8_t outer = sp_technique_outer(plan->technique);
+    for (size_t i = 0; sport && i < plan->nouters && outer != SP_IPPROTO_OF_UDP; i++) {
+        if (!sp_ledger_note_portless(ledger, &plan->outers[i].src, &plan->outers[i].dst, outer)) {
+            return SP_NONE;
+        }
     }
     return sport ? sp_batch_add_shot(round->batch, block, shot.attempt, shot.port, sport,
                                      (uint32_t)shot.at_us)

@@ -148,6 +148,11 @@ static enum sp_rc start_host(struct sp_fleet *fleet, const struct sp_plan *plan,
         rc = is == SP_OTHER_SOURCE   ? sp_fleet_allow_source(fleet, host, &other)
              : is == SP_OTHER_ROUTER ? add_target(&targets, &n, &cap, &other)
                                      : SP_OK;
+        struct sp_plan_outer outers[SP_PLAN_OUTERS];
+        size_t nouters = sp_plan_outers(fleet->model, pair, test->technique, outers);
+        for (size_t k = 0; k < nouters && rc == SP_OK; k++) {
+            rc = add_target(&targets, &n, &cap, &outers[k].dst);
+        }
     }
     if (rc == SP_OK) {
         sp_fleet_start(fleet, host, targets, n);
@@ -403,13 +408,15 @@ static enum sp_rc measure(struct sp_run_state *run, const struct sp_run_options 
                           struct sp_diag *diag)
 {
     sp_run_leave_services(run);
-    sp_run_leave_remembered(run);
+    enum sp_rc rc = sp_run_leave_remembered(run);
+    if (rc != SP_OK) {
+        return rc;
+    }
     give_up_hopeless(run);
     if (count_settled(run) == run->plan->ntests && run->plan->nsweeps == 0) {
         return SP_OK; /* no two ends are left: there is nothing to send */
     }
-    enum sp_rc rc =
-        sp_scouts_build(run->model, run->plan, &run->lanes, run->outcomes, &run->scouts);
+    rc = sp_scouts_build(run->model, run->plan, &run->lanes, run->outcomes, &run->scouts);
     if (rc == SP_OK) {
         rc = sp_scouts_add_unplanned(run, &run->scouts);
     }

@@ -15,7 +15,7 @@ bool sp_run_is_paused(const struct sp_run_state *run);
 void sp_run_leave_services(struct sp_run_state *run);
 /* Settles every test of a protocol without ports as not tested whose other direction an earlier run
  * sent so lately that a firewall may remember it. */
-void sp_run_leave_remembered(struct sp_run_state *run);
+enum sp_rc sp_run_leave_remembered(struct sp_run_state *run) SP_MUST_CHECK;
 /* A SYN/ACK came back, and nothing arrived: holds a few conversations with whoever answers. */
 enum sp_rc sp_run_unmask(struct sp_run_state *run, struct sp_diag *diag) SP_MUST_CHECK;
 /* What a test's conversations have shown, put into what the judge is asked. */

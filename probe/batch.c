@@ -33,6 +33,7 @@ void sp_batch_state_release(struct sp_batch_state *batch)
         sp_table_release(t[i]);
     }
     sp_free(batch->blocks);
+    sp_free(batch->outers);
     sp_free(batch->shots);
     sp_free(batch->arrivals);
     sp_free(batch->untagged);
@@ -74,6 +75,20 @@ enum sp_rc sp_batch_add_block(struct sp_batch_state *batch, const struct sp_bloc
         return SP_E_NOMEM;
     }
     batch->blocks[batch->nblocks++] = *block;
+    return SP_OK;
+}
+
+enum sp_rc sp_batch_add_outer(struct sp_batch_state *batch, const struct sp_outer *outer)
+{
+    struct sp_block *block = batch->nblocks ? &batch->blocks[batch->nblocks - 1] : NULL;
+    if (!block || block->nouters >= SP_OUTERS_MAX) {
+        return SP_E_INVALID;
+    }
+    if (sp_grow((void **)&batch->outers, batch->nouters, &batch->cap_outers, sizeof(*outer)) != 0) {
+        return SP_E_NOMEM;
+    }
+    block->outers = block->nouters++ == 0 ? (uint32_t)batch->nouters : block->outers;
+    batch->outers[batch->nouters++] = *outer;
     return SP_OK;
 }
 

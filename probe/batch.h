@@ -20,6 +20,8 @@ struct sp_block {
     uint8_t ttl;                    /* of the first attempt, one more with each; 0 = the usual */
     uint16_t bytes;                 /* the IP packet is padded to so many; 0 = it is not */
     uint32_t pause_ms;              /* of a conversation; 0 = there is none */
+    uint8_t nouters;                /* of a sender whose technique wraps */
+    uint32_t outers;                /* the first of them in the batch */
 };
 
 struct sp_shot {
@@ -32,7 +34,7 @@ struct sp_shot {
     uint16_t err;
     uint16_t dialog; /* 1 + its place among the engine's dialogs, 0 = none goes on */
     uint8_t is_sent, has_left, answer, code, ttl;
-    uint8_t pieces;         /* fragments seen leaving */
+    uint8_t pieces;         /* fragments, or outer packets, seen leaving */
     struct sp_tuple quoted; /* of an answer EXPIRED */
     uint32_t mtu;           /* of an answer TOO_BIG */
     uint16_t status;        /* of an HTTP answer */
@@ -68,6 +70,8 @@ struct sp_untagged {
 struct sp_batch_state {
     struct sp_block *blocks;
     size_t nblocks, cap_blocks;
+    struct sp_outer *outers;
+    size_t nouters, cap_outers;
     struct sp_shot *shots;
     size_t nshots, cap_shots;
     struct sp_arrival *arrivals;
@@ -84,6 +88,9 @@ void sp_batch_state_clear(struct sp_batch_state *batch);
 
 enum sp_rc sp_batch_add_block(struct sp_batch_state *batch,
                               const struct sp_block *block) SP_MUST_CHECK;
+/* One of the last block. */
+enum sp_rc sp_batch_add_outer(struct sp_batch_state *batch,
+                              const struct sp_outer *outer) SP_MUST_CHECK;
 /* The block that holds this id, SP_NO_ROW when none does. */
 uint32_t sp_batch_find_block(const struct sp_batch_state *batch, uint16_t id);
 enum sp_rc sp_batch_add_shot(struct sp_batch_state *batch, const struct sp_shot *shot,

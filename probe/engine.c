@@ -91,6 +91,7 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     engine->next_shot = 0;
     engine->next_again = 0;
     engine->is_watching = false;
+    engine->is_wrapping = false;
     engine->replies_due = 0;
     engine->sent = engine->failed = 0;
     engine->is_done_told = false;
@@ -115,6 +116,7 @@ static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
         block.tech = sp_technique_code(sp_technique_index(info));
         block.flags |= block.tech->needs_link ? SP_BLOCK_LINK : 0U;
         block.hazard = info->hazard;
+        engine->is_wrapping = engine->is_wrapping || block.tech->wraps != SP_WRAP_NONE;
     } else {
         block.refused = SP_REFUSED_TECHNIQUE;
     }
@@ -141,7 +143,7 @@ bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *a
     return any_has(engine->bounds.targets, engine->bounds.ntargets, addr);
 }
 
-static uint8_t check_own(const struct sp_engine *engine, const struct sp_addr *addr)
+uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr)
 {
     const struct sp_own *own = sp_netinfo_find(&engine->net, addr);
     const struct sp_iface *iface = own ? sp_netinfo_iface(&engine->net, own->iface) : NULL;
@@ -176,8 +178,8 @@ static uint8_t find_gateway(struct sp_engine *engine, struct sp_block *block,
 }
 
 /* Asks for the next hop's address; when the kernel does not have it yet, an echo makes it ask. */
-static uint8_t resolve(struct sp_engine *engine, struct sp_block *block,
-                       const struct sp_route *route)
+uint8_t sp_engine_resolve(struct sp_engine *engine, struct sp_block *block,
+                          const struct sp_route *route)
 {
     const struct sp_iface *iface = sp_netinfo_iface(&engine->net, route->iface);
     const struct sp_addr *hop = route->gateway.family ? &route->gateway : &block->dst;
@@ -234,7 +236,7 @@ static uint8_t check_other(const struct sp_engine *engine, const struct sp_block
 static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
 {
     struct sp_route route = {0};
-    uint8_t refused = check_own(engine, &block->src);
+    uint8_t refused = sp_engine_check_own(engine, &block->src);
     if (refused == SP_REFUSED_XDP) {
         refused = SP_REFUSED_NONE; /* an XDP program sees no outgoing packets */
     }
@@ -253,6 +255,9 @@ static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
     if ((block->flags & SP_BLOCK_SELF) != 0 && block->tech->ip_proto4 != SP_IPPROTO_ICMP) {
         return SP_REFUSED_TECHNIQUE; /* an undeclared next hop gets echoes and nothing else */
     }
+    if (block->tech->wraps != SP_WRAP_NONE || block->nouters > 0) {
+        return sp_engine_check_outers(engine, block);
+    }
     if (engine->io.route(engine->io.arg, &block->src, &block->dst, &route) != SP_OK) {
         return SP_REFUSED_NO_ROUTE;
     }
@@ -261,7 +266,7 @@ static uint8_t check_sender(struct sp_engine *engine, struct sp_block *block)
     }
     block->iface = route.iface;
     if (refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_LINK) != 0) {
-        refused = resolve(engine, block, &route);
+        refused = sp_engine_resolve(engine, block, &route);
     }
     return refused;
 }
@@ -275,7 +280,7 @@ uint8_t sp_engine_check(struct sp_engine *engine, struct sp_block *block)
     if (refused == SP_REFUSED_NONE && (block->flags & SP_BLOCK_RECEIVER) != 0) {
         /* A backend that sends to its own balancer may get it back: dst is the balancer's. */
         bool is_both = (block->flags & SP_BLOCK_SENDER) != 0;
-        refused = check_own(engine, is_both ? &block->src : &block->dst);
+        refused = sp_engine_check_own(engine, is_both ? &block->src : &block->dst);
     }
     return refused;
 }
@@ -405,16 +410,15 @@ static void on_collect(struct sp_engine *engine)
     sp_engine_tell_seen(engine);
     sp_engine_tell_swept(engine);
     sp_engine_tell_transits(engine);
-    const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
     struct sp_record record = {.type = SP_REC_COLLECTED};
     record.u.collected = (struct sp_rec_collected){
         .batch = engine->order.batch,
         .generation = engine->generation,
-        .captured = now.captured - at_arm->captured,
-        .capture_drops = sp_engine_grown(at_arm->capture_drops, now.capture_drops),
-        .softnet_drops = sp_engine_grown(at_arm->softnet_drops, now.softnet_drops),
+        .captured = now.captured - engine->at_arm.captured,
+        .capture_drops = sp_engine_grown(engine->at_arm.capture_drops, now.capture_drops),
+        .softnet_drops = sp_engine_grown(engine->at_arm.softnet_drops, now.softnet_drops),
         .sent = engine->sent,
         .longest_gap_us = engine->longest_gap_us,
         .untagged_overflow = engine->batch.untagged_overflow,
@@ -430,7 +434,8 @@ static void on_collect(struct sp_engine *engine)
 static uint32_t phases_of(uint8_t type)
 {
     if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_PATH ||
-        type == SP_REC_ARM || type == SP_REC_SWEEP || type == SP_REC_MASK || type == SP_REC_GUARD) {
+        type == SP_REC_ARM || type == SP_REC_SWEEP || type == SP_REC_MASK || type == SP_REC_GUARD ||
+        type == SP_REC_OUTER) {
         return 1U << SP_PHASE_SETUP;
     }
     if (type == SP_REC_SHOT || type == SP_REC_FIRE) {
@@ -451,6 +456,8 @@ static uint32_t batch_of(const struct sp_record *record)
     switch (record->type) {
     case SP_REC_BLOCK:
         return record->u.block.batch;
+    case SP_REC_OUTER:
+        return record->u.outer.batch;
     case SP_REC_STANDIN:
         return record->u.standin.batch;
     case SP_REC_PATH:
@@ -495,6 +502,8 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
     }
     if (record->type == SP_REC_BLOCK) {
         on_block(engine, &record->u.block);
+    } else if (record->type == SP_REC_OUTER) {
+        sp_engine_outer(engine, &record->u.outer);
     } else if (record->type == SP_REC_STANDIN) {
         sp_engine_standin(engine, &record->u.standin);
     } else if (record->type == SP_REC_PATH) {

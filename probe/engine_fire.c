@@ -38,12 +38,20 @@ static int emit(struct sp_tech_io *io, const struct sp_spec *spec)
     struct sp_spec shaped = *spec;
     shape(emitter->block, emitter->attempt, &shaped);
     emitter->engine->tokens -= emitter->n++ > 0 ? 1 : 0;
-    return sp_engine_emit(emitter->engine, emitter->block, &shaped);
+    return shaped.wrap.kind != SP_WRAP_NONE
+               ? sp_engine_emit_outer(emitter->engine, emitter->block, &shaped)
+               : sp_engine_emit(emitter->engine, emitter->block, &shaped);
 }
 
 static const struct sp_addr *other_of(const struct sp_block *block, unsigned flag)
 {
     return (block->flags & flag) != 0 ? &block->other : NULL;
+}
+
+static const struct sp_outer *outers_of(const struct sp_engine *engine,
+                                        const struct sp_block *block)
+{
+    return block->nouters > 0 ? &engine->batch.outers[block->outers] : NULL;
 }
 
 /* What is intrusive goes out slowly, whatever it was ordered to do. Returns when it may, 0: now. */
@@ -71,6 +79,8 @@ static void send_shot(struct sp_engine *engine, struct sp_shot *shot, uint64_t n
                             .now_us = now,
                             .forged = other_of(block, SP_BLOCK_FORGED),
                             .via = other_of(block, SP_BLOCK_VIA),
+                            .outers = outers_of(engine, block),
+                            .nouters = block->nouters,
                             .emit = emit,
                             .arg = &emitter};
     shot->err =

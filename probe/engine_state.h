@@ -66,6 +66,7 @@ struct sp_engine {
     unsigned neighbour_waits;          /* bounded waiting for link-layer addresses at ARM */
     struct sp_sweeps sweeps;           /* of the batch */
     bool is_watching;                  /* a block of the batch is to be watched */
+    bool is_wrapping;                  /* a technique of the batch wraps its packets */
     struct sp_transits *transits;      /* what passed of blocks to watch; NULL = nothing yet */
 };
 
@@ -76,6 +77,23 @@ void sp_engine_complain(struct sp_engine *engine, enum sp_error_code code, const
 uint8_t sp_engine_check(struct sp_engine *engine, struct sp_block *block);
 void sp_engine_tell_refused(struct sp_engine *engine, uint16_t block, uint8_t reason);
 
+/* Of an address to send from or to receive on; and the link-layer address of the next hop. */
+uint8_t sp_engine_check_own(const struct sp_engine *engine, const struct sp_addr *addr);
+uint8_t sp_engine_resolve(struct sp_engine *engine, struct sp_block *block,
+                          const struct sp_route *route);
+/* wraps.c: packets inside others. An order; what ARM checks of all of a block; sending one. */
+void sp_engine_outer(struct sp_engine *engine, const struct sp_rec_outer *order);
+uint8_t sp_engine_check_outers(struct sp_engine *engine, const struct sp_block *block);
+int sp_engine_emit_outer(struct sp_engine *engine, const struct sp_block *block,
+                         const struct sp_spec *spec);
+/* A packet of ours inside another one: never an arrival. False: it is none. */
+bool sp_engine_wrapped(struct sp_engine *engine, const struct sp_captured *captured);
+/* A packet to everybody on the link: it counts where a tunnel's end may have made it of ours. */
+void sp_engine_flooded(struct sp_engine *engine, const struct sp_captured *captured,
+                       const struct sp_pkt *pkt);
+/* An arrival of this tag. */
+void sp_engine_arrived(struct sp_engine *engine, const struct sp_technique *tech,
+                       const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface);
 /* May packets go there at all? */
 bool sp_engine_is_target(const struct sp_engine *engine, const struct sp_addr *addr);
 /* Emits through the block's way (raw or link), counts against the budget. */

@@ -38,7 +38,7 @@ static bool is_order(uint8_t type)
 {
     return (type >= SP_REC_BATCH && type <= SP_REC_STOP) || type == SP_REC_STANDIN ||
            type == SP_REC_PATH || type == SP_REC_WANT ||
-           (type >= SP_REC_SWEEP && type <= SP_REC_VOLLEY);
+           (type >= SP_REC_SWEEP && type <= SP_REC_VOLLEY) || type == SP_REC_OUTER;
 }
 
 static void put(void *arg, const struct sp_record *record)
@@ -63,13 +63,14 @@ static void on_query(struct link *l, const struct sp_record *record)
     struct sp_buf answer;
     sp_buf_init(&answer, SP_MESSAGE_MAX);
     if (query->topic == SP_TOPIC_FACTS) {
-        sp_facts_tell(&answer);
+        sp_facts_tell("", sp_buf_text(&query->text), query->text.len, &answer);
     } else {
         sp_fields_add(&answer, "error", "this probe does not know what that is about");
     }
     if (answer.rc != SP_OK) {
+        const char *why = answer.rc == SP_E_NOMEM ? "out of memory" : "the answer is too long";
         sp_buf_clear(&answer);
-        sp_fields_add(&answer, "error", "the answer is too long");
+        sp_fields_add(&answer, "error", why);
     }
     sp_message_split(SP_REC_TOLD, query->id, query->topic, sp_buf_text(&answer), answer.len, put,
                      l);

@@ -189,7 +189,7 @@ static bool is_later_segment(const struct sp_technique *tech, const struct sp_pk
     return tech->on_packet && pkt->ip_proto == SP_IPPROTO_TCP && (pkt->tcp_flags & SP_TCP_SYN) == 0;
 }
 
-static void on_arrival(struct sp_engine *engine, const struct sp_technique *tech,
+void sp_engine_arrived(struct sp_engine *engine, const struct sp_technique *tech,
                        const struct sp_pkt *pkt, uint16_t id, uint16_t port, uint32_t iface)
 {
     uint32_t row = receiving_block(engine, tech, id, pkt);
@@ -350,9 +350,16 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
             return;
         }
     }
+    if (sp_engine_wrapped(engine, captured)) {
+        return;
+    }
     sp_engine_transit(engine, captured, &pkt);
     if (captured->dir == SP_DIR_OUT || captured->is_loopback) {
         on_out(engine, &pkt);
+    }
+    if (captured->is_flooded) {
+        sp_engine_flooded(engine, captured, &pkt);
+        return;
     }
     bool inbound = captured->dir == SP_DIR_IN;
     if (!inbound || !sp_netinfo_find(&engine->net, &pkt.dst)) {
@@ -375,7 +382,7 @@ static void look_at(struct sp_engine *engine, const struct sp_captured *captured
     if (tech && is_reflected(engine, &pkt, block, port)) {
         (void)on_answer(engine, &pkt);
     } else if (tech) {
-        on_arrival(engine, tech, &pkt, block, port, captured->iface);
+        sp_engine_arrived(engine, tech, &pkt, block, port, captured->iface);
     } else {
         on_untagged(engine, &pkt);
     }

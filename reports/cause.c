@@ -340,21 +340,27 @@ static bool is_refused(const struct sp_outcome *outcome)
             (answer == SP_ANSWER_RST || answer == SP_ANSWER_UNREACHABLE));
 }
 
-static enum sp_cause guess_blocked(const struct sp_lookup *lookup, const struct sp_outcome *outcome,
+static enum sp_cause guess_blocked(const struct sp_lookup *lookup, const struct sp_result *result,
                                    const struct sp_entry *tests, size_t n)
 {
+    const struct sp_outcome *outcome = &result->outcomes[tests[0].test];
     struct tally flow = whole_flow(lookup, tests);
     if (outcome->judged.by == SP_BY_SENDER) {
         return SP_CAUSE_SENDER_POLICY;
     }
     if (is_refused(outcome)) { /* said aloud, so nothing needs to be guessed */
-        return SP_CAUSE_REJECTED;
+        return sp_cause_nobody_there(tests, &outcome->seen) ? SP_CAUSE_NO_ADDRESS
+                                                            : SP_CAUSE_REJECTED;
     }
     if (all_give(lookup, tests, n, rest_works)) {
         return SP_CAUSE_TOO_NARROW;
     }
     if (all_give(lookup, tests, n, twin_holds)) {
         return tests[0].family == SP_FAMILY_IPV6 ? SP_CAUSE_TWIN_IPV6 : SP_CAUSE_TWIN_IPV4;
+    }
+    enum sp_cause where = sp_cause_where(lookup, result, tests, n);
+    if (where != SP_CAUSE_COUNT) {
+        return where;
     }
     return flow.allowed_fails > 1 && flow.allowed_holds == 0 ? SP_CAUSE_NO_WAY : SP_CAUSE_DROPPED;
 }
@@ -395,22 +401,31 @@ enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_res
     const struct sp_outcome *outcome = &result->outcomes[tests[0].test];
     bool stray = outcome->seen.elsewhere > 0 && outcome->seen.host == 0 && outcome->seen.nic == 0;
     enum sp_cause balanced = sp_cause_balanced(result, tests, n);
+    if (balanced == SP_CAUSE_BALANCER_SILENT && sp_cause_one_address(lookup, tests, n)) {
+        return SP_CAUSE_BALANCER_ADDRESS;
+    }
     if (balanced != SP_CAUSE_COUNT) {
         return balanced;
+    }
+    if (tests[0].expect == SP_EXPECT_DENY && sp_cause_known_address(result, tests, n)) {
+        return SP_CAUSE_KNOWN_ADDRESS; /* whoever answers there: providers do so in the path */
     }
     switch ((enum sp_verdict)tests[0].verdict) {
     case SP_VERDICT_LEAK:
         return stray ? SP_CAUSE_ELSEWHERE : guess_leak(lookup, result, tests, n);
     case SP_VERDICT_MISDELIVERED:
-        return outcome->seen.elsewhere > 0 ? SP_CAUSE_ELSEWHERE : SP_CAUSE_REWRITTEN;
+        if (outcome->seen.elsewhere > 0) {
+            return SP_CAUSE_ELSEWHERE;
+        }
+        return sp_cause_masqueraded(result, tests, n) ? SP_CAUSE_MASQUERADED : SP_CAUSE_REWRITTEN;
     case SP_VERDICT_BLOCKED:
-        return guess_blocked(lookup, outcome, tests, n);
+        return guess_blocked(lookup, result, tests, n);
     case SP_VERDICT_HOST_FILTERED:
         return SP_CAUSE_HOST_FILTER;
     case SP_VERDICT_RETURN_BLOCKED:
         return outcome->judged.by == SP_BY_RECEIVER ? SP_CAUSE_NO_ANSWER : SP_CAUSE_WAY_BACK;
     case SP_VERDICT_PARTIAL:
-        return SP_CAUSE_LOSS;
+        return sp_cause_loss(lookup, result, tests, n);
     case SP_VERDICT_PROXIED:
         return guess_proxied(result, tests, n);
     case SP_VERDICT_HOLDS:

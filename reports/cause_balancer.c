@@ -110,13 +110,26 @@ enum sp_cause sp_cause_balanced(const struct sp_result *result, const struct sp_
         return SP_CAUSE_BALANCER_SILENT;
     }
     /* A refusal from before the address is a firewall's. */
-    return outcome->seen.answerer == SP_ANSWERER_BEFORE ? SP_CAUSE_COUNT : SP_CAUSE_BACKENDS_DEAD;
+    if (outcome->seen.answerer == SP_ANSWERER_BEFORE) {
+        return SP_CAUSE_COUNT;
+    }
+    return outcome->seen.answer == SP_ANSWER_RST ? SP_CAUSE_BALANCER_REFUSES
+                                                 : SP_CAUSE_BACKENDS_DEAD;
 }
 
 char *sp_cause_subject(enum sp_cause cause, const struct sp_result *result,
                        const struct sp_entry *test)
 {
     const struct sp_model *model = result->model;
+    if (cause == SP_CAUSE_MASQUERADED) {
+        char text[SP_ADDR_STRLEN];
+        return sp_strdup(sp_addr_str(&result->outcomes[test->test].seen.captured.src, text));
+    }
+    if (cause == SP_CAUSE_KNOWN_ADDRESS || cause == SP_CAUSE_ONE_ADDRESS ||
+        cause == SP_CAUSE_BALANCER_ADDRESS) {
+        char text[SP_ADDR_STRLEN];
+        return sp_strdup(sp_addr_str(&pair_of(result, test)->dst, text));
+    }
     if (cause < SP_CAUSE_AROUND) {
         return sp_strdup("");
     }

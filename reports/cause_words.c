@@ -17,8 +17,8 @@ static const struct {
                             "write the IPv4 rule for IPv6 as well"},
     [SP_CAUSE_TWIN_IPV4] = {"the IPv4 rules do not match the IPv6 rules",
                             "write the IPv6 rule for IPv4 as well"},
-    [SP_CAUSE_NO_FILTER] = {"nothing filters these flows: every port that was tested and that no "
-                            "rule opens gets through",
+    [SP_CAUSE_NO_FILTER] = {"nothing filters these flows, so the declared rules are not enforced "
+                            "here: every port that was tested and that no rule opens gets through",
                             "put a default deny on the path (nftables: `policy drop`), or send "
                             "this traffic through the firewall"},
     [SP_CAUSE_NO_IPV6] = {"nothing filters IPv6 where IPv4 is filtered",
@@ -47,13 +47,32 @@ static const struct {
                              "compare the ends of the range with the declared ones"},
     [SP_CAUSE_REJECTED] = {"a device answers for the receiver and rejects it",
                            "add the declared rule on the device that answers"},
+    [SP_CAUSE_NOT_FROM_HERE] =
+        {"others reach the same port, and packets from this source are dropped: the rule for it is "
+         "missing (a test from elsewhere would have passed)",
+         "add the declared rule for this source, on the firewall between the two or in the route "
+         "back to it"},
+    [SP_CAUSE_NOT_TO_HERE] =
+        {"a neighbour in the receiver's segment is reached, and this host is not: a route or a "
+         "rule does not cover its address",
+         "look for routes, peerings and rules that name a part of the segment's addresses only"},
+    [SP_CAUSE_IP_PROTOCOL] = {"the path drops this IP protocol, and passes others between the same "
+                              "two hosts",
+                              "allow the IP protocol itself on the firewall or in the security "
+                              "group (rules for ports do not match it), or ask the provider "
+                              "whether it carries it at all"},
+    [SP_CAUSE_NO_ADDRESS] = {"a router answers that nobody has this address, or that it knows no "
+                             "route to it",
+                             "check that the address is assigned where it should be, then the "
+                             "routes to it"},
     [SP_CAUSE_NO_WAY] = {"none of the allowed flows of this protocol gets through on this path",
                          "check the route, and that the firewall between them has these rules"},
     [SP_CAUSE_DROPPED] = {"a device on the path drops it: the declared rule is missing there",
                           "add the declared rule on the firewall between the two"},
     [SP_CAUSE_HOST_FILTER] = {"the receiver's own firewall drops it: it reached the interface, "
                               "not the host",
-                              "open it in the host's firewall"},
+                              "open it in the host's firewall; if no rule there drops it, look at "
+                              "its reverse path filter (rp_filter) and at its full tables"},
     [SP_CAUSE_NO_ANSWER] = {"the receiver gets it and sends no answer",
                             "look for an outbound rule on the receiver, or for a service that "
                             "stays silent"},
@@ -63,6 +82,15 @@ static const struct {
     [SP_CAUSE_LOSS] = {"the path loses packets: overload, a rate limit, or parallel paths with "
                        "different rules",
                        "compare the rules of the parallel paths, then look for rate limits"},
+    [SP_CAUSE_LOSS_BACK] =
+        {"everything arrives, and some answers are lost on the way back: they take another path, "
+         "past the load balancer, translation or firewall that the flow came through",
+         "make answers return the way that their flows come: source translation at the balancer, "
+         "or routes of the receivers that lead back to it"},
+    [SP_CAUSE_LOSS_UDP] = {"datagrams are lost where TCP of the same port passes: a limit of UDP, "
+                           "or a race in connection tracking",
+                           "look for rate limits of UDP, and at insert_failed in `conntrack -S` "
+                           "of the hosts and routers on the path"},
     [SP_CAUSE_PROXY] = {"something on the path answers in place of the receiver",
                         "find the proxy that answers and close the flow there, or declare it"},
     [SP_CAUSE_PROXY_PASSES] = {"a SYN proxy answers, and lets the connection through once it is "
@@ -132,6 +160,17 @@ static const struct {
                          "technique",
                          "find the rule that this packet slips past, and match every packet of the "
                          "flow there"},
+    [SP_CAUSE_KNOWN_ADDRESS] = {"@ answers, though it is denied: the rules for the rest of the "
+                                "network do not cover this address",
+                                "deny this address by itself, on the node or in the policy: it is "
+                                "served by the provider, beside the network's own firewalls"},
+    [SP_CAUSE_MASQUERADED] =
+        {"something on the path rewrites the source (SNAT, masquerade): it arrives as coming from "
+         "@, so rules for the real sender do not match",
+         "exclude these networks from the translation, or declare it with nat: or seen_as:"},
+    [SP_CAUSE_ONE_ADDRESS] = {"the address @ is not reached, though another address of the same "
+                              "host is",
+                              "check the routes and rules for @"},
     [SP_CAUSE_AROUND] =
         {"it goes around the load balancer @: its backend's port is open to clients",
          "let only @ reach the backend's port"},
@@ -143,6 +182,15 @@ static const struct {
         {"nothing comes from the load balancer's address: it is down, does "
          "not listen there, or the path to it is closed",
          "check that @ runs and listens there, then the firewall before it"},
+    [SP_CAUSE_BALANCER_ADDRESS] =
+        {"one address of the load balancer, @, never answers, and its others do: clients that pick "
+         "this one time out",
+         "bring @ back (a dead zone, no target behind it, or a firewall that does not know it), or "
+         "take it out of the name and the topology"},
+    [SP_CAUSE_BALANCER_REFUSES] =
+        {"the load balancer's address refuses connections: nothing listens there yet, or it has "
+         "nobody to pass them on to (a filter would be silent)",
+         "check that @ has a listener for this port and a backend that is ready"},
     [SP_CAUSE_BACKENDS_DEAD] = {"the load balancer answers and no backend gets anything: it has "
                                 "nobody to pass it on to",
                                 "check that the backends of @ are in rotation and pass its health "

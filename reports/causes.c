@@ -10,6 +10,7 @@
  *   an allowed flow fails   the place and the rule that declares it; the place alone where nothing
  *                           allowed works in that family, since then no single rule is missing
  *   a host's own firewall   the host
+ *   a host is not covered   the place and the host: no rule for a port is the reason
  *   a load balancer         who has to be changed
  *
  * Different places are never one: they need different changes. */
@@ -163,6 +164,7 @@ static void key_of_failing(const struct sp_finding *finding, const struct workin
     case SP_CAUSE_TWIN_IPV6:
     case SP_CAUSE_TWIN_IPV4:
     case SP_CAUSE_NO_WAY:
+    case SP_CAUSE_NOT_FROM_HERE:
     case SP_CAUSE_DROPPED:
         /* Some flows of one rule may have a twin, others none. */
         ref->kind = SP_CAUSE_DROPPED;
@@ -195,12 +197,14 @@ static struct ref ref_of(const struct sp_summary *summary, const struct working 
         ref.kind = SP_CAUSE_LET_THROUGH;
         ref.opening = finding->opening;
         ref.proto = finding->proto;
-    } else if (kind > SP_CAUSE_AROUND) {
+    } else if (kind >= SP_CAUSE_KNOWN_ADDRESS && kind != SP_CAUSE_AROUND) {
         ref.remedy = finding->remedy;
         ref.opening = kind == SP_CAUSE_BALANCER_PORT ? finding->opening : SP_NONE;
     } else if (kind == SP_CAUSE_SOURCE_PORT) {
         ref.proto = finding->proto;
         ref.remedy = finding->cause; /* names the source ports */
+    } else if (kind == SP_CAUSE_NOT_TO_HERE) {
+        ref.host = finding->to;
     } else if (kind == SP_CAUSE_BYPASS) {
         ref.host = finding->technique;
     } else if (kind == SP_CAUSE_ELSEWHERE || kind == SP_CAUSE_REWRITTEN) {

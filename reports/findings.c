@@ -9,6 +9,7 @@
 #include "probe/base/mem.h"
 #include "probe/techniques/registry.h"
 #include "reports/group.h"
+#include "reports/known.h"
 #include "reports/severity.h"
 
 /* All that the id of a finding is made of. */
@@ -172,6 +173,25 @@ static const struct sp_entry *best_sample(const struct sp_result *result,
     return best;
 }
 
+/* The cause, and what it means for a port that is known. What a technique shows is not about ports.
+ */
+static char *cause_of(const struct sp_result *result, const struct sp_finding *finding,
+                      const char *subject)
+{
+    struct sp_buf buf;
+    char *words = sp_cause_words(sp_cause_str((enum sp_cause)finding->cause_kind), subject);
+    sp_buf_init(&buf, SP_PORTS_MAX_BYTES);
+    sp_buf_str(&buf, words ? words : "");
+    if (finding->expect != SP_EXPECT_DENY ||
+        sp_cause_technique(finding->technique, true) == SP_CAUSE_BYPASS) {
+        sp_known_tell(result, finding, &buf);
+    }
+    sp_free(words);
+    char *told = words ? sp_buf_take(&buf) : NULL;
+    sp_buf_release(&buf);
+    return told;
+}
+
 enum sp_rc sp_finding_words(const struct sp_result *result, struct sp_finding *finding)
 {
     enum sp_cause cause = (enum sp_cause)finding->cause_kind;
@@ -185,7 +205,7 @@ enum sp_rc sp_finding_words(const struct sp_result *result, struct sp_finding *f
     char *subject = cause == SP_CAUSE_SOURCE_PORT
                         ? sp_strdup(finding->sports ? finding->sports : "of the sender")
                         : sp_cause_subject(cause, result, &sample);
-    char *words = subject ? sp_cause_words(sp_cause_str(cause), subject) : NULL;
+    char *words = subject ? cause_of(result, finding, subject) : NULL;
     char *remedy = subject ? sp_cause_words(sp_cause_remedy(cause), subject) : NULL;
     sp_free(subject);
     if (!words || !remedy) {
@@ -253,7 +273,9 @@ static enum sp_severity severity_of(const struct sp_lookup *lookup, const struct
         risk.plain_holds = sp_spans_all(&lookup->flows, &run[i], SP_FACT_DENIED_HOLDS) &&
                            !sp_spans_any(&lookup->flows, &run[i], SP_FACT_DENIED_LEAKS);
     }
-    return sp_risk_severity(&risk);
+    enum sp_severity severity = sp_risk_severity(&risk);
+    bool is_told = finding->cause_kind == SP_CAUSE_KNOWN_ADDRESS; /* whoever it is that answers */
+    return is_told && severity < SP_SEVERITY_HIGH ? SP_SEVERITY_HIGH : severity;
 }
 
 static const char *injected_of(const struct sp_result *result, const struct sp_entry *run, size_t n)

@@ -83,6 +83,10 @@ enum sp_cause {
     SP_CAUSE_LET_THROUGH,
     SP_CAUSE_SENDER_POLICY,
     SP_CAUSE_TOO_NARROW,
+    SP_CAUSE_NOT_FROM_HERE, /* others reach it */
+    SP_CAUSE_NOT_TO_HERE,   /* a neighbour of the receiver is reached */
+    SP_CAUSE_IP_PROTOCOL,   /* TCP, UDP or ICMP between the same two pass */
+    SP_CAUSE_NO_ADDRESS,    /* a router says that nobody is there */
     SP_CAUSE_REJECTED,
     SP_CAUSE_NO_WAY,
     SP_CAUSE_DROPPED,
@@ -90,6 +94,8 @@ enum sp_cause {
     SP_CAUSE_NO_ANSWER,
     SP_CAUSE_WAY_BACK,
     SP_CAUSE_LOSS,
+    SP_CAUSE_LOSS_BACK, /* of answers alone */
+    SP_CAUSE_LOSS_UDP,  /* where TCP of the same port loses nothing */
     SP_CAUSE_PROXY,
     SP_CAUSE_PROXY_PASSES,
     SP_CAUSE_PROXY_ENDS,
@@ -109,11 +115,16 @@ enum sp_cause {
     SP_CAUSE_ENCAPSULATED,
     SP_CAUSE_ICMP_TYPES,
     SP_CAUSE_ICMP_FORGED,
-    SP_CAUSE_BYPASS, /* of a technique without a line of its own */
-    SP_CAUSE_AROUND, /* the rest is of load balancers: cause_balancer.c */
+    SP_CAUSE_BYPASS,        /* of a technique without a line of its own */
+    SP_CAUSE_KNOWN_ADDRESS, /* of known.h; this and the rest name somebody */
+    SP_CAUSE_MASQUERADED,   /* the source alone is rewritten */
+    SP_CAUSE_ONE_ADDRESS,   /* of several of the receiver's */
+    SP_CAUSE_AROUND,        /* the rest is of load balancers: cause_balancer.c */
     SP_CAUSE_BALANCER_PORT,
     SP_CAUSE_BALANCER_CLIENT,
     SP_CAUSE_BALANCER_SILENT,
+    SP_CAUSE_BALANCER_ADDRESS, /* silent at one of its addresses */
+    SP_CAUSE_BALANCER_REFUSES,
     SP_CAUSE_BACKENDS_DEAD,
     SP_CAUSE_BACKEND_MISSED,
     SP_CAUSE_BACKEND_FOREIGN,
@@ -189,6 +200,21 @@ bool sp_cause_is_opening(enum sp_cause cause);
 /* "@" in them stands for whoever sp_cause_subject() names. */
 const char *sp_cause_str(enum sp_cause cause);
 const char *sp_cause_remedy(enum sp_cause cause);
+
+/* cause_where.c: from what works beside an allowed flow that gets no answer; SP_CAUSE_COUNT when
+ * nothing does. */
+enum sp_cause sp_cause_where(const struct sp_lookup *lookup, const struct sp_result *result,
+                             const struct sp_entry *tests, size_t n);
+/* Does another address of the receiver work, of either family? */
+bool sp_cause_one_address(const struct sp_lookup *lookup, const struct sp_entry *tests, size_t n);
+bool sp_cause_nobody_there(const struct sp_entry *test, const struct sp_seen *seen);
+/* Of an allowed flow of which some is lost. */
+enum sp_cause sp_cause_loss(const struct sp_lookup *lookup, const struct sp_result *result,
+                            const struct sp_entry *tests, size_t n);
+/* They go to an address that known_ports.def names, where nobody should be answered. */
+bool sp_cause_known_address(const struct sp_result *result, const struct sp_entry *tests, size_t n);
+/* They arrive with another source, and with the declared destination. */
+bool sp_cause_masqueraded(const struct sp_result *result, const struct sp_entry *tests, size_t n);
 
 /* cause_bypass.c: by the technique's name, so that a technique that this program lacks is no
  * matter. What an arrival shows; SP_CAUSE_COUNT for a technique that shows no more than its port.

@@ -140,7 +140,8 @@ static enum sp_rc make_spans(const struct sp_summary *summary, bool by_target,
                               .port = e->port,
                               .family = e->family,
                               .proto = e->proto,
-                              .facts = by_target ? (uint8_t)SP_FACT_OPENED : facts,
+                              .facts = by_target ? facts & (SP_FACT_OPENED | SP_FACT_ALLOWED_HOLDS)
+                                                 : facts,
                               .step = 1};
         events[n++] = event;
         event.port = e->port_hi + 1U;

@@ -183,6 +183,17 @@ static bool explain_sizes(struct sp_trace *t)
         return false;
     }
     sp_trace_conclude(t, SP_TRACE_BLACK_HOLE, SP_TRACE_NOWHERE, 0);
+    bool mismatch =
+        t->mtu_to > 0 && t->mtu_to < t->mtu_from && hole->bytes > t->mtu_to && largest <= t->mtu_to;
+    if (mismatch) {
+        const char *to = sp_trace_name(t, t->pair->to);
+        SP_SENTENCE(t,
+                    "the MTUs do not match: %s's link takes %u bytes and %s's %u, so small packets "
+                    "pass, large ones vanish, and nobody says that they are too big",
+                    to, t->mtu_to, sp_trace_name(t, t->pair->from), t->mtu_from);
+        SP_REMEDY(t, "give every link to %s the same MTU, or clamp the MSS to the smallest", to);
+        return true;
+    }
     SP_SENTENCE(t,
                 "small packets pass and large ones vanish: %u bytes arrive, %u bytes do not, and "
                 "nobody says that they are too big (a path MTU black hole)",

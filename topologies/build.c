@@ -133,6 +133,7 @@ static bool fits(struct sp_build *build)
         }
     }
     sets += isolation ? (uint64_t)isolation->n * 2 : 0;
+    sets += sp_build_count(sp_node_get(build->root, "nodes"));
     uint64_t bytes = sets * (sp_model_ntargets(build->model) / 64 + 1) * 8;
     if (bytes <= SP_BUILD_MAX_SELECTOR_BYTES) {
         return true;
@@ -152,10 +153,8 @@ enum sp_rc sp_build_model(struct sp_build *build)
         sp_build_enforcements, sp_build_index,    sp_build_services,
     };
     static void (*const selecting[])(struct sp_build *) = {
-        sp_build_groups,
-        sp_build_balancers,
-        sp_build_rules,
-        sp_build_nats,
+        sp_build_groups, sp_build_balancers, sp_build_rules,  sp_build_nats,
+        sp_build_uses,   sp_build_presets,   sp_build_floors,
     };
     for (size_t i = 0; i < SP_ARRAY_LEN(stages) && build->rc == SP_OK; i++) {
         stages[i](build);

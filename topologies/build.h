@@ -64,11 +64,21 @@ void sp_build_hosts(struct sp_build *build);
 void sp_build_limits(struct sp_build *build);
 void sp_build_enforcements(struct sp_build *build);
 
+/* build_floor.c: what nodes must be */
+void sp_build_floors(struct sp_build *build);
+
 /* build_rules.c: what may cross */
 void sp_build_services(struct sp_build *build);
 void sp_build_balancers(struct sp_build *build);
 void sp_build_rules(struct sp_build *build);
 void sp_build_nats(struct sp_build *build);
+
+/* build_roles.c: which presets, and who has which role in them */
+void sp_build_uses(struct sp_build *build);
+/* build_preset.c: their lines become rules; needs the uses, and all other rules */
+void sp_build_presets(struct sp_build *build);
+/* Is that line left out by a `without`? */
+bool sp_build_without(const struct sp_build *build, const char *flow);
 
 /* build.c: values. NULL nodes give the default. */
 void *sp_build_array(struct sp_build *build, size_t n, size_t size);

@@ -6,6 +6,7 @@
 
 #include "probe/base/mem.h"
 #include "topologies/build.h"
+#include "topologies/field.h"
 #include "topologies/problem.h"
 
 #define DEFAULT_MAX_RATE 5000U
@@ -89,6 +90,7 @@ static void build_network(struct sp_build *b, const struct sp_node *node,
     const struct sp_node *kind = sp_node_get(node, "kind");
     const struct sp_node *within = sp_node_get(node, "within");
     const struct sp_node *hazard = sp_node_get(node, "hazard");
+    const struct sp_node *cluster = sp_node_get(node, "cluster");
     network->kind = is_word(kind, "external") ? SP_NET_EXTERNAL
                     : is_word(kind, "subnet") ? SP_NET_SUBNET
                     : is_word(kind, "vpc")    ? SP_NET_VPC
@@ -102,6 +104,8 @@ static void build_network(struct sp_build *b, const struct sp_node *node,
         sp_build_prefixes(b, sp_node_get(node, "cidr"), &network->ncidrs, &network->cidr_pos);
     network->owner = sp_build_text(b, sp_node_get(node, "owner"));
     network->zone = sp_build_text(b, sp_node_get(node, "zone"));
+    network->cluster = sp_build_text(b, cluster);
+    network->cluster_pos = cluster ? cluster->pos : (struct sp_pos){0};
     network->hazard = hazard ? hazard->text[0] : '\0';
     network->max_rate = (uint32_t)sp_build_uint(sp_node_get(node, "max_rate"), 0);
 }
@@ -238,6 +242,16 @@ static void build_probe(struct sp_build *b, const struct sp_node *node, struct s
     }
 }
 
+static void build_tunnel(const struct sp_node *node, struct sp_host *host)
+{
+    const struct sp_node *mac = node ? sp_node_get(node, "mac") : NULL;
+    host->tunnel_vni =
+        (uint32_t)sp_build_uint(node ? sp_node_get(node, "vni") : NULL, SP_TUNNEL_VNI);
+    if (mac && mac->kind == SP_NODE_SCALAR) {
+        (void)sp_parse_mac(mac->text, &host->tunnel_mac); /* what is wrong was said before */
+    }
+}
+
 void sp_build_hosts(struct sp_build *b)
 {
     const struct sp_node *hosts = sp_node_get(b->root, "hosts");
@@ -249,6 +263,7 @@ void sp_build_hosts(struct sp_build *b)
         host->addrs = sp_build_addrs(b, sp_node_get(i, "address"), &host->naddrs, &host->addr_pos);
         host->role = sp_build_text(b, sp_node_get(i, "role"));
         build_labels(b, sp_node_get(i, "labels"), host);
+        build_tunnel(sp_node_get(i, "tunnel"), host);
         build_seen_as(b, sp_node_get(i, "seen_as"), host);
         build_probe(b, sp_node_get(i, "probe"), host);
     }

@@ -28,6 +28,8 @@ void sp_check_add_rule(struct sp_problems *problems, bool is_error, const struct
     va_list ap;
     if (strncmp(rule->name, "balancer:", 9) == 0) {
         (void)snprintf(pointer, sizeof(pointer), "/load_balancers/%s", rule->name + 9);
+    } else if (rule->source) {
+        (void)snprintf(pointer, sizeof(pointer), "/use/%u", (unsigned)rule->index);
     } else {
         (void)snprintf(pointer, sizeof(pointer), "/%s/%u",
                        rule->kind == SP_RULE_ISOLATION ? "isolation" : "policies",
@@ -135,5 +137,11 @@ void sp_check(const struct sp_model *model, struct sp_problems *problems)
     check_enforcements(model, problems);
     sp_check_addresses(model, problems);
     sp_check_balancers(model, problems);
+    if (was_clean) {
+        sp_check_floors(model, problems);
+    }
     sp_check_rules(model, was_clean, MAX_PAIRS, problems);
+    if (was_clean) {
+        sp_check_presets(model, problems);
+    }
 }

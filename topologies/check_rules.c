@@ -235,8 +235,8 @@ static void compare_opposed(const struct comparing *c, const struct view *pass,
     char port[SP_PORTSPEC_STRLEN];
     const struct sp_rule *allow = pass->rule;
     const struct sp_rule *deny = block->rule;
-    if (!flows_meet(pass, block)) {
-        return;
+    if (!flows_meet(pass, block) || (allow->source && allow->kind == SP_RULE_PERMIT)) {
+        return; /* that nothing comes of what a preset permits is no contradiction */
     }
     const struct sp_portspec *lost = lost_port(allow, deny);
     bool is_useless = flows_inside(pass, block) && all_ports_inside(allow, deny);
@@ -279,8 +279,8 @@ static bool is_covered(const struct view *inner, const struct view *outer)
 
 static void compare_alike(const struct comparing *c, const struct view *a, const struct view *b)
 {
-    if (a->rule == b->rule) {
-        return;
+    if (a->rule == b->rule || a->rule->source || b->rule->source) {
+        return; /* presets agree with each other and with their user: nothing to tidy up */
     }
     const struct view *early = a->rule < b->rule ? a : b;
     const struct view *late = early == a ? b : a;
@@ -431,7 +431,7 @@ void sp_check_rules(const struct sp_model *m, bool is_complete, size_t max_pairs
     for (size_t i = 0; i < m->nrules; i++) {
         const struct sp_rule *rule = &m->rules[i];
         make_view(&views[n], rule, false);
-        if (is_complete) {
+        if (is_complete && !rule->source) {
             check_alone(&views[n], &families, problems);
         }
         if (is_empty(&views[n])) {

@@ -193,6 +193,17 @@ static void judge_tested(const struct sp_model *model, const struct sp_explain_a
     }
 }
 
+static const char *by_default(const struct sp_model *model, uint32_t from, uint8_t expect)
+{
+    uint32_t network = sp_model_target_network(model, from);
+    if (expect == SP_EXPECT_DENY) {
+        return "by default: no rule says anything about it";
+    }
+    return network < model->nnetworks && model->networks[network].within == SP_WITHIN_OPEN
+               ? "by default: their network says `within: open`"
+               : "by default: in one network presets decide their own ports only";
+}
+
 /* Adds the pieces of one protocol that lie in lo..hi. */
 static enum sp_rc add_pieces(struct sp_policy *policy, const struct sp_model *model,
                              struct sp_explain_answer *answer, uint8_t proto, uint32_t lo,
@@ -226,9 +237,7 @@ static enum sp_rc add_pieces(struct sp_policy *policy, const struct sp_model *mo
             .flows = listener ? sp_plan_flows_for(listener->nbackends) : 0,
             .interval = *iv};
         if (iv->rule == SP_NONE) {
-            piece->by_default = iv->expect == SP_EXPECT_DENY
-                                    ? "by default: no rule says anything about it"
-                                    : "by default: their network says `within: open`";
+            piece->by_default = by_default(model, m.from, iv->expect);
         }
         struct collector collector = {.model = model, .piece = piece};
         sp_policy_each_rule(policy, m.from, m.to, collect, &collector);

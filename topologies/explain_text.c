@@ -85,6 +85,9 @@ static void print_decision(const struct sp_explain_piece *piece, const struct sp
         if (rule->why) {
             sp_buf_fmt(out, "; why: %s", rule->why);
         }
+        if (rule->source) {
+            sp_buf_fmt(out, " (source: %s)", rule->source);
+        }
         if (rule->is_expired && rule->expires) {
             sp_buf_fmt(out, "; expired %s, but an expired rule still counts", rule->expires);
         }

@@ -27,7 +27,14 @@ enum sp_shape_kind {
     SP_SHAPE_SELECTOR,
     SP_SHAPE_SSH_TARGET,
     SP_SHAPE_INTERFACE,
+    SP_SHAPE_FLAG,    /* true or false */
+    SP_SHAPE_VERSION, /* ">=5.15", or a whole release */
+    SP_SHAPE_SIZE,    /* "4GiB" */
+    SP_SHAPE_PERCENT, /* "20%" */
+    SP_SHAPE_RANGE,   /* of ports, "32768-60999" */
+    SP_SHAPE_DISK,    /* an absolute path, or "provider" */
     SP_SHAPE_PATH,    /* of an HTTP request */
+    SP_SHAPE_MAC,
     SP_SHAPE_SCALARS, /* how many kinds of scalars there are */
     /* made of others */
     SP_SHAPE_OBJECT = SP_SHAPE_SCALARS, /* declared keys */
@@ -68,11 +75,15 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind);
 
 /* The whole document. */
 extern const struct sp_shape sp_topology_shape;
+/* A part of it: what is declared of nodes (fields_floor.c). */
+extern const struct sp_shape sp_floor_shape;
 
 /* Reports every deviation of the tree from the shape, and marks what is bad. */
 void sp_validate(const struct sp_shape *shape, struct sp_node *node, struct sp_problems *problems);
 
 /* "0.3" as a number; only digits and one dot. False when it is not one. */
 bool sp_parse_ratio(const char *text, double *ret_value);
+/* "02:00:5e:10:00:01" as its 48 bits; false when it is none, or one of a group, or all zero. */
+bool sp_parse_mac(const char *text, uint64_t *ret_value);
 
 #endif

@@ -7,6 +7,7 @@
 #define MAX_PLACES  256U    /* addresses or CIDRs in one list */
 #define MAX_LIST    4096U   /* selectors, ports, listeners in one list */
 #define MAX_MEMBERS 200000U /* hosts, networks, policies */
+#define MAX_PRESETS 64U
 
 static const struct sp_shape text = {.kind = SP_SHAPE_TEXT};
 static const struct sp_shape name = {.kind = SP_SHAPE_NAME};
@@ -55,6 +56,9 @@ static const struct sp_shape network = {
          "its address ranges; inside those of the network that contains it"},
         {"owner", &text, false, "who answers for it"},
         {"zone", &text, false, "the zone or site it stands in"},
+        {"cluster", &name, false,
+         "the Kubernetes cluster whose hosts it holds; default: that of the network that contains "
+         "it. Lines of presets tell flows inside a cluster from those between clusters by it"},
         {"within",
          &(const struct sp_shape){.kind = SP_SHAPE_ENUM,
                                   .values = (const char *const[]){"open", "closed", NULL}},
@@ -99,7 +103,8 @@ static const struct sp_shape host = {
         {"network", &name, true, "the network it stands in"},
         {"address", &addrs, true, "its addresses; all of them are tested"},
         {"role", &name, false,
-         "a word of your choice, such as node or edge; router: source routes may go by way of it"},
+         "a word of your choice, such as node or edge; router: source routes and tunnels may go by "
+         "way of it"},
         {"labels",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &label_key, .item = &label_value, .max = MAX_LIST},
@@ -107,6 +112,21 @@ static const struct sp_shape host = {
         {"probe", &probe, false,
          "how the probe there is reached; `none` (the default): a target "
          "without a probe, which gives one-sided evidence only"},
+        {"tunnel",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_OBJECT,
+             .choice = (const char *const[]){"vni", "mac", NULL},
+             .fields =
+                 (const struct sp_field[]){
+                     {"vni",
+                      &(const struct sp_shape){.kind = SP_SHAPE_INT, .min = 0, .max = 16777215},
+                      false, "the network identifier that it takes; default 1"},
+                     {"mac", &(const struct sp_shape){.kind = SP_SHAPE_MAC}, false,
+                      "its own address inside the tunnel; default: frames go to everybody"},
+                     {NULL, NULL, false, NULL}}},
+         false,
+         "an overlay tunnel (VXLAN, GENEVE) that ends at this host: encap_vxlan and "
+         "encap_geneve send into it"},
         {"seen_as",
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &addrs, .max = MAX_LIST},
@@ -277,6 +297,26 @@ static const struct sp_shape enforcement = {
          "parallel paths; default 1"},
         {NULL, NULL, false, NULL}}};
 
+static const struct sp_shape use = {
+    .kind = SP_SHAPE_EITHER,
+    .what = "the name of a preset, or { preset: ..., roles: ... }",
+    .item = &name,
+    .other = &(const struct sp_shape){
+        .kind = SP_SHAPE_OBJECT,
+        .fields = (const struct sp_field[]){
+            {"preset", &name, true, "its name; `segproof check --presets` lists them"},
+            {"roles",
+             &(const struct sp_shape){
+                 .kind = SP_SHAPE_MAP, .key = &name, .item = &selectors, .max = MAX_LIST},
+             false,
+             "who has a role, in all presets of this topology; default: hosts with that word as "
+             "`role` or as label `role`"},
+            {"without",
+             &(const struct sp_shape){
+                 .kind = SP_SHAPE_ONE_OR_LIST, .item = &name, .min = 1, .max = MAX_LIST},
+             false, "lines of presets that do not hold here"},
+            {NULL, NULL, false, NULL}}}};
+
 const struct sp_shape sp_topology_shape = {
     .kind = SP_SHAPE_OBJECT,
     .fields = (const struct sp_field[]){
@@ -304,6 +344,8 @@ const struct sp_shape sp_topology_shape = {
         {"policies",
          &(const struct sp_shape){.kind = SP_SHAPE_LIST, .item = &policy, .max = MAX_MEMBERS},
          false, "what may cross; everything else must not. A set: order does not matter"},
+        {"use", &(const struct sp_shape){.kind = SP_SHAPE_LIST, .item = &use, .max = MAX_PRESETS},
+         false, "presets: flows that a product needs open or closed, from its documents"},
         {"isolation",
          &(const struct sp_shape){.kind = SP_SHAPE_LIST,
                                   .item =
@@ -325,4 +367,8 @@ const struct sp_shape sp_topology_shape = {
          &(const struct sp_shape){
              .kind = SP_SHAPE_MAP, .key = &name, .item = &enforcement, .max = MAX_MEMBERS},
          false, "the firewalls, as far as the tests must know them"},
+        {"nodes",
+         &(const struct sp_shape){
+             .kind = SP_SHAPE_MAP, .key = &selector, .item = &sp_floor_shape, .max = MAX_PLACES},
+         false, "what hosts must be, by role, host or selector; read by their probes"},
         {NULL, NULL, false, NULL}}};

@@ -2,6 +2,8 @@
 #include "topologies/model.h"
 
 #include "probe/base/mem.h"
+#include "topologies/floor.h"
+#include "topologies/preset.h"
 
 static void release_host(struct sp_host *host)
 {
@@ -67,6 +69,7 @@ static void release_named(struct sp_model *model)
         sp_free(network->cidr_pos);
         sp_free(network->owner);
         sp_free(network->zone);
+        sp_free(network->cluster);
     }
     for (size_t i = 0; i < model->nhosts; i++) {
         release_host(&model->hosts[i]);
@@ -105,10 +108,15 @@ void sp_model_free(struct sp_model *model)
         sp_free(model->enforcements[i].name);
         sp_free(model->enforcements[i].between);
     }
+    for (size_t i = 0; i < model->nfloors; i++) {
+        sp_floor_release(&model->floors[i]);
+    }
+    sp_free(model->floors);
     sp_free(model->rules);
     sp_free(model->balancers);
     sp_free(model->nats);
     sp_free(model->enforcements);
+    sp_uses_free(model->uses);
     if (model->nlines) {
         sp_free(model->lines[0]);
     }

@@ -42,6 +42,8 @@ struct sp_network {
     struct sp_pos *cidr_pos; /* ncidrs places in the file, or NULL */
     size_t ncidrs;
     char *owner, *zone; /* may be NULL */
+    char *cluster;      /* of Kubernetes, as declared here; NULL = that of the parent */
+    struct sp_pos cluster_pos;
     enum sp_within within;
     char hazard;       /* 'A'..'C' as set here, or 0 = inherit from parent, then limits */
     uint32_t max_rate; /* packets/s per host, 0 = inherit */
@@ -55,6 +57,10 @@ struct sp_seen_as { /* declared translation: in that network this host appears a
     uint32_t network;
     struct sp_addr addr;
 };
+
+/* The network identifier of a tunnel whose own nobody declared: flannel's, and the first that a
+ * person takes. */
+#define SP_TUNNEL_VNI 1U
 
 struct sp_host {
     char *name;
@@ -74,6 +80,10 @@ struct sp_host {
     char *target;    /* ssh: user@host */
     char *become;    /* ssh: "sudo" */
     char *interface; /* capture on this interface only; NULL = all that are up */
+    /* What encapsulated tests send to it: the network identifier, and the address of the inner
+     * frame, 48 bits (0 = broadcast). */
+    uint32_t tunnel_vni;
+    uint64_t tunnel_mac;
 };
 
 struct sp_group {
@@ -93,20 +103,22 @@ struct sp_service {
 enum sp_rule_kind { SP_RULE_DENY, SP_RULE_ALLOW, SP_RULE_PERMIT, SP_RULE_ISOLATION };
 enum sp_rule_action { SP_ACTION_UNSET, SP_ACTION_DROP, SP_ACTION_REJECT };
 
-/* One policy, one isolation pair (kept once, it works both ways), or what a balancer compiles to.
- */
+/* One policy, one isolation pair (kept once, it works both ways), what a balancer compiles to, or a
+ * line of a preset. */
 struct sp_rule {
-    char *name; /* the policy's name; "isolation:a-b"; "balancer:shop" */
+    char *name; /* the policy's name; "isolation:a-b"; "balancer:shop"; "preset:istio/xds" */
     struct sp_pos pos;
-    uint32_t index; /* its place in policies, isolation or load_balancers */
+    uint32_t index; /* its place in policies, isolation, load_balancers or use */
     enum sp_rule_kind kind;
     enum sp_rule_action action; /* a declared reject lets an unplaced RST explain a denied flow */
+    bool is_expired;            /* when it was loaded; an expired rule still counts */
     struct sp_bits from, to; /* isolation: from x to and to x from; else from holds no balancer */
     struct sp_portspec *ports;
     size_t nports;
-    char *why;       /* may be NULL */
-    char *expires;   /* "2027-06-30" or NULL */
-    bool is_expired; /* against the clock at load time; an expired rule still counts */
+    char *why; /* may be NULL */
+    /* Of a line of a preset: the document that says so, borrowed from it. NULL: the owner's own. */
+    const char *source;
+    char *expires; /* "2027-06-30" or NULL */
 };
 
 /* How a balancer asks whether a backend is well. */
@@ -192,6 +204,9 @@ struct sp_limits {
     double loss;       /* tolerated share of an allowed flow, default 0.01 */
 };
 
+struct sp_uses;
+struct sp_floor;
+
 struct sp_model {
     char *name;
     char *file;      /* as given on the command line */
@@ -206,7 +221,7 @@ struct sp_model {
     size_t ngroups;
     struct sp_service *services;
     size_t nservices;
-    struct sp_rule *rules; /* policies in file order, then isolations, then balancers' rules */
+    struct sp_rule *rules; /* policies in file order, then isolations, balancers' rules, presets' */
     size_t nrules;
     struct sp_balancer *balancers;
     size_t nbalancers;
@@ -215,6 +230,9 @@ struct sp_model {
     struct sp_enforcement *enforcements;
     size_t nenforcements;
     struct sp_limits limits;
+    struct sp_uses *uses;    /* the presets of `use`, see preset.h; NULL = none */
+    struct sp_floor *floors; /* what nodes must be: topologies/floor.h */
+    size_t nfloors;
 };
 
 /* One message about a topology. */

@@ -170,6 +170,21 @@ enum sp_other {
 enum sp_other sp_plan_other(const struct sp_model *model, const struct sp_pair *pair,
                             uint8_t technique, struct sp_addr *ret_addr);
 
+/* An outer packet that carries a test's own, and what it is told about where the tunnel ends. */
+struct sp_plan_outer {
+    struct sp_addr src, dst;
+    uint32_t vni;
+    uint64_t mac; /* of the inner frame's destination, 48 bits; 0 = broadcast */
+};
+#define SP_PLAN_OUTERS 3U /* at most: as probes take them */
+/* Those of one attempt; 0: the technique sends none, or there is no address that one could go to.
+ */
+size_t sp_plan_outers(const struct sp_model *model, const struct sp_pair *pair, size_t technique,
+                      struct sp_plan_outer ret_outers[static SP_PLAN_OUTERS]);
+/* Packets of one test and attempt between this pair. */
+unsigned sp_plan_packets(const struct sp_model *model, const struct sp_pair *pair,
+                         size_t technique);
+
 /* SP_E_LIMIT: too many tests (the message tells how to narrow the plan), or no free range of source
  * ports is left. */
 enum sp_rc sp_plan_new(struct sp_policy *policy, const struct sp_model *model,

@@ -42,6 +42,10 @@ enum sp_reason sp_bypass_hindrance(const struct sp_model *model, const bool *wan
     if (sp_plan_other(model, pair, (uint8_t)technique, &other) == SP_OTHER_MISSING) {
         return sp_technique_forges(technique) ? SP_REASON_BYPASS_SOURCE : SP_REASON_BYPASS_ROUTER;
     }
+    struct sp_plan_outer outers[SP_PLAN_OUTERS];
+    if (sp_technique_outer(technique) != 0 && sp_plan_outers(model, pair, technique, outers) == 0) {
+        return SP_REASON_BYPASS_OUTER;
+    }
     return SP_REASON_NONE;
 }
 

@@ -9,7 +9,7 @@
 
 #include "topologies/plan_priv.h"
 
-static bool is_external(const struct sp_model *model, uint32_t network)
+bool sp_plan_is_external(const struct sp_model *model, uint32_t network)
 {
     for (size_t steps = 0; network < model->nnetworks && steps <= model->nnetworks; steps++) {
         if (model->networks[network].kind == SP_NET_EXTERNAL) {
@@ -74,7 +74,8 @@ static bool find_forged(const struct sp_model *model, const struct sp_pair *pair
         const struct sp_host *host = &model->hosts[h];
         const struct sp_addr *addr = usable(host, pair);
         if (!addr || h == pair->from || h == pair->to || (host->network == home) != own ||
-            is_external(model, host->network) || sp_model_host_hazard(model, h) < info->hazard) {
+            sp_plan_is_external(model, host->network) ||
+            sp_model_host_hazard(model, h) < info->hazard) {
             continue;
         }
         bool first = may_reach(model, h, pair->to);

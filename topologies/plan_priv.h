@@ -35,9 +35,12 @@ enum sp_reason {
     SP_REASON_BYPASS_HOST,
     SP_REASON_BYPASS_SOURCE,
     SP_REASON_BYPASS_ROUTER,
+    SP_REASON_BYPASS_OUTER,
     SP_REASON_COUNT
 };
 
+/* Of a network of kind external, or inside one? */
+bool sp_plan_is_external(const struct sp_model *model, uint32_t network);
 const char *sp_reason_str(enum sp_reason reason); /* a clause for people */
 /* Reasons that lie in the two hosts, before any address is looked at. */
 enum sp_reason sp_reason_pair(const struct sp_policy *policy, const struct sp_model *model,

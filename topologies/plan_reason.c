@@ -42,6 +42,8 @@ const char *sp_reason_str(enum sp_reason reason)
             "no other declared host, of class C, has an address that could be forged",
         [SP_REASON_BYPASS_ROUTER] =
             "no host of the sender's network has `role: router` for a source route to begin with",
+        [SP_REASON_BYPASS_OUTER] =
+            "no address that an outer packet could go to (translated ones are left alone)",
     };
     return reason < SP_REASON_COUNT ? texts[reason] : "?";
 }

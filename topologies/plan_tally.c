@@ -33,7 +33,7 @@ static bool is_ports(enum sp_reason reason)
 /* Reasons that count tests of bypass techniques. */
 static bool is_tests(enum sp_reason reason)
 {
-    return reason >= SP_REASON_BYPASS_HAZARD && reason <= SP_REASON_BYPASS_ROUTER;
+    return reason >= SP_REASON_BYPASS_HAZARD && reason <= SP_REASON_BYPASS_OUTER;
 }
 
 /* Reasons that lie in one target. */
@@ -140,7 +140,9 @@ static void add_cost(struct sp_tally *tally, const struct sp_pair *pair, uint64_
         return;
     }
     uint64_t controls = (uint64_t)SP_PLAN_CONTROL_PACKETS * SP_PLAN_CHECKPOINTS;
-    uint64_t n = tests * (effort.flows * info->packets + effort.again) + effort.passes * controls;
+    uint64_t n =
+        tests * (effort.flows * sp_plan_packets(tally->model, pair, technique) + effort.again) +
+        effort.passes * controls;
     tally->tests += tests;
     tally->packets += n;
     tally->sent[pair->from] += n;
@@ -184,7 +186,8 @@ void sp_tally_bypass(struct sp_tally *tally, const struct sp_pair *pair, uint8_t
     add_cost(tally, pair, tests, effort, technique);
     tally->any_deny = tally->any_deny || tests > 0;
     if (info && info->hazard >= 'C') {
-        tally->intrusive[pair->from] += tests * effort.flows * info->packets;
+        tally->intrusive[pair->from] +=
+            tests * effort.flows * sp_plan_packets(tally->model, pair, technique);
     }
 }
 

@@ -388,6 +388,24 @@ static struct sp_intervals keep(struct sp_policy *policy, struct kept entry, siz
     return view(&entry);
 }
 
+/* Inside a network that says nothing of itself, presets decide their own ports and no more: their
+ * lines name nodes that share a subnet, and nobody declared that these be closed to each other. For
+ * the set that was loaded last. */
+static bool only_presets_name(const struct sp_policy *policy)
+{
+    bool has_preset = false;
+    for (size_t i = 0; i < policy->nset; i++) {
+        uint32_t slot = policy->set[i];
+        bool is_wide = (policy->wide[slot / 64] >> (slot % 64) & 1) != 0;
+        bool is_preset = policy->model->rules[policy->slots[slot].rule].source != NULL;
+        if (!is_preset && !is_wide) {
+            return false;
+        }
+        has_preset = has_preset || is_preset;
+    }
+    return has_preset;
+}
+
 struct sp_intervals sp_policy_pair(struct sp_policy *policy, uint32_t from, uint32_t to,
                                    uint8_t proto)
 {
@@ -398,9 +416,11 @@ struct sp_intervals sp_policy_pair(struct sp_policy *policy, uint32_t from, uint
     }
     uint32_t a = policy->class_of[from], b = policy->class_of[to];
     uint32_t net = policy->class_net[a];
-    bool open = net < policy->model->nnetworks && net == policy->class_net[b] &&
-                policy->model->networks[net].within == SP_WITHIN_OPEN;
+    bool is_same = net < policy->model->nnetworks && net == policy->class_net[b];
+    enum sp_within within = is_same ? policy->model->networks[net].within : SP_WITHIN_CLOSED;
     load_set(policy, a, b);
+    bool open =
+        within == SP_WITHIN_OPEN || (within == SP_WITHIN_UNTESTED && only_presets_name(policy));
     uint64_t hash = 0;
     struct kept entry = {.nkey = (uint32_t)make_key(policy, proto, &hash),
                          .proto = proto,

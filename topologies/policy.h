@@ -16,7 +16,8 @@ struct sp_interval {
     uint16_t lo, hi;
     uint8_t expect; /* enum sp_expect */
     uint32_t rule;  /* index into model->rules, SP_NONE = no rule: denied by default, or permitted
-                       by default inside a network that says `within: open` */
+                       by default inside a network that says `within: open`, or that says nothing
+                       of itself and where only presets name the two */
 };
 
 struct sp_intervals {

@@ -6,6 +6,7 @@
 
 #include "probe/base/str.h"
 #include "topologies/field.h"
+#include "topologies/floor.h"
 #include "topologies/problem.h"
 
 #define MAX_NAME 63U
@@ -325,6 +326,97 @@ static bool is_interface(const struct sp_shape *shape, const char *text, struct 
     return strlen(text) <= 15 && made_of(text, ALNUM "_", ALNUM "_.:@-");
 }
 
+static bool is_flag(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    (void)shape;
+    (void)why;
+    return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+}
+
+static bool is_version(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    (void)shape;
+    if (text[0] == '>' || text[0] == '<' || text[0] == '=') {
+        if (strncmp(text, ">=", 2) != 0) {
+            (void)sp_fail(why, SP_E_INVALID, NULL, "compares in another way than >=");
+            return false;
+        }
+        text += 2;
+    }
+    return strlen(text) <= 64 && made_of(text, "0123456789", ALNUM "._+~-");
+}
+
+static bool is_size(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    uint64_t bytes = 0;
+    (void)shape;
+    (void)why;
+    return sp_size_parse(text, &bytes) == SP_OK;
+}
+
+static bool is_percent(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    unsigned percent = 0;
+    (void)shape;
+    (void)why;
+    return sp_percent_parse(text, &percent) == SP_OK;
+}
+
+static bool is_range(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    uint16_t low = 0;
+    uint16_t high = 0;
+    (void)shape;
+    (void)why;
+    return sp_range_parse(text, &low, &high) == SP_OK;
+}
+
+static bool is_disk(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    if (strcmp(text, "provider") == 0) {
+        return true;
+    }
+    if (strlen(text) > 255) {
+        (void)sp_fail(why, SP_E_INVALID, NULL, "is longer than 255 bytes");
+        return false;
+    }
+    return text[0] == '/' && is_text(shape, text, why);
+}
+
+bool sp_parse_mac(const char *text, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < 17; i++) {
+        static const char digits[] = "0123456789abcdef";
+        char c = text[i];
+        if (i % 3 == 2) {
+            if (c != ':') {
+                return false;
+            }
+            continue;
+        }
+        c = c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c;
+        const char *digit = c ? strchr(digits, c) : NULL;
+        if (!digit) {
+            return false;
+        }
+        value = value << 4 | (uint64_t)(digit - digits);
+    }
+    if (text[17] != '\0' || value == 0 || (value >> 40 & 1) != 0) {
+        return false;
+    }
+    *ret_value = value;
+    return true;
+}
+
+static bool is_mac(const struct sp_shape *shape, const char *text, struct sp_diag *why)
+{
+    uint64_t value;
+    (void)shape;
+    (void)why;
+    return sp_parse_mac(text, &value);
+}
+
 const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
 {
     static const struct sp_scalar_kind kinds[SP_SHAPE_SCALARS] = {
@@ -369,6 +461,18 @@ const struct sp_scalar_kind *sp_scalar_kind(enum sp_shape_kind kind)
                            "^/[!-~]{0,63}$", is_path},
         [SP_SHAPE_INTERFACE] = {"the name of an interface, at most 15 characters",
                                 "^[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}$", is_interface},
+        [SP_SHAPE_FLAG] = {"true or false", NULL, is_flag},
+        [SP_SHAPE_VERSION] = {"a version such as \">=5.15\", or a whole release",
+                              "^(>=)?[0-9][A-Za-z0-9._+~-]{0,63}$", is_version},
+        [SP_SHAPE_SIZE] = {"a size such as 4GiB, 512MiB or 16GB",
+                           "^[0-9]+(KiB|MiB|GiB|TiB|kB|MB|GB|TB)?$", is_size},
+        [SP_SHAPE_PERCENT] = {"a share such as 20%", "^(100|[1-9]?[0-9])%$", is_percent},
+        [SP_SHAPE_RANGE] = {"a range of ports such as 32768-60999", "^[0-9]{1,5}-[0-9]{1,5}$",
+                            is_range},
+        [SP_SHAPE_DISK] = {"an absolute path such as /var, or `provider`", "^(/.{0,254}|provider)$",
+                           is_disk},
+        [SP_SHAPE_MAC] = {"a device's own Ethernet address such as 02:00:5e:10:00:01",
+                          "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$", is_mac},
     };
     return &kinds[kind];
 }

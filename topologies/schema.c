@@ -95,6 +95,9 @@ static void put_scalar(struct writer *w, const struct sp_shape *shape)
         member_uint(w, "minimum", 0);
         member_uint(w, "maximum", 1);
         return;
+    case SP_SHAPE_FLAG:
+        member(w, "type", "boolean");
+        return;
     case SP_SHAPE_TEXT:
         member(w, "type", "string");
         member_uint(w, "minLength", 1);

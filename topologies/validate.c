@@ -59,7 +59,7 @@ static bool is_number(const struct sp_shape *shape)
  */
 static bool style_fits(const struct sp_shape *shape, const struct sp_node *node)
 {
-    if (is_number(shape)) {
+    if (is_number(shape) || shape->kind == SP_SHAPE_FLAG) {
         return node->style != SP_STYLE_QUOTED;
     }
     return node->style != SP_STYLE_LITERAL || shape->kind == SP_SHAPE_LABEL_VALUE ||
@@ -79,7 +79,9 @@ static void validate_scalar(const struct sp_shape *shape, struct sp_node *node,
         node->is_bad = true;
         sp_node_error(problems, node,
                       is_number(shape) ? "%s is a text, but must be a number: remove the quotes"
-                                       : "%s is not a text: put it in double quotes",
+                      : shape->kind == SP_SHAPE_FLAG
+                          ? "%s is a text, but must be true or false: remove the quotes"
+                          : "%s is not a text: put it in double quotes",
                       sp_quote(node->text, quoted));
         return;
     }

@@ -4,15 +4,17 @@
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
-#include "controller/commands/cmd.h"
+#include "controller/commands/check_presets.h"
 #include "probe/base/buf.h"
+#include "topologies/preset.h"
 #include "topologies/schema.h"
 
 #define SP_CHECK_MAX_BYTES (64U << 20)
 
 struct options {
     struct sp_common common;
-    unsigned schema;
+    unsigned schema, presets;
+    const char *preset;
 };
 
 static const struct sp_opt opts[] = {
@@ -20,6 +22,15 @@ static const struct sp_opt opts[] = {
      .kind = SP_OPT_FLAG,
      .offset = offsetof(struct options, schema),
      .help = "print the JSON Schema of topologies and exit"},
+    {.name = "presets",
+     .kind = SP_OPT_FLAG,
+     .offset = offsetof(struct options, presets),
+     .help = "list the presets that `use` may name, and exit"},
+    {.name = "preset",
+     .kind = SP_OPT_STRING,
+     .metavar = "PRESET",
+     .offset = offsetof(struct options, preset),
+     .help = "print a preset, each line with its source, and exit"},
 };
 
 static const struct sp_opt common[] = {SP_COMMON_OPTS(
@@ -31,7 +42,7 @@ static const struct sp_cmdline cmdline = {
     .usage = "TOPOLOGY [OPTION]...",
     .summary =
         "Loads a topology and lints its meaning: overlaps, contradictions, rules that never match, unknown names. "
-        "Sends nothing. Every problem is printed at once, with its place in the file. "
+        "Tells every flow of the presets it uses, with its source. Sends nothing. Every problem is printed at once, with its place in the file. "
         "TOPOLOGY may be -, standard input.",
     .opts = opts,
     .nopts = SP_ARRAY_LEN(opts),
@@ -41,6 +52,8 @@ static const struct sp_cmdline cmdline = {
     .max_positional = 1,
     .examples = "  segproof check shop.yaml\n"
                 "  segproof check shop.yaml --json\n"
+                "  segproof check --presets\n"
+                "  segproof check --preset gloo-mesh\n"
                 "  segproof check --schema > topology.schema.json\n",
 };
 
@@ -134,6 +147,7 @@ static int print_model(const char *file, const struct sp_model *model,
         add_count(&out, ", ", model->nrules, "rule");
         add_count(&out, ", ", model->nbalancers, "balancer");
         sp_buf_char(&out, '\n');
+        sp_uses_print(model, &out);
     }
     if (given->verbose) {
         add_detail(&out, model);
@@ -155,6 +169,7 @@ static int check_json(const char *file, const struct sp_common *given)
         (void)cJSON_AddNumberToObject(root, "hosts", (double)model->nhosts);
         (void)cJSON_AddNumberToObject(root, "rules", (double)model->nrules);
         (void)cJSON_AddNumberToObject(root, "balancers", (double)model->nbalancers);
+        sp_check_add_presets(root, model);
     }
     (void)cJSON_AddItemToObject(root, "problems", problems);
     int code = sp_cmd_print_json(root, true);
@@ -182,11 +197,19 @@ static int run(int argc, char **argv)
     if (code >= 0) {
         return code;
     }
-    if (options.schema && args.count > 0) {
-        code =
-            sp_cmd_misuse(&cmdline, "--schema looks at no topology: leave out '%s'", args.items[0]);
+    const char *alone = options.schema    ? "--schema"
+                        : options.presets ? "--presets"
+                        : options.preset  ? "--preset"
+                                          : NULL;
+    if (alone && args.count > 0) {
+        code = sp_cmd_misuse(&cmdline, "%s looks at no topology: leave out '%s'", alone,
+                             args.items[0]);
     } else if (options.schema) {
         code = print_schema();
+    } else if (options.presets) {
+        code = sp_check_list_presets(&options.common);
+    } else if (options.preset) {
+        code = sp_check_print_preset(&cmdline, options.preset);
     } else if (args.count == 0) {
         code = sp_cmd_misuse(&cmdline, "name the topology file");
     } else {

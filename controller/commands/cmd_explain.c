@@ -42,6 +42,9 @@ static void add_rule(cJSON *to, const struct sp_model *model, uint32_t rule)
     }
     (void)cJSON_AddStringToObject(to, "policy", model->rules[rule].name);
     (void)cJSON_AddNumberToObject(to, "line", model->rules[rule].pos.line);
+    if (model->rules[rule].source) {
+        (void)cJSON_AddStringToObject(to, "source", model->rules[rule].source);
+    }
 }
 
 static void add_piece(cJSON *pieces, const struct sp_model *model,

@@ -41,9 +41,10 @@ static const struct sp_opt opts[] = {
     {.name = "report",
      .letter = 'r',
      .kind = SP_OPT_LIST,
-     .metavar = "FORMAT=FILE",
+     .metavar = "FORMAT[=FILE]",
      .offset = SP_AT(reports),
-     .help = "write a report ('segproof version -v' lists the formats); - is standard output"},
+     .help = "write a report ('segproof version -v' lists the formats); without a file or to -: on "
+             "standard output, in place of the text"},
     {.name = "evidence",
      .kind = SP_OPT_STRING,
      .metavar = "DIR",
@@ -134,6 +135,7 @@ static const struct sp_cmdline cmdline = {
     .examples = "  segproof verify shop.yaml\n"
                 "  segproof verify shop.yaml --from web --to data --only tcp_syn\n"
                 "  segproof verify shop.yaml --report json=run.json --report junit=run.xml\n"
+                "  segproof verify gloo.yaml --report checklist\n"
                 "  segproof verify shop.yaml --report json=run.json --evidence evidence-2026-11\n"
                 "  segproof verify shop.yaml --rolling 7 --report json=night.json\n"
                 "  segproof verify shop.yaml --resume 5f2c9a01d7e3b846\n",
@@ -165,18 +167,19 @@ static void catch_signals(void)
     (void)sigaction(SIGXFSZ, &ignore, NULL); /* a file that must not grow is an error like others */
 }
 
-/* Splits "json=run.json"; NULL when the format does not exist or no file is named. */
+/* Splits "json=run.json"; "checklist" alone is for standard output. NULL when the format does not
+ * exist or no file is named behind the '='. */
 static const struct sp_format *parse_report(const char *text, const char **ret_file)
 {
     char name[32];
     const char *eq = strchr(text, '=');
-    size_t len = eq ? (size_t)(eq - text) : 0;
-    if (len == 0 || len >= sizeof(name) || eq[1] == '\0') {
+    size_t len = eq ? (size_t)(eq - text) : strlen(text);
+    if (len == 0 || len >= sizeof(name) || (eq && eq[1] == '\0')) {
         return NULL;
     }
     memcpy(name, text, len);
     name[len] = '\0';
-    *ret_file = eq + 1;
+    *ret_file = eq ? eq + 1 : "-";
     return sp_format_find(name);
 }
 
@@ -240,9 +243,10 @@ static bool check_reports(const struct options *options)
     for (size_t i = 0; i < options->reports.count; i++) {
         const char *file = NULL;
         if (!parse_report(options->reports.items[i], &file)) {
-            (void)fprintf(stderr,
-                          "segproof verify: --report %s: write FORMAT=FILE with a format of:",
-                          options->reports.items[i]);
+            (void)fprintf(
+                stderr,
+                "segproof verify: --report %s: write FORMAT or FORMAT=FILE with a format of:",
+                options->reports.items[i]);
             for (size_t k = 0; k < sp_format_count(); k++) {
                 (void)fprintf(stderr, " %s", sp_format_at(k)->name);
             }
@@ -313,20 +317,22 @@ static bool write_reports(const struct sp_summary *summary, const struct options
     bool good = true;
     struct sp_format_options how = {.verbosity =
                                         (int)options->common.verbose - (int)options->common.quiet};
+    struct sp_format_options terminal = how; /* a format without a file is for who looks on */
+    terminal.color = sp_cmd_color(&options->common, STDOUT_FILENO);
+    terminal.width = sp_cmd_width(STDOUT_FILENO);
+    terminal.ascii = isatty(STDOUT_FILENO) == 1 && !sp_cmd_utf8();
     for (size_t i = 0; i < options->reports.count; i++) {
         const char *file = NULL;
         const struct sp_format *format = parse_report(options->reports.items[i], &file);
+        bool is_alone = strchr(options->reports.items[i], '=') == NULL;
         stdout_taken = stdout_taken || strcmp(file, "-") == 0;
-        good = write_report(summary, format, &how, file) == SP_OK && good;
+        good = write_report(summary, format, is_alone ? &terminal : &how, file) == SP_OK && good;
     }
     bool is_mute =
         options->common.quiet && !options->common.json && summary->overall == SP_OVERALL_HOLDS;
     if (!stdout_taken && !is_mute) {
-        how.color = sp_cmd_color(&options->common, STDOUT_FILENO);
-        how.width = sp_cmd_width(STDOUT_FILENO);
-        how.ascii = isatty(STDOUT_FILENO) == 1 && !sp_cmd_utf8();
         const struct sp_format *format = sp_format_find(options->common.json ? "json" : "text");
-        good = write_report(summary, format, &how, "-") == SP_OK && good;
+        good = write_report(summary, format, &terminal, "-") == SP_OK && good;
     }
     return good;
 }

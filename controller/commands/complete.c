@@ -14,6 +14,7 @@
 #include "probe/base/mem.h"
 #include "probe/techniques/registry.h"
 #include "reports/formats/format.h"
+#include "topologies/preset.h"
 
 #define SP_SEEN_MAX 64U /* options of one command */
 
@@ -23,6 +24,7 @@ enum value {
     VALUE_FILE,
     VALUE_FOLDER,
     VALUE_PORT,
+    VALUE_PRESET,
     VALUE_REPORT,
     VALUE_RUN,
     VALUE_SELECTOR,
@@ -36,15 +38,13 @@ static const struct {
     const char *metavar;
     enum value value;
 } values[] = {
-    {"BYTES", VALUE_NOTHING},     {"COMMAND", VALUE_COMMAND},
-    {"DIR", VALUE_FOLDER},        {"FILE", VALUE_FILE},
-    {"FOLDER", VALUE_FOLDER},     {"FORMAT=FILE", VALUE_REPORT},
-    {"FROM", VALUE_SELECTOR},     {"N", VALUE_NOTHING},
-    {"PATH", VALUE_FILE},         {"KEY", VALUE_FILE},
-    {"PORT", VALUE_PORT},         {"RUN", VALUE_RUN},
-    {"SELECTOR", VALUE_SELECTOR}, {"SHELL", VALUE_SHELL},
-    {"T", VALUE_NOTHING},         {"TECHNIQUE", VALUE_TECHNIQUE},
-    {"TO", VALUE_SELECTOR},       {"TOPOLOGY", VALUE_TOPOLOGY},
+    {"BYTES", VALUE_NOTHING},     {"COMMAND", VALUE_COMMAND},     {"DIR", VALUE_FOLDER},
+    {"FILE", VALUE_FILE},         {"FOLDER", VALUE_FOLDER},       {"FORMAT=FILE", VALUE_REPORT},
+    {"FROM", VALUE_SELECTOR},     {"N", VALUE_NOTHING},           {"PATH", VALUE_FILE},
+    {"KEY", VALUE_FILE},          {"PORT", VALUE_PORT},           {"RUN", VALUE_RUN},
+    {"PRESET", VALUE_PRESET},     {"SELECTOR", VALUE_SELECTOR},   {"SHELL", VALUE_SHELL},
+    {"T", VALUE_NOTHING},         {"TECHNIQUE", VALUE_TECHNIQUE}, {"TO", VALUE_SELECTOR},
+    {"TOPOLOGY", VALUE_TOPOLOGY},
 };
 
 /* The word under the cursor, and what the rest of the line says. */
@@ -330,6 +330,12 @@ static void list_value(const struct place *place, enum value value, struct sp_bu
         return;
     case VALUE_PORT:
         list_ports(place, out);
+        return;
+    case VALUE_PRESET:
+        start_words(out, place->skip);
+        for (size_t i = 0; sp_preset_name_at(i); i++) {
+            add(out, "", sp_preset_name_at(i), "");
+        }
         return;
     case VALUE_REPORT:
         list_report(place, out);

@@ -66,6 +66,8 @@ static enum sp_rc add_sizes(struct sp_traced *traced, struct sp_run_state *run,
     if (index == SP_NONE || t->pair->one_sided) {
         return SP_OK;
     }
+    t->mtu_from = mtu;
+    t->mtu_to = link_mtu(&run->fleet->sessions[t->pair->to], &t->pair->own);
     const struct sp_control_flow flow = sp_trace_flow(t->pair, &run->plan->tests[index]);
     t->sizes[t->nsizes++].bytes = mtu;
     for (size_t i = 0; i < SP_ARRAY_LEN(sizes); i++) {

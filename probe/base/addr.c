@@ -138,7 +138,9 @@ bool sp_addr_is_special(const struct sp_addr *addr)
         return true;
     }
     if (addr->family == SP_FAMILY_IPV4) {
-        return addr->bytes[0] >= 224 || (addr->bytes[0] == 169 && addr->bytes[1] == 254);
+        bool is_local = addr->bytes[0] == 169 && addr->bytes[1] == 254;
+        bool is_metadata = is_local && addr->bytes[2] == 169 && addr->bytes[3] == 254;
+        return addr->bytes[0] >= 224 || (is_local && !is_metadata);
     }
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     return addr->bytes[0] == 0xff || (addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80) ||

@@ -46,7 +46,7 @@ size_t sp_addr_len(const struct sp_addr *addr); /* 4, 16 or 0 */
 bool sp_addr_eq(const struct sp_addr *a, const struct sp_addr *b);
 int sp_addr_cmp(const struct sp_addr *a, const struct sp_addr *b);
 /* Loopback, link-local, multicast, unspecified, broadcast or IPv4-mapped: never a tested address.
- */
+ * 169.254.169.254 is not: the metadata service of clouds, which their routers carry on. */
 bool sp_addr_is_special(const struct sp_addr *addr);
 bool sp_addr_is_loopback(const struct sp_addr *addr);
 

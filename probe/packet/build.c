@@ -4,6 +4,7 @@
 #include <libnet.h>
 
 #include "probe/base/mem.h"
+#include "probe/packet/build_priv.h"
 #include "probe/packet/icmpform.h"
 #include "probe/packet/ipform.h"
 #include "probe/packet/packet.h"
@@ -170,6 +171,30 @@ static void fix_udp_checksum(uint8_t *udp)
     }
 }
 
+/* Puts the packet into the outer one; link is the length of a link header, which stays in front. */
+static enum sp_rc make_wrapped(const struct sp_spec *spec, size_t link, struct sp_built *built,
+                               struct sp_diag *diag)
+{
+    size_t room = built->len + SP_WRAP_MAX;
+    uint8_t *bytes = sp_calloc(1, room);
+    size_t len = 0;
+    if (bytes) {
+        memcpy(bytes, built->bytes, link);
+        if (link > 0) { /* its type is now the outer packet's */
+            sp_put16(bytes + 12, spec->wrap.dst.family == SP_FAMILY_IPV4 ? 0x0800 : 0x86dd);
+        }
+        len = sp_wrap_apply(spec, built->bytes + link, built->len - link, bytes, link, room);
+    }
+    sp_built_free(built);
+    if (len == 0) {
+        enum sp_rc rc = bytes ? SP_E_INVALID : SP_E_NOMEM;
+        sp_free(bytes);
+        return sp_fail(diag, rc, "packet", "the outer headers cannot be built");
+    }
+    *built = (struct sp_built){.bytes = bytes, .len = len};
+    return SP_OK;
+}
+
 /* Puts the odd packet in the place of the plain one; link is the length of a link header. */
 static enum sp_rc make_odd(const struct sp_spec *spec, size_t link, struct sp_built *built,
                            struct sp_diag *diag)
@@ -241,8 +266,11 @@ enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
         spoil_checksum(bytes + transport + (spec->ip_proto == SP_IPPROTO_TCP ? 16 : 6));
     }
     *ret_built = (struct sp_built){.bytes = bytes, .len = len, .owner = l};
-    return sp_odd_is_any(&spec->odd) ? make_odd(spec, dst_mac ? LIBNET_ETH_H : 0, ret_built, diag)
-                                     : SP_OK;
+    size_t link = dst_mac ? LIBNET_ETH_H : 0;
+    enum sp_rc rc = sp_odd_is_any(&spec->odd) ? make_odd(spec, link, ret_built, diag) : SP_OK;
+    return rc == SP_OK && spec->wrap.kind != SP_WRAP_NONE
+               ? make_wrapped(spec, link, ret_built, diag)
+               : rc;
 }
 
 void sp_built_free(struct sp_built *built)

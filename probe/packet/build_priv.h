@@ -30,6 +30,9 @@ static inline uint16_t sp_sum_fold(uint32_t sum)
     return (uint16_t)~sum;
 }
 
+/* The longest headers in front of an inner packet: IPv6, UDP, GENEVE, Ethernet. */
+#define SP_WRAP_MAX (40U + 8U + 8U + 14U)
+
 /* Addresses, length and protocol, which some protocols sum up too (RFC 8200 8.1). */
 static inline uint32_t sp_sum_pseudo(const struct sp_addr *src, const struct sp_addr *dst,
                                      uint8_t ip_proto, size_t len)

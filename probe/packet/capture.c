@@ -13,6 +13,8 @@
  * 1, address 8. */
 #define SP_SLL2_BYTES      20U
 #define SP_SLL2_HOST       0U
+#define SP_SLL2_BROADCAST  1U
+#define SP_SLL2_MULTICAST  2U
 #define SP_SLL2_OUTGOING   4U
 #define SP_ARPHRD_LOOPBACK 772U
 
@@ -196,6 +198,7 @@ static void on_packet(u_char *user, const struct pcap_pkthdr *head, const u_char
         .dir = type == SP_SLL2_HOST       ? SP_DIR_IN
                : type == SP_SLL2_OUTGOING ? SP_DIR_OUT
                                           : SP_DIR_OTHER,
+        .is_flooded = type == SP_SLL2_BROADCAST || type == SP_SLL2_MULTICAST,
         .is_loopback = arphrd == SP_ARPHRD_LOOPBACK,
         .iface = iface,
         .ip = bytes + rd.pos,

@@ -28,6 +28,7 @@ enum sp_direction {
 
 struct sp_captured {
     enum sp_direction dir;
+    bool is_flooded;  /* inbound, to a broadcast or multicast MAC; dir is OTHER */
     bool is_loopback; /* seen once, counts as leaving and arriving */
     uint32_t iface;
     const uint8_t *ip; /* from the IP header, borrowed during the callback */

@@ -232,24 +232,27 @@ int sp_inject_raw(struct sp_injector *injector, const struct sp_spec *spec, uint
     struct sp_built built;
     struct sockaddr_storage to;
     socklen_t len;
-    bool v4 = spec->dst.family == SP_FAMILY_IPV4;
+    const struct sp_addr *dst = sp_spec_to(spec);
+    bool v4 = dst->family == SP_FAMILY_IPV4;
     libnet_t *l = v4 ? injector->raw4 : injector->raw6;
-    if (!l) {
+    /* libnet builds a packet of the context's own family only: what is inside may be another. */
+    libnet_t *builder = spec->dst.family == SP_FAMILY_IPV4 ? injector->raw4 : injector->raw6;
+    if (!l || !builder) {
         return EAFNOSUPPORT;
     }
-    if (sp_spec_build(l, spec, NULL, NULL, &built, NULL) != SP_OK) {
+    if (sp_spec_build(builder, spec, NULL, NULL, &built, NULL) != SP_OK) {
         return EINVAL;
     }
     memset(&to, 0, sizeof(to));
     if (v4) {
         struct sockaddr_in *sin = (struct sockaddr_in *)&to;
         sin->sin_family = AF_INET;
-        memcpy(&sin->sin_addr, spec->dst.bytes, 4);
+        memcpy(&sin->sin_addr, dst->bytes, 4);
         len = sizeof(*sin);
     } else {
         struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *)&to;
         sin6->sin6_family = AF_INET6;
-        memcpy(&sin6->sin6_addr, spec->dst.bytes, 16);
+        memcpy(&sin6->sin6_addr, dst->bytes, 16);
         sin6->sin6_scope_id = IN6_IS_ADDR_LINKLOCAL(&sin6->sin6_addr) ? iface : 0;
         len = sizeof(*sin6);
     }
@@ -270,7 +273,7 @@ int sp_inject_link(struct sp_injector *injector, const struct sp_spec *spec, uin
         return EINVAL;
     }
     struct sockaddr_ll to = {.sll_family = AF_PACKET, .sll_ifindex = (int)iface, .sll_halen = 6};
-    to.sll_protocol = htons(spec->dst.family == SP_FAMILY_IPV4 ? 0x0800 : 0x86dd);
+    to.sll_protocol = htons(sp_spec_to(spec)->family == SP_FAMILY_IPV4 ? 0x0800 : 0x86dd);
     memcpy(to.sll_addr, dst_mac, 6);
     int err = send_bytes(libnet_getfd(l), &built, (struct sockaddr *)&to, sizeof(to));
     sp_built_free(&built);

@@ -59,6 +59,25 @@ struct sp_odd {
     uint32_t id;  /* IPv6, also of SP_EH_FRAGMENT in a chain */
 };
 
+/* An outer packet that carries the one to build (build_wrap.c). */
+enum sp_wrap_kind {
+    SP_WRAP_NONE,
+    SP_WRAP_IP,     /* IP in IP (RFC 2003), IPv6 in IPv4 (RFC 4213): protocols 4 and 41 */
+    SP_WRAP_GRE,    /* RFC 2784 */
+    SP_WRAP_VXLAN,  /* RFC 7348, to port 4789 */
+    SP_WRAP_GENEVE, /* RFC 8926, to port 6081 */
+    SP_WRAP_END
+};
+#define SP_PORT_VXLAN  4789U
+#define SP_PORT_GENEVE 6081U
+
+struct sp_wrap {
+    uint8_t kind;            /* enum sp_wrap_kind; NONE = the packet goes as it is */
+    struct sp_addr src, dst; /* the outer ones, of one family; the inner ones are those of spec */
+    uint32_t vni;            /* VXLAN, GENEVE: 24 bits */
+    uint8_t mac[6];          /* VXLAN, GENEVE: the inner frame's destination; zero = broadcast */
+};
+
 /* One packet to build. Fields of other protocols are ignored. */
 struct sp_spec {
     struct sp_addr src, dst;
@@ -81,7 +100,14 @@ struct sp_spec {
     size_t payload_len;
     uint16_t pad;      /* zero bytes behind the payload */
     struct sp_odd odd; /* what is unusual at the IP layer; all zero: nothing */
+    struct sp_wrap wrap;
 };
+
+/* Where its IP header is addressed to: the outer one, where it has one. */
+static inline const struct sp_addr *sp_spec_to(const struct sp_spec *spec)
+{
+    return spec->wrap.kind != SP_WRAP_NONE ? &spec->wrap.dst : &spec->dst;
+}
 
 /* One packet read; pointers are borrowed from the captured bytes. */
 struct sp_pkt {
@@ -130,6 +156,18 @@ bool sp_pkt_parse(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
 /* A fragment, first or later: what stands in the IP headers, and everything behind them as payload.
  * False when it is not one. */
 bool sp_pkt_parse_piece(const void *bytes, size_t len, struct sp_pkt *ret_pkt);
+/* The packet inside another one, by the same headers as SP_WRAP_* (and a GRE key, checksum or
+ * sequence number, and options of GENEVE); ip points into the bytes given. */
+struct sp_unwrapped {
+    uint8_t kind; /* enum sp_wrap_kind */
+    struct sp_addr src, dst;
+    uint32_t vni;
+    const uint8_t *ip;
+    size_t len; /* may be cut by the snap length */
+};
+/* False when it carries none: another protocol, a fragment, a header that is cut or unknown. One
+ * layer only. */
+bool sp_pkt_unwrap(const void *bytes, size_t len, struct sp_unwrapped *ret_inner);
 /* An ICMP or ICMPv6 destination unreachable that quotes a packet? */
 bool sp_pkt_is_unreachable(const struct sp_pkt *pkt);
 /* An ICMP or ICMPv6 time exceeded in transit that quotes a packet (RFC 792, RFC 4443 3.3)? */
@@ -155,6 +193,11 @@ struct sp_built {
 size_t sp_odd_apply(const struct sp_spec *spec, const uint8_t *ip, size_t len, uint8_t *out,
                     size_t at, size_t room);
 bool sp_odd_is_any(const struct sp_odd *odd);
+/* Puts the outer headers that spec.wrap asks for in front of the inner packet of `len` bytes, at
+ * out + at. Returns the length of all, 0 when they cannot be (no such kind, families that differ or
+ * do not fit, no room). */
+size_t sp_wrap_apply(const struct sp_spec *spec, const uint8_t *inner, size_t len, uint8_t *out,
+                     size_t at, size_t room);
 enum sp_rc sp_spec_build(struct libnet_context *l, const struct sp_spec *spec,
                          const uint8_t *src_mac, const uint8_t *dst_mac, struct sp_built *ret_built,
                          struct sp_diag *diag) SP_MUST_CHECK;

@@ -89,6 +89,24 @@ bool sp_technique_forges(size_t index)
     return has_prefix(index, "spoof_");
 }
 
+uint8_t sp_technique_outer(size_t index)
+{
+    static const struct {
+        const char *name;
+        uint8_t ip_proto;
+    } outers[] = {{"encap_6in4", 41},
+                  {"encap_geneve", 17},
+                  {"encap_gre", 47},
+                  {"encap_ipip", 4},
+                  {"encap_vxlan", 17}};
+    for (size_t i = 0; index < SP_ARRAY_LEN(table) && i < SP_ARRAY_LEN(outers); i++) {
+        if (strcmp(table[index].name, outers[i].name) == 0) {
+            return outers[i].ip_proto;
+        }
+    }
+    return 0;
+}
+
 bool sp_technique_is_bypass(size_t index)
 {
     return index < SP_ARRAY_LEN(table) && table[index].verdict == SP_TECH_VERDICT_BYPASS;

@@ -56,6 +56,8 @@ const uint16_t *sp_technique_sports(size_t index, size_t *ret_n);
  * about it? Does it write a source that is not the sender's own? By the first word of the name. */
 bool sp_technique_needs_link(size_t index);
 bool sp_technique_forges(size_t index);
+/* The IP protocol of the outer packets that carry its own: 4, 41, 47 or 17; 0 = it sends none. */
+uint8_t sp_technique_outer(size_t index);
 size_t sp_technique_index(const struct sp_technique_info *info);
 
 #endif

@@ -30,13 +30,26 @@ static inline uint16_t sp_flow_wire_port(const struct sp_flow *flow)
     return flow->wire_port ? flow->wire_port : flow->port;
 }
 
+/* An outer packet that carries the test's own. */
+struct sp_outer {
+    struct sp_addr src, dst;
+    uint32_t vni;   /* VXLAN, GENEVE */
+    uint8_t mac[6]; /* of the inner frame; zero = broadcast */
+    /* the sender's way to dst: filled by the engine */
+    uint32_t iface;
+    uint8_t src_mac[6], hop_mac[6];
+};
+#define SP_OUTERS_MAX 3U
+
 /* What a technique may do while it runs. */
 struct sp_tech_io {
     const struct sp_tag_keys *keys;
     uint64_t now_us;
-    const struct sp_addr *forged; /* the source that a forging technique writes in the place of its
-                                     own; NULL: it must not */
-    const struct sp_addr *via;    /* the router that a source route begins with; NULL: none */
+    const struct sp_addr *forged;  /* the source that a forging technique writes in the place of its
+                                      own; NULL: it must not */
+    const struct sp_addr *via;     /* the router that a source route begins with; NULL: none */
+    const struct sp_outer *outers; /* of one that wraps: a packet goes to each */
+    size_t nouters;
     /* Sends; returns 0 or the errno with which the kernel refused. */
     int (*emit)(struct sp_tech_io *io, const struct sp_spec *spec);
     void *arg;
@@ -109,6 +122,8 @@ struct sp_technique {
     bool needs_link; /* the sender's own kernel would undo what is special about it */
     bool routes;     /* it may go by way of io.via */
     bool forges;     /* its source is io.forged: only where class C is granted */
+    uint8_t wraps;   /* enum sp_wrap_kind: its packets travel inside others, to io.outers; what is
+                        said of its packets above and below is said of the inner ones */
     /* Of a conversation only; else 0 and NULL. How long the first answer is waited for. */
     uint32_t patience_us;
     /* A packet of the peer's (addresses and ports are the

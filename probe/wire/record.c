@@ -68,6 +68,7 @@ struct field {
 #define SP_FIELD_swept(kind, m)     SP_FIELD_OF(swept, kind, m)
 #define SP_FIELD_query(kind, m)     SP_FIELD_OF(query, kind, m)
 #define SP_FIELD_told(kind, m)      SP_FIELD_OF(told, kind, m)
+#define SP_FIELD_outer(kind, m)     SP_FIELD_OF(outer, kind, m)
 SP_RECORD_KINDS(SP_RECORD_TABLE)
 
 static const struct shape {

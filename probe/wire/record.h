@@ -66,6 +66,7 @@ enum sp_record_type {
     /* A part of a message, see wire/message.h. */
     SP_REC_QUERY, /* controller -> probe */
     SP_REC_TOLD,  /* probe -> controller */
+    SP_REC_OUTER, /* controller -> probe, after its BLOCK: where an outer packet goes */
     SP_REC_PATH,  /* controller -> probe, before ARM: what the batch's HTTP requests ask for */
     SP_REC_TYPE_END
 };
@@ -325,6 +326,11 @@ enum sp_error_code {
     F(u32, id) F(u8, topic) F(u8, is_last) F(u32, offset) F(u16, len) F(raw64, bytes)
 #define SP_FIELDS_told(F) \
     F(u32, id) F(u8, topic) F(u8, is_last) F(u32, offset) F(u16, len) F(raw64, bytes)
+/* Of a technique whose packets travel inside others: the sender sends one from src, an address of
+ * its own, to dst, which must be within what it may send to; one record for each, at most 3. vni and
+ * mac (its 48 bits, 0 = broadcast): of frames that have them */
+#define SP_FIELDS_outer(F) \
+    F(u32, batch) F(u16, block) F(addr, src) F(addr, dst) F(u32, vni) F(u64, mac)
 
 /* an absolute path of printable ASCII; without it requests ask for "/" */
 #define SP_FIELDS_path(F) F(u32, batch) F(text80, path)
@@ -337,7 +343,7 @@ enum sp_error_code {
     R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive) R(SWEEP, sweep) \
     R(MASK, mask) R(GUARD, guard) R(VOLLEY, volley) R(VOLLEYED, volleyed) R(HEARD, heard) \
     R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(QUERY, query) R(TOLD, told) \
-    R(PATH, path)
+    R(OUTER, outer) R(PATH, path)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

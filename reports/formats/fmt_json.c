@@ -358,6 +358,7 @@ static enum sp_rc render(const struct sp_summary *summary, const struct sp_forma
     add_untested(summary, out);
     add_bypasses(summary, out);
     add_matrix(summary, out);
+    sp_json_checklist(summary, out);
     sp_buf_str(out, "\n}\n");
     return out->rc;
 }

@@ -46,6 +46,8 @@ void sp_json_balancers(const struct sp_summary *summary, struct sp_buf *out);
 /* json_claims.c: the array "claims", and their counts for the summary. */
 void sp_json_claims(const struct sp_summary *summary, struct sp_buf *out);
 void sp_json_claim_counts(const struct sp_summary *summary, struct sp_json *json);
+/* json_checklist.c: the array "checklist". */
+void sp_json_checklist(const struct sp_summary *summary, struct sp_buf *out);
 /* json_causes.c: the array "causes". */
 void sp_json_causes(const struct sp_summary *summary, struct sp_buf *out);
 /* json_sweeps.c: the array "sweeps". */

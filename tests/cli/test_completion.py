@@ -126,6 +126,12 @@ class Shells:
         self.offers("verify --report ", *(name + "=" for name in able["formats"]))
         self.offers("verify -r ju", "junit=")
 
+    def test_presets(self):
+        told = segproof("check", "--presets", "-q").stdout.split()
+        self.assertLessEqual({"kubernetes", "gloo-mesh"}, set(told))
+        self.offers("check --preset ", *told)
+        self.offers("check --preset istio-m", "istio-multicluster")
+
     def test_reports_go_to_any_file(self):
         self.value_offers("verify --report junit=no", "junit=", "notes.txt")
         self.value_offers("verify -r json=sh", "json=", "shop.yaml", "shop.json")

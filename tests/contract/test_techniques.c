@@ -238,7 +238,7 @@ static void tcp_answers(const struct sp_technique *tech, const struct sp_tag_key
 {
     static const struct {
         uint8_t flags;
-        int64_t ack;
+        int8_t ack;
         uint8_t want;
     } rows[] = {
         {SP_TCP_SYN | SP_TCP_ACK, 1, SP_ANSWER_SYN_ACK},
@@ -256,7 +256,7 @@ static void tcp_answers(const struct sp_technique *tech, const struct sp_tag_key
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct sp_spec back = reversed(spec);
         back.tcp_flags = rows[i].flags;
-        back.ack = (uint32_t)(spec->seq + rows[i].ack);
+        back.ack = spec->seq + (uint32_t)rows[i].ack;
         back.seq = 0x12345678;
         back.payload_len = 0;
         assert_int_equal(answer_of(tech, keys, flow, &back), rows[i].want);
@@ -270,9 +270,7 @@ static void segment_answers(const struct sp_technique *tech, const struct sp_tag
 {
     bool has_ack = (spec->tcp_flags & SP_TCP_ACK) != 0;
     const struct {
-        uint8_t flags;
-        uint32_t seq, ack;
-        uint8_t want;
+        uint32_t flags, seq, ack, want;
     } rows[] = {
         {SP_TCP_RST, spec->ack, 0, has_ack ? SP_ANSWER_RST : SP_ANSWER_NONE},
         {SP_TCP_RST, spec->ack + 1, 0, SP_ANSWER_NONE},
@@ -286,7 +284,7 @@ static void segment_answers(const struct sp_technique *tech, const struct sp_tag
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct sp_spec back = reversed(spec);
-        back.tcp_flags = rows[i].flags;
+        back.tcp_flags = (uint8_t)rows[i].flags;
         back.seq = rows[i].seq;
         back.ack = rows[i].ack;
         assert_int_equal(answer_of(tech, keys, flow, &back), rows[i].want);
@@ -455,7 +453,14 @@ static void refusals(const struct sp_technique_info *info, const struct sp_techn
     struct sp_flow flow = flow_of(v6, 300, port_of(tech, 8080));
     struct emitted out = {.result = 1};
     struct sp_addr forged = forged_of(&flow);
-    struct sp_tech_io io = {.keys = &keys, .forged = &forged, .emit = emit, .arg = &out};
+    struct sp_outer outers[SP_OUTERS_MAX];
+    outers_of(tech, &flow, outers);
+    struct sp_tech_io io = {.keys = &keys,
+                            .forged = &forged,
+                            .outers = outers,
+                            .nouters = tech->wraps != SP_WRAP_NONE ? SP_OUTERS_MAX : 0,
+                            .emit = emit,
+                            .arg = &out};
     assert_int_equal(tech->start(&flow, &io), 1);
     assert_int_equal(out.n, 1); /* what is refused once is not asked again */
 }
@@ -484,7 +489,7 @@ static void talked(const struct sp_technique_info *info, const struct sp_techniq
     assert_int_equal(tech->start(&flow, &io), 0);
     size_t seen = 0;
     while (dialog.state != SP_DIALOG_OVER) {
-        assert_true(out.n <= 2U * info->packets);
+        assert_true(out.n <= (size_t)2 * info->packets);
         if (out.n > seen) { /* the peer: SYN/ACK, then an answer to data */
             seen = out.n;
             const struct sp_spec *last = &out.specs[out.n - 1];

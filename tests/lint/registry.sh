@@ -8,6 +8,7 @@ prefix_of() { # the prefix of the files that stand beside a registry
     probe/techniques) echo tech ;;
     topologies/importers) echo imp ;;
     reports/formats) echo fmt ;;
+    topologies/presets) echo preset ;; # data: CMake compares it with the YAML files
     controller/deployers) echo dep ;;
     controller/store) echo store ;;
     controller/commands) echo cmd ;;

@@ -169,6 +169,11 @@ static void add_blocks(struct sp_engine *engine)
             }
             memcpy(block.technique, info->name, strlen(info->name));
             order(engine, SP_REC_BLOCK, &block, sizeof(block));
+            if (way % 2 && sp_technique_outer(i) != 0) {
+                struct sp_rec_outer outer = {
+                    .batch = 1, .block = block.block, .src = block.src, .dst = block.dst};
+                order(engine, SP_REC_OUTER, &outer, sizeof(outer));
+            }
         }
     }
 }
@@ -256,6 +261,25 @@ static bool give_piece_tag(uint8_t *bytes, const struct sp_pkt *pkt, const struc
     return true;
 }
 
+/* A right tag of a technique that wraps, in a segment that is still closed: it never arrives, so
+ * that is_tagged stays as it is. */
+static void give_inner_tag(uint8_t *ip, size_t len, const struct sp_tag_keys *keys,
+                           const struct sp_pkt *pkt, unsigned which)
+{
+    static const char *const names[] = {"encap_ipip", "encap_gre", "encap_vxlan", "encap_geneve"};
+    const struct sp_technique_info *info = sp_technique_find(names[which % 4]);
+    uint16_t block = (uint16_t)(sp_technique_index(info) * 40 + which / 4 % 2 * 10);
+    struct sp_tag tag = sp_tag_make(keys, block, pkt->dport);
+    size_t at = (size_t)(ip[0] & 15) * 4;
+    for (size_t i = at + 20; i + 10 <= len; i++) {
+        if (ip[i] == 8 && ip[i + 1] == 10) {
+            put(ip + at + 4, tag.seq, 4);
+            put(ip + i + 2, tag.tsval, 4);
+            break;
+        }
+    }
+}
+
 /* Gives the packet a tag that is right, of a block that `from` names, where it has room for one. */
 static void give_tag(uint8_t *bytes, size_t len, uint8_t from)
 {
@@ -272,6 +296,12 @@ static void give_tag(uint8_t *bytes, size_t len, uint8_t from)
     if (sp_pkt_parse_piece(bytes, len, &pkt) && pkt.src.family == SP_FAMILY_IPV4 &&
         pkt.ip_proto == SP_IPPROTO_TCP) {
         is_tagged = give_piece_tag(bytes, &pkt, &keys) || is_tagged;
+        return;
+    }
+    struct sp_unwrapped in;
+    if (sp_pkt_unwrap(bytes, len, &in) && sp_pkt_parse(in.ip, in.len, &pkt) && pkt.has_timestamps &&
+        pkt.src.family == SP_FAMILY_IPV4) {
+        give_inner_tag(bytes + (in.ip - bytes), in.len, &keys, &pkt, from >> 4);
         return;
     }
     if (!sp_pkt_parse(bytes, len, &pkt)) {
@@ -354,10 +384,16 @@ static void one_packet(struct sp_engine *engine, uint8_t from, const uint8_t *by
     struct sp_pkt pkt;
     const struct sp_captured captured = {.dir = (enum sp_direction)((from & 3) % 3),
                                          .is_loopback = (from & 4) != 0,
+                                         .is_flooded = (from & 3) % 3 == SP_DIR_OTHER,
                                          .iface = 1,
                                          .ip = bytes,
                                          .len = len};
     sp_engine_captured(engine, &captured);
+    struct sp_unwrapped in;
+    if (sp_pkt_unwrap(bytes, len, &in) &&
+        (in.len == 0 || in.ip < bytes || in.ip + in.len > bytes + len)) {
+        abort();
+    }
     if (sp_pkt_parse_piece(bytes, len, &pkt) && pkt.payload_len &&
         (pkt.payload < bytes || pkt.payload + pkt.payload_len > bytes + len)) {
         abort();

@@ -223,6 +223,32 @@ static void backends_get_their_own_address(void **state)
 }
 
 /* Somebody else may have taken the port: what would go there is not even ordered. */
+/* Right behind their block, for who sends alone. */
+static void outer_packets_are_for_the_sender(void **state)
+{
+    (void)state;
+    add_block(WEB_2, false, 22, 23);
+    struct sp_block_plan *block = &w->blocks[0];
+    block->nouters = 2;
+    block->outers[0] = (struct sp_plan_outer){.src = ip(4), .dst = ip(2), .vni = 1};
+    block->outers[1] = (struct sp_plan_outer){.src = ip(4), .dst = ip(9), .vni = 77, .mac = 5};
+    set_up(WEB_2);
+    assert_int_equal(count(WEB_2, SP_REC_BLOCK), 1);
+    assert_int_equal(count(WEB_2, SP_REC_OUTER), 0);
+    set_up(CLIENT);
+    assert_int_equal(count(CLIENT, SP_REC_OUTER), 2);
+    const struct sp_record *at = first(CLIENT, SP_REC_BLOCK);
+    for (size_t i = 0; i < 2; i++) {
+        const struct sp_rec_outer *outer = &at[i + 1].u.outer;
+        assert_int_equal(at[i + 1].type, SP_REC_OUTER);
+        assert_int_equal(outer->block, at->u.block.block);
+        assert_int_equal(outer->batch, 7);
+        assert_true(sp_addr_eq(&outer->src, &block->outers[i].src));
+        assert_true(sp_addr_eq(&outer->dst, &block->outers[i].dst));
+        assert_true(outer->vni == block->outers[i].vni && outer->mac == block->outers[i].mac);
+    }
+}
+
 static void nothing_is_sent_without_a_standin(void **state)
 {
     (void)state;
@@ -332,6 +358,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(backends_get_their_own_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(outer_packets_are_for_the_sender, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_sent_without_a_standin, setup, teardown),
         cmocka_unit_test_setup_teardown(standins_are_asked_for_once_per_place, setup, teardown),
         cmocka_unit_test_setup_teardown(services_and_plain_packets_need_none, setup, teardown),

@@ -206,6 +206,7 @@ static void test_blocked(void **state)
     check(SP_CAUSE_TWIN_IPV6);
     struct sp_seen rejected = silent;
     rejected.answer = SP_ANSWER_UNREACHABLE;
+    rejected.answer_code = 13;
     rejected.answered = 2;
     flow(443, ALLOW, rejected);
     check(SP_CAUSE_REJECTED);
@@ -221,6 +222,78 @@ static void test_blocked(void **state)
     check(SP_CAUSE_NO_WAY);
     flow(443, ALLOW, silent);
     check(SP_CAUSE_DROPPED);
+}
+
+/* What works beside a flow that gets nothing. */
+static void test_where(void **state)
+{
+    (void)state;
+    struct sp_seen silent = sp_seen_silence();
+    add(SAMPLE_DEV_1, SAMPLE_DB_1, V4, TCP, 443, ALLOW, sp_seen_works());
+    flow(443, ALLOW, silent);
+    check(SP_CAUSE_NOT_FROM_HERE);
+    add(SAMPLE_DEV_1, SAMPLE_DB_1, V4, TCP, 444, ALLOW, sp_seen_works());
+    flow(443, ALLOW, silent);
+    check(SP_CAUSE_DROPPED);
+    add(SAMPLE_WEB_1, SAMPLE_OLD, V4, TCP, 443, ALLOW, sp_seen_works());
+    flow(443, ALLOW, silent);
+    check(SP_CAUSE_NOT_TO_HERE);
+    add(SAMPLE_WEB_1, SAMPLE_OLD, V4, TCP, 443, ALLOW, sp_seen_works());
+    flow(443, ALLOW, silent);
+    flow(8443, ALLOW, sp_seen_works()); /* then it is no matter of the address */
+    check(SP_CAUSE_DROPPED);
+    add(SAMPLE_WEB_1, SAMPLE_DEV_1, V4, TCP, 443, ALLOW, sp_seen_works()); /* another segment */
+    flow(443, ALLOW, silent);
+    check(SP_CAUSE_DROPPED);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, SP_PROTO_IP, 99, ALLOW, silent);
+    check(SP_CAUSE_DROPPED);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, SP_PROTO_IP, 99, ALLOW, silent);
+    flow(443, ALLOW, sp_seen_works());
+    check(SP_CAUSE_IP_PROTOCOL);
+    static const struct {
+        uint8_t family, code;
+        enum sp_cause cause;
+    } told[] = {
+        {V4, 0, SP_CAUSE_NO_ADDRESS}, {V4, 1, SP_CAUSE_NO_ADDRESS}, {V4, 3, SP_CAUSE_REJECTED},
+        {V4, 13, SP_CAUSE_REJECTED},  {V6, 0, SP_CAUSE_NO_ADDRESS}, {V6, 1, SP_CAUSE_REJECTED},
+        {V6, 3, SP_CAUSE_NO_ADDRESS},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(told); i++) {
+        struct sp_seen refused = silent;
+        refused.answer = SP_ANSWER_UNREACHABLE;
+        refused.answer_code = told[i].code;
+        refused.answered = 2;
+        add(SAMPLE_WEB_1, SAMPLE_DB_1, told[i].family, TCP, 443, ALLOW, refused);
+        check(told[i].cause);
+    }
+}
+
+static void test_loss(void **state)
+{
+    (void)state;
+    struct sp_seen lossy = sp_seen_works();
+    lossy.attempts = 42;
+    lossy.loss_confirmed = true;
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 54, ALLOW, lossy);
+    check(SP_CAUSE_LOSS);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 161, ALLOW, lossy);
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, TCP, 161, ALLOW, sp_seen_works());
+    check(SP_CAUSE_LOSS_UDP);
+    flow(443, ALLOW, lossy); /* of TCP, UDP tells nothing */
+    add(SAMPLE_WEB_1, SAMPLE_DB_1, V4, UDP, 443, ALLOW, sp_seen_works());
+    check(SP_CAUSE_LOSS);
+    struct sp_seen back = lossy;
+    back.nic = back.host = back.answer_left = 42;
+    back.answered = 30;
+    flow(443, ALLOW, back);
+    check(SP_CAUSE_LOSS_BACK);
+    back.nic = back.host = back.answer_left = back.answered = 30;
+    back.opened = 12; /* conversations whose SYN/ACK was lost */
+    flow(443, ALLOW, back);
+    check(SP_CAUSE_LOSS_BACK);
+    back.opened = 11;
+    flow(443, ALLOW, back);
+    check(SP_CAUSE_LOSS);
 }
 
 static void test_others(void **state)
@@ -400,6 +473,7 @@ static void test_balancers_that_block(void **state)
     served(443, seen, 0, 0);
     check_balanced(SAMPLE_SHOP, SP_CAUSE_BACKENDS_DEAD, SP_SEVERITY_HIGH, "shop", NULL);
     seen.answer = SP_ANSWER_UNREACHABLE; /* a firewall before it */
+    seen.answer_code = 13;
     seen.answerer = SP_ANSWERER_BEFORE;
     assert_int_equal(sp_addr_parse("10.0.0.1", &seen.answerer_addr), SP_OK);
     served(443, seen, 0, 0);
@@ -447,6 +521,8 @@ int main(void)
         cmocka_unit_test(test_leak_rules),
         cmocka_unit_test(test_proxies),
         cmocka_unit_test(test_blocked),
+        cmocka_unit_test(test_where),
+        cmocka_unit_test(test_loss),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_words),
     };

@@ -443,7 +443,7 @@ static void test_many_ranges(void **state)
 static void test_out_of_memory(void **state)
 {
     (void)state;
-    static const char *const formats[] = {"text", "json", "junit"};
+    static const char *const formats[] = {"text", "json", "junit", "checklist"};
     struct sp_sample *s = sp_sample_swept();
     struct sp_summary *summary = NULL;
     enum sp_rc rc = SP_E_NOMEM;

@@ -256,6 +256,15 @@ static void test_works(void **state)
     w.t.sizes[0].mtu = 0;
     expect(&w, SP_TRACE_BLACK_HOLE, SP_TRACE_NOWHERE, 0, "1400 bytes arrive, 1500 bytes do not");
     assert_int_equal(sp_trace_exit(&w.t), 1);
+    /* The ends' own links tell when they explain it, and only then. */
+    w.t.mtu_from = 1500;
+    w.t.mtu_to = 1400;
+    expect(&w, SP_TRACE_BLACK_HOLE, SP_TRACE_NOWHERE, 0, "the MTUs do not match: ");
+    w.t.mtu_to = 1300;
+    expect(&w, SP_TRACE_BLACK_HOLE, SP_TRACE_NOWHERE, 0, "1400 bytes arrive, 1500 bytes do not");
+    w.t.mtu_to = 9000;
+    expect(&w, SP_TRACE_BLACK_HOLE, SP_TRACE_NOWHERE, 0, "1400 bytes arrive, 1500 bytes do not");
+    assert_int_equal(sp_trace_exit(&w.t), 1);
     end(&w);
     w = works(SP_EXPECT_DENY);
     expect(&w, SP_TRACE_PASSES, SP_TRACE_NOWHERE, 0, "though it is denied");

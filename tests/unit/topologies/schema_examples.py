@@ -29,6 +29,8 @@ BREAKS = {
     "both translations": lambda t: t.update(
         nat=[{"from": "web", "to": "data", "snat": "10.0.0.1", "dnat": "10.0.0.2"}]),
     "isolation of three": lambda t: t.update(isolation=[["web", "data", "web-1"]]),
+    "preset without a name": lambda t: t.update(use=[{"roles": {"mgmt": "web-1"}}]),
+    "preset with an unknown key": lambda t: t.update(use=[{"preset": "istio", "role": {}}]),
     "rate of zero": lambda t: t.update(limits={"max_rate": 0}),
     "loss above one": lambda t: t.update(limits={"loss": 2}),
 }
@@ -54,7 +56,7 @@ with open("topologies/schema/topology.schema.json", encoding="utf-8") as file:
 jsonschema.Draft202012Validator.check_schema(schema)
 validator = jsonschema.Draft202012Validator(schema)
 failed = False
-for name in ("shop.yaml", "minimal.yaml", "minimal.json"):
+for name in ("gloo-mesh.yaml", "shop.yaml", "minimal.yaml", "minimal.json"):
     for error in validator.iter_errors(read(name)):
         print(f"{name}: {error.json_path}: {error.message}")
         failed = True

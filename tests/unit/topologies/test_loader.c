@@ -159,6 +159,7 @@ static const char every_key[] =
     "  far: { kind: vpc, cidr: 10.0.0.0/8 }\n"
     "hosts:\n"
     "  a: { network: web, address: 10.1.0.1, labels: { app.io/tier: 1, on: true, x: 'y' },\n"
+    "       tunnel: { vni: 16777215, mac: 02:00:5e:10:00:01 },\n"
     "       seen_as: { far: 192.0.2.1, data: [192.0.2.2, 'fd00::2'] },\n"
     "       probe: { via: tls, name: a-probe, interface: eth0.5 } }\n"
     "  b: { network: data, address: 10.2.0.1, probe: { via: netns } }\n"
@@ -206,6 +207,8 @@ static void every_key_of_nodes_reaches_the_model(void **state)
     assert_string_equal(a->via, "tls");
     assert_string_equal(a->via_name, "a-probe");
     assert_string_equal(a->interface, "eth0.5");
+    assert_int_equal(a->tunnel_vni, 16777215);
+    assert_true(a->tunnel_mac == UINT64_C(0x02005e100001));
     assert_null(m->hosts[1].via_name);
     topo_release(&t);
 }

@@ -73,6 +73,10 @@ static void each_kind_takes_what_it_should(void **state)
                 LIST("", "-oProxyCommand=x", "a b", "a;b", "$(x)", "a@b`c`"));
     expect_kind(SP_SHAPE_INTERFACE, LIST("eth0", "bond0.100", "veth@if3"),
                 LIST("", "-eth0", "a b", "an-interface-too-long", "../x"));
+    expect_kind(SP_SHAPE_MAC, LIST("02:00:5e:10:00:01", "FE:ff:FF:00:9a:0A"),
+                LIST("", "02:00:5e:10:00", "02:00:5e:10:00:1", "02:00:5e:10:00:01:",
+                     "02-00-5e-10-00-01", "02:00:5e:10:00:0g", "00:00:00:00:00:00",
+                     "01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "020:0:5e:10:00:01"));
 }
 
 static void lengths_have_bounds(void **state)
