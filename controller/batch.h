@@ -70,6 +70,7 @@ struct sp_shot_seen {
     struct sp_tuple quoted;    /* of an answer EXPIRED: the packet as it came to who answered */
     uint32_t mtu;              /* of an answer TOO_BIG */
     uint32_t silent_ms;        /* of a conversation that was ended in its pause */
+    uint16_t status;           /* of an HTTP answer; 0 = it was none */
     bool is_heard, is_changed; /* a stand-in took its data; other bytes than were sent */
     uint32_t heard_at;         /* which host's; SP_NONE */
     uint8_t head;              /* enum sp_head, when is_heard */
@@ -142,6 +143,7 @@ struct sp_batch {
     struct sp_transit_seen *transits;
     size_t ntransits, cap_transits;
     struct sp_batch_drill drill;
+    const char *path;               /* borrowed: of HTTP requests; NULL = "/" */
     const struct sp_bits *watchers; /* borrowed: hosts that watch blocks; NULL = none */
     struct sp_host_batch *hosts;    /* model->nhosts */
     uint32_t *block_of_id;          /* 65536 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "controller/batch_orders.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,6 +153,12 @@ enum sp_rc sp_batch_send_setup(struct sp_batch *batch, uint32_t host,
                                                    .mac = outer->mac};
             sp_fleet_send(session, &record);
         }
+    }
+    if (batch->path) {
+        record = (struct sp_record){.type = SP_REC_PATH};
+        record.u.path.batch = batch->id;
+        (void)snprintf(record.u.path.path, sizeof(record.u.path.path), "%s", batch->path);
+        sp_fleet_send(session, &record);
     }
     enum sp_rc rc = send_standins(batch, host);
     if (batch->guest) {

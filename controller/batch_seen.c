@@ -137,6 +137,7 @@ static void on_sender(struct sp_batch *batch, uint32_t host, struct sp_shot_seen
         shot->mtu = seen->answer == SP_ANSWER_TOO_BIG ? seen->count : 0;
         bool has_ended = (seen->answer == SP_ANSWER_SYN_ACK || seen->answer == SP_ANSWER_DATA) &&
                          (seen->code & SP_ANSWER_CLOSED) != 0;
+        shot->status = seen->err;
         shot->silent_ms = has_ended ? seen->count : 0;
         if (seen->answer != SP_ANSWER_CRAFTED && seen->at_us > batch->max_rtt_us &&
             seen->at_us < 2000000) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/evidence.h"
+#include "controller/inspect/inspect.h"
 #include "controller/run_priv.h"
 #include "controller/suspect.h"
 #include "controller/sweep/judge.h"
@@ -95,6 +96,15 @@ static enum sp_rc add_balancer(const struct sp_model *model, size_t index, uint3
     enum sp_rc rc = SP_OK;
     for (size_t l = 0; l < balancer->nlisteners; l++) {
         is_part = is_part || sp_listener_has(&balancer->listeners[l], host);
+    }
+    for (size_t l = 0; sp_inspect_is_prober(model, balancer, host) && l < balancer->nlisteners;
+         l++) {
+        for (size_t i = 0; i < balancer->listeners[l].nbackends && rc == SP_OK; i++) {
+            const struct sp_host *backend = &model->hosts[balancer->listeners[l].backends[i]];
+            for (size_t a = 0; a < backend->naddrs && rc == SP_OK; a++) {
+                rc = add_target(targets, n, cap, &backend->addrs[a]);
+            }
+        }
     }
     for (size_t i = 0; is_part && i < balancer->naddrs && rc == SP_OK; i++) {
         rc = add_target(targets, n, cap, &balancer->addrs[i]);

@@ -39,6 +39,7 @@ struct sp_shot {
     uint8_t pieces;         /* fragments, or outer packets, seen leaving */
     struct sp_tuple quoted; /* of an answer EXPIRED */
     uint32_t mtu;           /* of an answer TOO_BIG */
+    uint16_t status;        /* of an HTTP answer */
     uint32_t silent_ms;     /* of a conversation that the peer ended in its pause */
 };
 

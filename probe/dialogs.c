@@ -11,6 +11,20 @@
 #include "probe/base/mem.h"
 #include "probe/engine_state.h"
 
+/* It goes into a request as it is: nothing that could end its line. */
+void sp_engine_path(struct sp_engine *engine, const struct sp_rec_path *order)
+{
+    size_t n = 0;
+    while (order->path[n] > ' ' && order->path[n] <= '~') {
+        n++;
+    }
+    if (order->path[0] != '/' || order->path[n] != '\0') {
+        sp_engine_complain(engine, SP_ERR_PROTOCOL, "a path could not be taken");
+        return;
+    }
+    memcpy(engine->path, order->path, n + 1);
+}
+
 struct emitter {
     struct sp_engine *engine;
     const struct sp_block *block;
@@ -63,6 +77,7 @@ int sp_engine_dialog_begin(struct sp_engine *engine, struct sp_shot *shot, uint6
         .dialog = {.is_http = (block->flags & SP_BLOCK_HTTP) != 0,
                    .is_mute = (block->flags & SP_BLOCK_MUTE) != 0,
                    .is_hello = (block->flags & SP_BLOCK_HELLO) != 0,
+                   .path = engine->path[0] ? engine->path : NULL,
                    .pause_ms = block->pause_ms,
                    .begun_us = now_us,
                    .until_us = until_us,
@@ -120,6 +135,7 @@ void sp_engine_dialog_packet(struct sp_engine *engine, struct sp_shot *shot,
     tech->on_packet(dialog, &shot->flow, pkt, &io);
     note(engine, shot, dialog->answer, dialog->flags | more, pkt, now_us);
     shot->silent_ms = dialog->silent_ms;
+    shot->status = dialog->status;
     if (dialog->state == SP_DIALOG_OVER) {
         end(engine, slot);
     } else if (dialog->due_us < engine->dialogs_due_us) {

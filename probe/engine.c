@@ -97,6 +97,7 @@ static void on_batch(struct sp_engine *engine, const struct sp_rec_batch *order)
     engine->is_done_told = false;
     engine->longest_gap_us = 0;
     engine->neighbour_waits = 3;
+    engine->path[0] = '\0';
 }
 
 static void on_block(struct sp_engine *engine, const struct sp_rec_block *order)
@@ -409,16 +410,15 @@ static void on_collect(struct sp_engine *engine)
     sp_engine_tell_seen(engine);
     sp_engine_tell_swept(engine);
     sp_engine_tell_transits(engine);
-    const struct sp_counters *at_arm = &engine->at_arm;
     struct sp_counters now = engine->io.counters(engine->io.arg);
     (void)engine->io.listen(engine->io.arg, false, 0, 0);
     struct sp_record record = {.type = SP_REC_COLLECTED};
     record.u.collected = (struct sp_rec_collected){
         .batch = engine->order.batch,
         .generation = engine->generation,
-        .captured = now.captured - at_arm->captured,
-        .capture_drops = sp_engine_grown(at_arm->capture_drops, now.capture_drops),
-        .softnet_drops = sp_engine_grown(at_arm->softnet_drops, now.softnet_drops),
+        .captured = now.captured - engine->at_arm.captured,
+        .capture_drops = sp_engine_grown(engine->at_arm.capture_drops, now.capture_drops),
+        .softnet_drops = sp_engine_grown(engine->at_arm.softnet_drops, now.softnet_drops),
         .sent = engine->sent,
         .longest_gap_us = engine->longest_gap_us,
         .untagged_overflow = engine->batch.untagged_overflow,
@@ -433,8 +433,8 @@ static void on_collect(struct sp_engine *engine)
 /* The phases in which an order makes sense, as a bit set. */
 static uint32_t phases_of(uint8_t type)
 {
-    if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_ARM ||
-        type == SP_REC_SWEEP || type == SP_REC_MASK || type == SP_REC_GUARD ||
+    if (type == SP_REC_BLOCK || type == SP_REC_STANDIN || type == SP_REC_PATH ||
+        type == SP_REC_ARM || type == SP_REC_SWEEP || type == SP_REC_MASK || type == SP_REC_GUARD ||
         type == SP_REC_OUTER) {
         return 1U << SP_PHASE_SETUP;
     }
@@ -460,6 +460,8 @@ static uint32_t batch_of(const struct sp_record *record)
         return record->u.outer.batch;
     case SP_REC_STANDIN:
         return record->u.standin.batch;
+    case SP_REC_PATH:
+        return record->u.path.batch;
     case SP_REC_ARM:
         return record->u.arm.batch;
     case SP_REC_SHOT:
@@ -504,6 +506,8 @@ void sp_engine_order(struct sp_engine *engine, const struct sp_record *record)
         sp_engine_outer(engine, &record->u.outer);
     } else if (record->type == SP_REC_STANDIN) {
         sp_engine_standin(engine, &record->u.standin);
+    } else if (record->type == SP_REC_PATH) {
+        sp_engine_path(engine, &record->u.path);
     } else if (record->type == SP_REC_ARM) {
         on_arm(engine);
     } else if (record->type == SP_REC_SHOT) {

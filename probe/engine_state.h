@@ -52,6 +52,7 @@ struct sp_engine {
     size_t replies_due;             /* arrivals with reply_pending */
     struct sp_dialog_slot *dialogs; /* SP_ENGINE_MAX_DIALOGS, made with the first one */
     size_t ndialogs;                /* in use */
+    char path[80];                  /* of the batch's HTTP requests; empty = "/" */
     uint64_t dialogs_due_us;        /* nothing is due before */
     struct sp_stand *standins;      /* ordered for this batch */
     size_t nstandins, cap_standins;
@@ -115,6 +116,8 @@ uint64_t sp_engine_grown(uint64_t before, uint64_t now);
 uint32_t sp_engine_since(const struct sp_engine *engine, uint64_t now_us);
 /* Crafts the replies that are due. Returns when the next one is due, UINT64_MAX for none. */
 uint64_t sp_engine_replies(struct sp_engine *engine, uint64_t now_us);
+/* What the requests of the batch's conversations ask for. */
+void sp_engine_path(struct sp_engine *engine, const struct sp_rec_path *order);
 /* A conversation begins: its port is held and its first packet sent. 0 or errno. */
 int sp_engine_dialog_begin(struct sp_engine *engine, struct sp_shot *shot, uint64_t now_us);
 /* A packet of the peer's of a conversation, going on or over; what it answers stands in the shot.

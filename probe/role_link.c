@@ -39,8 +39,8 @@ static void complain(struct link *l, const char *text)
 static bool is_order(uint8_t type)
 {
     return (type >= SP_REC_BATCH && type <= SP_REC_STOP) || type == SP_REC_STANDIN ||
-           type == SP_REC_WANT || (type >= SP_REC_SWEEP && type <= SP_REC_VOLLEY) ||
-           type == SP_REC_OUTER;
+           type == SP_REC_PATH || type == SP_REC_WANT ||
+           (type >= SP_REC_SWEEP && type <= SP_REC_VOLLEY) || type == SP_REC_OUTER;
 }
 
 static void put(void *arg, const struct sp_record *record)

@@ -524,6 +524,7 @@ static void tell_shot(struct sp_engine *engine, const struct sp_shot *shot)
         bool has_ended = (shot->answer == SP_ANSWER_SYN_ACK || shot->answer == SP_ANSWER_DATA) &&
                          (shot->code & SP_ANSWER_CLOSED) != 0;
         seen->count = shot->answer == SP_ANSWER_TOO_BIG ? shot->mtu : 1;
+        seen->err = shot->status;
         seen->count = has_ended ? shot->silent_ms : seen->count;
         /* how long it took, so that the controller learns the round-trip time */
         bool late = shot->again_us && shot->answer_us >= shot->again_us;

@@ -155,9 +155,10 @@ static void find_clients(struct sp_lb *lb)
     for (size_t a = 0; a < lb->nways; a++) {
         struct sp_lb_way *way = &lb->ways[a];
         *way = (struct sp_lb_way){.client = SP_NONE, .dst = lb->balancer->addrs[a]};
-        for (uint32_t k = 0; k < 2 * lb->model->nhosts && way->client == SP_NONE; k++) {
-            uint32_t host = k % (uint32_t)lb->model->nhosts;
-            bool second = k >= lb->model->nhosts;
+        uint32_t nhosts = (uint32_t)lb->model->nhosts;
+        for (uint32_t k = 0; k < 2 * nhosts && way->client == SP_NONE; k++) {
+            bool second = k >= nhosts;
+            uint32_t host = second ? k - nhosts : k;
             struct sp_lb_way found;
             if (sp_bits_get(&lb->balancer->from, host) && sp_inspect_is_from(lb->inspect, host) &&
                 is_ready(lb, host) && is_backend(lb->balancer, host) == second &&
@@ -276,7 +277,10 @@ static enum sp_rc look_at_listener(struct sp_lb *lb, struct sp_diag *diag)
     if (rc == SP_OK) {
         rc = sp_lb_drill(lb, diag);
     }
-    return rc == SP_OK ? sp_lb_idle(lb, diag) : rc;
+    if (rc == SP_OK) {
+        rc = sp_lb_idle(lb, diag);
+    }
+    return rc == SP_OK ? sp_lb_health(lb, diag) : rc;
 }
 
 static enum sp_rc look_at(struct sp_lb *lb, struct sp_diag *diag)
@@ -322,7 +326,8 @@ static void want(const struct sp_inspect *inspect, const struct sp_model *model,
             }
             bool may =
                 host->via && sp_bits_get(&balancer->from, h) && sp_inspect_is_from(inspect, h);
-            if (host->via && is_backend(balancer, h)) {
+            if (sp_inspect_is_prober(model, balancer, h) ||
+                (host->via && is_backend(balancer, h))) {
                 sp_bits_set(hosts, h);
             } else if (may && (has & ~families) != 0) {
                 sp_bits_set(hosts, h);

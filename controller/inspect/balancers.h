@@ -9,8 +9,8 @@
 
 #include "controller/batch.h"
 #include "controller/inspect/inspect.h"
+#include "probe/base/answer.h"
 #include "probe/base/buf.h"
-#include "probe/packet/tagform.h"
 
 /* Longer than this nothing is waited for: a drill, a pause. */
 #define SP_LB_MAX_WAIT_MS  60000U
@@ -127,7 +127,14 @@ struct sp_lb_drill {
 void sp_lb_judge_drill(const struct sp_listener *listener, const struct sp_lb_drill *drill,
                        struct sp_lb_said *said);
 
-enum sp_lb_end { SP_LB_NOT_HELD, SP_LB_LASTED, SP_LB_CLOSED, SP_LB_RESET, SP_LB_DROPPED };
+enum sp_lb_end {
+    SP_LB_NOT_HELD,
+    SP_LB_LASTED,
+    SP_LB_CLOSED,    /* during the pause, in order */
+    SP_LB_RESET,     /* during the pause */
+    SP_LB_FORGOTTEN, /* reset as soon as something was said again */
+    SP_LB_DROPPED    /* no answer to what was said again */
+};
 struct sp_lb_idle {
     uint32_t short_ms, long_ms; /* the pauses */
     enum sp_lb_end ends[2];     /* of the short one and the long one */
@@ -143,6 +150,9 @@ const char *sp_lb_zone(const struct sp_model *model, uint32_t network);
 /* ---- balancers_time.c ---- */
 enum sp_rc sp_lb_drill(struct sp_lb *lb, struct sp_diag *diag) SP_MUST_CHECK;
 enum sp_rc sp_lb_idle(struct sp_lb *lb, struct sp_diag *diag) SP_MUST_CHECK;
+
+/* ---- balancers_health.c ---- */
+enum sp_rc sp_lb_health(struct sp_lb *lb, struct sp_diag *diag) SP_MUST_CHECK;
 
 /* ---- balancers.c ---- */
 /* Adds a claim about the listener, at one of its addresses or (NULL) as a whole. */

@@ -216,7 +216,8 @@ void sp_lb_judge_skew(const struct sp_model *model, const struct sp_listener *li
               "affinity, a backend that is out now and then, or too few connections of one client "
               "per hash",
               "compare its weights and its method with what is declared");
-    } else if (chi.worst <= most && (uint64_t)tally->arrived * 10 >= (uint64_t)need * 8) {
+    } else if (chi.worst <= most && (uint64_t)tally->arrived * 10 >= (uint64_t)need * 8 &&
+               (is_likely || chi.worst + 2 * chi.error <= most)) {
         holds(said);
     } else {
         sp_lb_unknown(said, "too few conversations came through to tell this skew from chance",
@@ -378,6 +379,8 @@ void sp_lb_judge_hairpin(const struct sp_listener *listener, const struct sp_lb_
 {
     bool works = sp_lb_is_word(listener->hairpin, "works");
     uint32_t lost = tally->sent - (tally->served < tally->sent ? tally->served : tally->sent);
+    /* One in twenty is no rate of a mechanism. */
+    bool good = works ? lost * 20 <= tally->sent : tally->served == 0;
     TELL(said,
          "%u of %u conversations were served (%.0f %%); of %u that came back to their own "
          "client %u were",
@@ -385,13 +388,11 @@ void sp_lb_judge_hairpin(const struct sp_listener *listener, const struct sp_lb_
          tally->own, tally->own_served);
     if (tally->sent == 0) {
         sp_lb_unknown(said, "its backends could not send", "see what their probes say");
-    } else if (!works && tally->served == 0) {
+    } else if (good) {
         holds(said);
     } else if (!works) {
         fails(said, SP_SEVERITY_LOW, "its backends can use their own balancer",
               "declare `hairpin: works` and let them in, or close it");
-    } else if (lost * 20 <= tally->sent) { /* one in twenty is no rate of a mechanism */
-        holds(said);
     } else if (tally->served > 0) {
         fails(said, SP_SEVERITY_HIGH,
               "it works only when the balancer picks another backend than the client itself: with "
@@ -434,9 +435,11 @@ void sp_lb_judge_drill(const struct sp_listener *listener, const struct sp_lb_dr
               "health, or not often enough",
               "turn on health checks, shorten their interval, or have it try another backend");
     } else if (drill->after_there == 0) {
-        fails(said, SP_SEVERITY_MEDIUM,
-              "the backend got nothing after it came back, for as long as was waited",
-              "look how many good checks the balancer wants before it takes a backend back");
+        sp_lb_unknown(
+            said,
+            "it was left out in time, but got nothing after it came back, for as long as "
+            "was waited",
+            "look how many good checks the balancer wants before it takes a backend back");
     } else {
         holds(said);
     }
@@ -445,8 +448,8 @@ void sp_lb_judge_drill(const struct sp_listener *listener, const struct sp_lb_dr
 
 static const char *end_word(enum sp_lb_end end)
 {
-    static const char *const words[] = {"not held", "lasted", "closed", "reset",
-                                        "dropped silently"};
+    static const char *const words[] = {"not held", "lasted",    "closed",
+                                        "reset",    "forgotten", "dropped silently"};
     return words[end];
 }
 
@@ -464,6 +467,11 @@ void sp_lb_judge_idle(const struct sp_listener *listener, const struct sp_lb_idl
     if (idle->ends[0] == SP_LB_NOT_HELD || idle->ends[1] == SP_LB_NOT_HELD) {
         sp_lb_unknown(said, "no conversation came as far as a pause",
                       "see the verdict of its listener's flow");
+    } else if (idle->ends[0] == SP_LB_FORGOTTEN) {
+        fails(said, SP_SEVERITY_MEDIUM,
+              "an idle connection is forgotten sooner than declared, and reset when something is "
+              "said again: what a client sends first after a pause fails",
+              "raise the idle timeout, or make clients send keepalives more often than that");
     } else if (idle->ends[0] == SP_LB_DROPPED) {
         fails(said, SP_SEVERITY_HIGH,
               "an idle connection is forgotten sooner than declared, and nobody is told: clients "

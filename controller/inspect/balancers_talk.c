@@ -12,11 +12,11 @@
 #include "probe/techniques/registry.h"
 
 #define LEAD_US      200000U
-#define LEAD_LONG_US 3000000U
+#define LEAD_LONG_US 2000000U
 #define LEAD_MAX_US  20000000U
 /* The least between two conversations of a client: a capture shows answers 30 ms late, and
  * stand-ins hold 64 at a time. */
-#define STEP_MIN_US  8000U
+#define STEP_MIN_US  5000U
 #define TALK_PACKETS 7U
 #define TALKS_MIN    12U
 #define HELLOS       4U
@@ -311,6 +311,7 @@ static enum sp_rc run_once(struct talk *talk, struct sp_diag *diag)
 struct check {
     const char *name;
     char expected[160];
+    bool is_share; /* it depends on which backends take part */
     struct sp_lb_said said;
 };
 
@@ -355,15 +356,25 @@ static size_t judge_row(const struct sp_lb *lb, const struct sp_lb_way *way, str
     if (wants_skew(listener)) {
         expect(&checks[n], "skew", NULL);
         expect_skew(lb, &checks[n]);
+        checks[n].is_share = true;
         sp_lb_judge_skew(lb->model, listener, plain, &checks[n++].said);
     }
     if (listener->affinity) {
         expect(&checks[n], "affinity", listener->affinity);
+        checks[n].is_share = !sp_lb_is_word(listener->affinity, "source");
         sp_lb_judge_affinity(lb->model, listener, plain, &checks[n++].said);
     }
     if (listener->cross_zone) {
         expect(&checks[n], "cross_zone", listener->cross_zone);
+        checks[n].is_share = sp_lb_is_word(listener->cross_zone, "on");
         sp_lb_judge_zones(lb->model, listener, &way->dst, plain, &checks[n++].said);
+    }
+    for (size_t i = 0; i < n && plain->arrived == 0 && sp_lb_is_word(listener->tls, "terminated");
+         i++) {
+        sp_lb_unknown(&checks[i].said,
+                      "the balancer ends TLS, and conversations of clear text do not pass it",
+                      "look at it behind the TLS, or on a listener without");
+        checks[i].said.verdict = SP_CLAIM_NOT_OBSERVABLE;
     }
     if (listener->tls) {
         expect(&checks[n], "tls_mode", listener->tls);
@@ -371,6 +382,7 @@ static size_t judge_row(const struct sp_lb *lb, const struct sp_lb_way *way, str
     }
     if (listener->hairpin) {
         expect(&checks[n], "hairpin", listener->hairpin);
+        checks[n].is_share = true;
         sp_lb_judge_hairpin(listener, &row->tallies[ROW_HAIRPIN], &checks[n++].said);
     }
     return n;
@@ -381,14 +393,20 @@ static enum sp_rc judge(struct talk *talk, bool with_claims, bool *ret_good)
 {
     struct sp_lb *lb = talk->lb;
     enum sp_rc rc = SP_OK;
-    *ret_good = true;
+    bool came = false; /* data of any way */
+    for (size_t w = 0; w < lb->nways; w++) {
+        came = came || talk->rows[w].tallies[ROW_PLAIN].arrived > 0;
+    }
+    *ret_good = true; /* as far as health checks that were not done yet could have spoilt it */
     for (size_t w = 0; w < lb->nways && rc == SP_OK; w++) {
         struct check checks[CHECKS] = {0};
         size_t n = lb->why || lb->ways[w].client == SP_NONE
                        ? 0
                        : judge_row(lb, &lb->ways[w], &talk->rows[w], checks);
         for (size_t i = 0; i < n && rc == SP_OK; i++) {
-            *ret_good = *ret_good && checks[i].said.verdict == SP_CLAIM_HOLDS;
+            bool is_shaky = checks[i].said.verdict == SP_CLAIM_FAILS && checks[i].is_share;
+            is_shaky = is_shaky || (checks[i].said.verdict == SP_CLAIM_UNKNOWN && !came);
+            *ret_good = *ret_good && !is_shaky;
             if (with_claims) {
                 rc = sp_lb_claim(lb, checks[i].name, &lb->ways[w].dst, checks[i].expected,
                                  &checks[i].said);
@@ -408,6 +426,25 @@ static void add_present(struct sp_lb *lb, const struct talk *talk)
         all->refused += plain->refused;
         all->arrived += plain->arrived;
     }
+}
+
+/* Where no clear text comes through, the rest of what is declared cannot be seen by it. */
+static void find_hindrance(struct sp_lb *lb, const struct talk *talk)
+{
+    bool came = false;
+    for (size_t w = 0; w < lb->nways; w++) {
+        const struct sp_lb_tally *plain = &talk->rows[w].tallies[ROW_PLAIN];
+        came = came || plain->arrived > 0 || plain->served > 0;
+    }
+    if (came || lb->why) {
+        return;
+    }
+    lb->is_consent = sp_lb_is_word(lb->listener->tls, "terminated");
+    lb->why = lb->is_consent
+                  ? "the balancer ends TLS, and conversations of clear text do not pass it"
+                  : "no conversation came through the balancer";
+    lb->help = lb->is_consent ? "look at it behind the TLS, or on a listener without"
+                              : "see the verdict of its listener's flow, and its list of backends";
 }
 
 static bool is_stopped(const struct sp_lb *lb)
@@ -431,6 +468,7 @@ enum sp_rc sp_lb_talk(struct sp_lb *lb, struct sp_diag *diag)
     if (rc == SP_OK && talk.rows && !is_stopped(lb)) {
         add_present(lb, &talk);
         rc = judge(&talk, true, &good);
+        find_hindrance(lb, &talk);
     }
     free_rows(&talk);
     return rc == SP_E_NOMEM ? sp_fail(diag, rc, "balancers", "out of memory") : rc;

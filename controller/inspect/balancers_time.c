@@ -10,7 +10,7 @@
 #include "reports/summary.h"
 
 #define BEFORE_US     1000000U /* of ordinary conversations before the drill */
-#define AFTER_US      3000000U /* beyond failover_within, for it to come back */
+#define AFTER_US      2000000U /* beyond failover_within, for it to come back */
 #define STEP_LEAST_US 20000U
 #define STEP_MOST_US  250000U
 #define IDLE_TALKS    2U
@@ -162,11 +162,14 @@ static enum sp_lb_end end_of(const struct sp_shot_seen *shot)
     if (shot->answer != SP_ANSWER_DATA) {
         return SP_LB_NOT_HELD;
     }
-    return (code & SP_ANSWER_LASTED) != 0 ? SP_LB_LASTED
-           : (code & SP_ANSWER_CLOSED) == 0
-               ? (code & SP_ANSWER_RESET) != 0 ? SP_LB_RESET : SP_LB_DROPPED
-           : (code & SP_ANSWER_RESET) != 0 ? SP_LB_RESET
-                                           : SP_LB_CLOSED;
+    bool is_reset = (code & SP_ANSWER_RESET) != 0;
+    if ((code & SP_ANSWER_LASTED) != 0) {
+        return SP_LB_LASTED;
+    }
+    if ((code & SP_ANSWER_CLOSED) != 0) {
+        return is_reset ? SP_LB_RESET : SP_LB_CLOSED;
+    }
+    return is_reset ? SP_LB_FORGOTTEN : SP_LB_DROPPED;
 }
 
 /* Of several, the one that came furthest: a lost packet is no timeout. */

@@ -79,6 +79,7 @@ struct sp_chi sp_chi_test(const uint32_t *counts, const uint32_t *weights, size_
         if (fabs(off) / expected > chi.worst) {
             chi.worst = fabs(off) / expected;
             chi.at = i;
+            chi.error = sqrt((1 - weight(weights, i) / sum) / expected);
         }
     }
     chi.freedom = (unsigned)(n - 1);

@@ -17,6 +17,7 @@ struct sp_chi {
     double p;         /* of the counts, or worse ones, by chance; 1 where nothing was counted */
     double worst;     /* the largest |counted / expected - 1| */
     size_t at;        /* whose that is */
+    double error;     /* by how much that is uncertain: one standard deviation */
     unsigned freedom; /* how many can vary: n - 1 */
 };
 

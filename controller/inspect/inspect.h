@@ -30,6 +30,9 @@ struct sp_inspector {
 extern const struct sp_inspector sp_inspect_nodes;
 extern const struct sp_inspector sp_inspect_endpoints;
 extern const struct sp_inspector sp_inspect_balancers;
+/* Does the host stand where the balancer's health checks come from, and are any declared? */
+bool sp_inspect_is_prober(const struct sp_model *model, const struct sp_balancer *balancer,
+                          uint32_t host);
 
 /* Is a target selected as one end (from), as the other (to), or as either? */
 bool sp_inspect_is_from(const struct sp_inspect *inspect, uint32_t target);

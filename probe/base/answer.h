@@ -35,6 +35,15 @@ enum sp_answer {
 #define SP_ANSWER_LASTED 64U  /* after the pause that was asked for, the peer took more data */
 #define SP_ANSWER_CLOSED 128U /* the peer ended the conversation during that pause */
 
+/* What stood before the data of a conversation, as a stand-in read it. */
+enum sp_head {
+    SP_HEAD_NONE,
+    SP_HEAD_V1,  /* a PROXY header, version 1 */
+    SP_HEAD_V2,  /* version 2 */
+    SP_HEAD_BAD, /* one that does not keep to its own rules */
+    SP_HEAD_END
+};
+
 const char *sp_answer_str(uint8_t answer); /* "syn_ack" */
 /* How much an answer tells of who gave it; of several, the strongest is kept. */
 unsigned sp_answer_strength(uint8_t answer);

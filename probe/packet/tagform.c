@@ -264,6 +264,21 @@ bool sp_form_is_server_error(const uint8_t *bytes, size_t len)
     return len > n + 2 && memcmp(bytes, head, n) == 0 && bytes[n + 1] == ' ' && bytes[n + 2] == '5';
 }
 
+unsigned sp_form_status(const uint8_t *bytes, size_t len)
+{
+    unsigned status = 0;
+    if (len < 12 || memcmp(bytes, "HTTP/1.", 7) != 0 || bytes[8] != ' ') {
+        return 0;
+    }
+    for (size_t i = 9; i < 12; i++) {
+        if (bytes[i] < '0' || bytes[i] > '9') {
+            return 0;
+        }
+        status = status * 10 + (bytes[i] - '0');
+    }
+    return status;
+}
+
 size_t sp_form_hello(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
                      uint64_t sent_us, uint8_t out[static SP_FORM_MAX])
 {
@@ -280,7 +295,7 @@ bool sp_form_is_tls_answer(const uint8_t *bytes, size_t len)
 }
 
 size_t sp_form_request(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
-                       uint64_t sent_us, const struct sp_addr *target,
+                       uint64_t sent_us, const struct sp_addr *target, const char *path,
                        uint8_t out[static SP_FORM_MAX])
 {
     char hex[2 * SP_TAG_BYTES + 1];
@@ -290,9 +305,15 @@ size_t sp_form_request(const struct sp_tag_keys *keys, uint16_t block, uint16_t 
     tag_hex(keys, block, port, SP_TAG_PROBE, sent_us, hex);
     /* The tag's header first: what a proxy puts in front of it must not push it out of sight. */
     int n = snprintf(text, sizeof(text),
-                     "GET / HTTP/1.1\r\nX-Segproof: %s\r\nHost: %s%s%s:%u\r\n"
+                     "GET %s HTTP/1.1\r\nX-Segproof: %s\r\nHost: %s%s%s:%u\r\n"
                      "Connection: close\r\n\r\n",
-                     hex, v6 ? "[" : "", sp_addr_str(target, host), v6 ? "]" : "", port);
+                     path ? path : "/", hex, v6 ? "[" : "", sp_addr_str(target, host),
+                     v6 ? "]" : "", port);
+    if (n >= (int)sizeof(text)) {
+        n = snprintf(text, sizeof(text),
+                     "GET %s HTTP/1.1\r\nHost: %s%s%s\r\nConnection: close\r\n\r\n", path,
+                     v6 ? "[" : "", host, v6 ? "]" : "");
+    }
     return put(out, text, n);
 }
 

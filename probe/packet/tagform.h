@@ -11,6 +11,7 @@
 #define SP_PACKET_TAGFORM_H
 
 #include "probe/base/addr.h"
+#include "probe/base/answer.h"
 #include "probe/packet/tag.h"
 
 #define SP_FORM_HEAD 2048U /* bytes looked at */
@@ -20,15 +21,6 @@ enum sp_form_state {
     SP_FORM_NONE, /* no tag, whatever follows */
     SP_FORM_PART, /* more bytes could make it one */
     SP_FORM_TAG,
-};
-
-/* What stood before the form. */
-enum sp_head {
-    SP_HEAD_NONE,
-    SP_HEAD_V1,  /* a PROXY header, version 1 */
-    SP_HEAD_V2,  /* version 2 */
-    SP_HEAD_BAD, /* one that does not keep to its own rules */
-    SP_HEAD_END
 };
 
 struct sp_form {
@@ -48,9 +40,12 @@ enum sp_form_state sp_form_read(const struct sp_tag_keys *keys, const uint8_t *b
 /* Is this an HTTP/1 answer of the server errors (5xx, RFC 9110 15.6)? A proxy gives one when it has
  * nobody to pass a request on to. */
 bool sp_form_is_server_error(const uint8_t *bytes, size_t len);
-/* A request for the flow's target that carries the tag; returns its length. */
+/* The status of an HTTP/1 answer; 0 = it is none. */
+unsigned sp_form_status(const uint8_t *bytes, size_t len);
+/* A request for a path (NULL: "/") of the flow's target that carries the tag, if there is room
+ * beside a long path; returns its length. */
 size_t sp_form_request(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,
-                       uint64_t sent_us, const struct sp_addr *target,
+                       uint64_t sent_us, const struct sp_addr *target, const char *path,
                        uint8_t out[static SP_FORM_MAX]);
 /* A ClientHello that carries the tag; returns its length. */
 size_t sp_form_hello(const struct sp_tag_keys *keys, uint16_t block, uint16_t port,

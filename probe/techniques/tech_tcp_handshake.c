@@ -220,6 +220,8 @@ static void on_packet(struct sp_dialog *d, const struct sp_flow *flow, const str
     }
     if (all && has_data(pkt)) {
         d->answer = SP_ANSWER_DATA;
+        unsigned status = sp_form_status(pkt->payload, pkt->payload_len);
+        d->status = d->status ? d->status : (uint16_t)status;
         d->flags |= sp_form_is_tls_answer(pkt->payload, pkt->payload_len) ? SP_ANSWER_TLS : 0U;
     }
     if (all && d->has_paused && has_data(pkt)) {
@@ -267,7 +269,7 @@ static int send_segment(struct sp_dialog *d, const struct sp_flow *flow, struct 
                 sp_form_hello(io->keys, flow->block, flow->port, d->begun_us, spec.payload);
         } else if (d->is_http) {
             spec.payload_len = sp_form_request(io->keys, flow->block, flow->port, d->begun_us,
-                                               &flow->dst, spec.payload);
+                                               &flow->dst, d->path, spec.payload);
         } else {
             sp_tag_write(io->keys, flow->block, flow->port, SP_TAG_PROBE, d->begun_us,
                          spec.payload);

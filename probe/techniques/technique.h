@@ -69,6 +69,8 @@ struct sp_dialog {
     bool is_mute;   /* the block asks for a conversation without data */
     bool is_hello;  /* the block asks for the tag in a TLS ClientHello */
     bool has_paused;
+    const char *path;   /* of the HTTP request; NULL = "/" */
+    uint16_t status;    /* of the HTTP answer */
     uint16_t said;      /* bytes of our data before the pause */
     uint32_t pause_ms;  /* the block asks for a pause after the answer, and more data after that */
     uint32_t silent_ms; /* how long the pause was, until the peer ended it */

@@ -41,6 +41,7 @@ struct field {
 #define SP_FIELD_batch(kind, m)     SP_FIELD_OF(batch, kind, m)
 #define SP_FIELD_block(kind, m)     SP_FIELD_OF(block, kind, m)
 #define SP_FIELD_standin(kind, m)   SP_FIELD_OF(standin, kind, m)
+#define SP_FIELD_path(kind, m)      SP_FIELD_OF(path, kind, m)
 #define SP_FIELD_arm(kind, m)       SP_FIELD_OF(arm, kind, m)
 #define SP_FIELD_shot(kind, m)      SP_FIELD_OF(shot, kind, m)
 #define SP_FIELD_fire(kind, m)      SP_FIELD_OF(fire, kind, m)

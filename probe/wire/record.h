@@ -67,6 +67,7 @@ enum sp_record_type {
     SP_REC_QUERY, /* controller -> probe */
     SP_REC_TOLD,  /* probe -> controller */
     SP_REC_OUTER, /* controller -> probe, after its BLOCK: where an outer packet goes */
+    SP_REC_PATH,  /* controller -> probe, before ARM: what the batch's HTTP requests ask for */
     SP_REC_TYPE_END
 };
 
@@ -255,8 +256,9 @@ enum sp_error_code {
 #define SP_FIELDS_armed(F) F(u32, batch) F(u32, refused)
 /* at_us: since FIRE; count: packets; addresses and ports as captured; code: of NIC, HOST and STRAY
  * whether one of them carried data (of a conversation: not only its SYN), of UNTAGGED the protocol,
- * of an answer see base/answer.h (CLOSED: count is the pause in milliseconds); count: of SENT and LEFT 2
- * when it was sent AGAIN; iface: where it was seen, 0 = unknown; pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
+ * of an answer see base/answer.h (CLOSED: count is the pause in milliseconds; err: the status of an
+ * HTTP answer, 0 = it was none); count: of SENT and LEFT 2 when it was sent AGAIN; iface: where it
+ * was seen, 0 = unknown; pieces: of NIC and STRAY, enum sp_pieces; of an answer EXPIRED
  * dst, sport and dport are those of the packet that it quotes, of TOO_BIG count is the MTU that it
  * names */
 #define SP_FIELDS_seen(F) \
@@ -331,6 +333,9 @@ enum sp_error_code {
 #define SP_FIELDS_outer(F) \
     F(u32, batch) F(u16, block) F(addr, src) F(addr, dst) F(u32, vni) F(u64, mac)
 
+/* an absolute path of printable ASCII; without it requests ask for "/" */
+#define SP_FIELDS_path(F) F(u32, batch) F(text80, path)
+
 #define SP_RECORD_KINDS(R) \
     R(ERROR, error) R(HELLO, hello) R(IFACE, iface) R(OWN, own) R(LISTENER, listener) \
     R(READY, ready) R(BATCH, batch) R(BLOCK, block) R(ARM, arm) R(SHOT, shot) R(FIRE, fire) \
@@ -339,7 +344,7 @@ enum sp_error_code {
     R(WANT, want) R(PACKET, packet) R(WANTED, wanted) R(ALIVE, alive) R(SWEEP, sweep) \
     R(MASK, mask) R(GUARD, guard) R(VOLLEY, volley) R(VOLLEYED, volleyed) R(HEARD, heard) \
     R(HEALTH, health) R(ANSWERER, answerer) R(SWEPT, swept) R(QUERY, query) R(TOLD, told) \
-    R(OUTER, outer)
+    R(OUTER, outer) R(PATH, path)
 /* clang-format on */
 
 #define SP_DECL_u8(n)     uint8_t n;

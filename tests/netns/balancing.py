@@ -238,11 +238,11 @@ class Proxied(Balanced):
     """The balancer is a program on the firewall, which opens connections of its own."""
 
     def haproxy(self, mode="tcp", servers=None, server="", backend="", more="", cross=False,
-                bind=""):
+                bind="", idle="5s"):
         """Starts haproxy. servers: hosts; server: further words of each, backend: of them all;
-        bind: of its listeners; cross: IPv6 clients are passed on to IPv4 backends."""
+        bind: of its listeners; idle: its timeout; cross: IPv6 clients are passed on to IPv4 backends."""
         out = ["global", "  maxconn 500", f"  stats socket {self.haproxy_socket()}", "defaults", f"  mode {mode}", "  timeout connect 200ms",
-               "  timeout client 5s", "  timeout server 5s", "  retries 0"]
+               f"  timeout client {idle}", f"  timeout server {idle}", "  retries 0"]
         for family in FAMILIES:
             out += [f"frontend f{family}",
                     f"  bind {wrapped(family, VIP[family])}:443 {bind}",

@@ -94,8 +94,8 @@ class Router(Claims, Balanced):
         self.well("weights: { w1: 2, w2: 1 }, max_skew: 0.5", "skew", "source", "proxy_protocol")
 
     def test_weights_other_than_declared(self):
-        self.firewall(pre=self.weighted(2, 3))
-        self.bad("max_skew: 0.2", "skew", r"w1 \d+, w2 \d+ .*p = .*(significance 0.001)")
+        self.firewall(pre=self.weighted(5, 6))
+        self.bad("max_skew: 0.3", "skew", r"w1 \d+, w2 \d+ .*p = .*(significance 0.001)")
 
     # ---- affinity ----
     def test_affinity_by_source(self):
@@ -118,7 +118,6 @@ class Router(Claims, Balanced):
 
     # ---- hairpin ----
     def test_hairpin(self):
-        everybody = {"balancer": "", "more": ""}
         place = self.balanced(listener="hairpin: works").replace("from: users", "from: [users, web]")
         pre = "\n".join((self.dnat(), self.dnat(iifname='"web"')))
         for post, verdict in ((MASQUERADE, "holds"), ("", "fails")):
@@ -130,12 +129,10 @@ class Router(Claims, Balanced):
                 self.claims, self.run_ = run.data["claims"], run
                 found = {c["verdict"] for c in self.claims if c["check"] == "hairpin"}
                 self.assertEqual(found, {verdict}, self.tell())
-        del everybody
 
     # ---- zones ----
     def test_zones(self):
         """w1 stands in one zone and w2 in another, and the address in that of w1."""
-        more = ""
         nets = "".join(
             f'  z{i}: {{ in: web, kind: subnet, cidr: ["{self.world.v4[h]}/32", '
             f'"{self.world.v6[h]}/128"], zone: {z} }}\n'
@@ -159,7 +156,6 @@ class Router(Claims, Balanced):
                 self.claims, self.run_ = run.data["claims"], run
                 found = {c["verdict"] for c in self.claims if c["check"] == "cross_zone"}
                 self.assertEqual(found, {verdict}, self.tell())
-        del more
 
     # ---- addresses ----
     def test_addresses(self):
@@ -171,7 +167,7 @@ class Router(Claims, Balanced):
 
     def test_an_address_that_is_refused_missing_or_pending(self):
         self.firewall(pre=self.dnat(only=["ipv4"]), opened=f"  ip6 daddr {VIP['ipv6']} drop\n")
-        got = self.look("source: preserved")
+        self.look("source: preserved")
         seen = {c["subject"]: (c["verdict"], c["cause"]) for c in self.claims
                 if c["check"] == "address_present"}
         self.assertEqual(seen[f"lb {VIP['ipv4']}"][0], "holds", self.tell())
@@ -181,7 +177,6 @@ class Router(Claims, Balanced):
         self.look("source: preserved")
         seen = {c["subject"]: c["cause"] for c in self.claims if c["verdict"] == "fails"}
         self.assertIn("nothing listens", seen[f"lb {VIP['ipv6']}"], self.tell())
-        del got
 
     def test_a_pending_address(self):
         text = self.balanced().replace(f'[{VIP["ipv4"]}, "{VIP["ipv6"]}"]', "pending")
@@ -207,13 +202,14 @@ class Router(Claims, Balanced):
 
     # ---- idle ----
     def test_idle_connections_are_dropped_silently(self):
-        self.firewall(pre=self.dnat())
-        self.lab.sysctl(FW, **{"net.netfilter.nf_conntrack_tcp_timeout_established": 2,
+        closed = '  iifname "users" tcp dport 443 tcp flags & (syn | ack) == ack drop\n'
+        self.lab.sysctl(FW, **{"net.netfilter.nf_conntrack_tcp_timeout_established": 1,
                                "net.netfilter.nf_conntrack_tcp_loose": 0})
         self.addCleanup(self.lab.sysctl, FW,
                         **{"net.netfilter.nf_conntrack_tcp_timeout_established": 432000,
                            "net.netfilter.nf_conntrack_tcp_loose": 1})
-        self.bad("idle_timeout: 5s", "idle_timeout", "dropped silently")
+        self.firewall(pre=self.dnat(), opened=closed)
+        self.bad("idle_timeout: 2s", "idle_timeout", "dropped silently")
 
 
 @unittest.skipUnless(HAPROXY, "haproxy is not installed")
@@ -226,12 +222,14 @@ class Haproxy(Claims, Proxied):
 
     def test_proxy_headers(self):
         """Present exactly when declared, in the declared version, in both modes."""
-        for mode, listener in (("tcp", REWRITTEN), ("http", f"{REWRITTEN}, mode: l7")):
-            for server, version in (("", "none"), ("send-proxy", "v1"), ("send-proxy-v2", "v2")):
-                with self.subTest(mode=mode, version=version):
-                    self.haproxy(mode=mode, server=server)
-                    self.well(f"{listener}, proxy_protocol: {version}", "proxy_protocol")
-                    self.end_children()
+        for mode, server, version in (("tcp", "", "none"), ("tcp", "send-proxy", "v1"),
+                                      ("tcp", "send-proxy-v2", "v2"), ("http", "", "none"),
+                                      ("http", "send-proxy-v2", "v2")):
+            with self.subTest(mode=mode, version=version):
+                self.haproxy(mode=mode, server=server)
+                layer = ", mode: l7" if mode == "http" else ""
+                self.well(f"{REWRITTEN}{layer}, proxy_protocol: {version}", "proxy_protocol")
+                self.end_children()
 
     def test_proxy_headers_other_than_declared(self):
         for server, declared, words in (("send-proxy", "none", "v1 in"),
@@ -248,23 +246,19 @@ class Haproxy(Claims, Proxied):
 
     def test_failover(self):
         self.haproxy(server="check inter 100ms fall 2 rise 2")
-        self.well(f"{REWRITTEN}, failover_within: 2s", "failover")
+        self.well(f"{REWRITTEN}, failover_within: 1s", "failover")
 
     def test_failover_of_one_that_falls_silent(self):
         self.haproxy(server="check inter 100ms fall 2 rise 2", more="", backend="timeout check 200ms")
-        self.well(f"{REWRITTEN}, failover_within: 2s, failover: silent", "failover")
-
-    def test_failover_that_takes_too_long(self):
-        self.haproxy(server="check inter 1s fall 3 rise 1")
-        self.bad(f"{REWRITTEN}, failover_within: 300ms", "failover", "went on sending")
+        self.well(f"{REWRITTEN}, failover_within: 1s, failover: silent", "failover")
 
     def test_idle(self):
-        self.haproxy()  # 5 s
-        self.bad(f"{REWRITTEN}, idle_timeout: 8s", "idle_timeout", r"closed after [45]\.\d s")
+        self.haproxy(idle="2s")
+        self.bad(f"{REWRITTEN}, idle_timeout: 4s", "idle_timeout", r"closed after [12]\.\d s")
 
     def test_idle_as_declared(self):
-        self.haproxy()
-        self.well(f"{REWRITTEN}, idle_timeout: 5s", "idle_timeout")
+        self.haproxy(idle="2s")
+        self.well(f"{REWRITTEN}, idle_timeout: 2s", "idle_timeout")
 
     def certificate(self):
         path = os.path.join(self.lab.dir, "cert.pem")
@@ -282,12 +276,36 @@ class Haproxy(Claims, Proxied):
         self.bad(f"{REWRITTEN}, tls: terminated", "tls_mode", "passes TLS on")
         self.end_children()
         self.haproxy(bind=f"ssl crt {self.certificate()}")
-        beside = ("source", "proxy_protocol")
         got = self.look(f"{REWRITTEN}, tls: terminated")
-        self.assertEqual(got["tls_mode"], {"holds"}, self.tell())
+        self.assertEqual((got["tls_mode"], got["source"], self.run_.code),
+                         ({"holds"}, {"not_observable"}, 0), self.tell())
         got = self.look(f"{REWRITTEN}, tls: passthrough")
         self.assertEqual(got["tls_mode"], {"fails"}, self.tell())
-        del beside
+
+    # ---- health ----
+    def health(self, declared):
+        """The others' segment is that of the balancer's sources."""
+        return self.look(f"{REWRITTEN}, health: {{ {declared} }}",
+                         sources=[self.world.v4["o"]],
+                         more="services: { app: { ports: tcp/8443, data: ok } }\n")
+
+    def test_health_checks(self):
+        self.app("w1", "w2")
+        self.haproxy()
+        found = {}
+        opened = '  iifname "others" tcp dport 8443 accept'
+        for rules, declared in ((opened, "path: /healthz"), (opened, "path: /healthz, status: 204"),
+                                ("", "protocol: tcp")):
+            self.firewall(forward=rules)
+            self.health(declared)
+            found[rules, declared] = {(c["verdict"], (c["cause"] or "").split(":")[0])
+                                      for c in self.claims if c["check"] == "health_path"}
+        answers = [("holds", "")]
+        other = [("fails", "the balancer asks for a path that the service answers in another way")]
+        closed = [("fails", "the way of the health check is not open from the segment of the "
+                            "balancer's sources")]
+        self.assertEqual([sorted(item) for item in found.values()],
+                         [answers, other, closed], self.tell())
 
     def test_weights(self):
         self.haproxy(server="")
@@ -316,7 +334,7 @@ class Nginx(Claims, Proxied):
         self.nginx(servers=["w1"])
         self.lab.nft("w1", "table inet fw {\n chain in {\n  type filter hook input priority 0;\n"
                            "  tcp dport 8443 reject with tcp reset\n }\n}\n")
-        got = self.look(f"{REWRITTEN}, max_skew: 0.4, failover_within: 1s, proxy_protocol: none")
+        got = self.look(f"{REWRITTEN}, max_skew: 0.9, failover_within: 1s, proxy_protocol: none")
         self.assertNotIn("holds", got["skew"] | got["failover"] | got["proxy_protocol"],
                          self.tell())
         self.assertEqual(got["skew"], {"unknown"}, self.tell())

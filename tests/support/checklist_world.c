@@ -145,8 +145,7 @@ static void borrow(struct sp_world *world, const struct sp_world *base)
     *world->plan = *base->plan;
     world->plan->tests = sp_calloc(base->plan->ntests, sizeof(*base->plan->tests));
     must(world->plan->tests != NULL, "no memory");
-    memcpy(world->plan->tests, base->plan->tests,
-           base->plan->ntests * sizeof(*base->plan->tests));
+    memcpy(world->plan->tests, base->plan->tests, base->plan->ntests * sizeof(*base->plan->tests));
 }
 
 /* Tests that a change takes away are not planned. */

@@ -85,7 +85,7 @@ static void every_form_is_read(void **state)
         size_t n = with_front(fronts[i].text, fronts[i].len, body, SP_TAG_BYTES, all);
         grows(all, n, n, false, SP_TAG_PROBE);
         for (size_t t = 0; t < 2; t++) {
-            size_t len = sp_form_request(&keys, 300, 8443, 5, &targets[t], body);
+            size_t len = sp_form_request(&keys, 300, 8443, 5, &targets[t], NULL, body);
             assert_true(len > 100 && len < SP_FORM_MAX);
             n = with_front(fronts[i].text, fronts[i].len, body, len, all);
             grows(all, n, fronts[i].len + 16 + 12 + 56, true, SP_TAG_PROBE);
@@ -154,6 +154,110 @@ static void proxies_may_rewrite_the_head(void **state)
     }
 }
 
+/* What stood before the tag, and whom it names. */
+static void heads_are_named(void **state)
+{
+    (void)state;
+    struct sp_tag_keys keys = keys_of(7);
+    static const struct {
+        const char *text;
+        size_t len;
+        enum sp_head head;
+        const char *told;
+    } cases[] = {
+        {"", 0, SP_HEAD_NONE, NULL},
+        {"PROXY TCP4 10.0.0.1 10.0.0.2 40000 443\r\n", 40, SP_HEAD_V1, "10.0.0.1"},
+        {"PROXY TCP6 fd00::1 fd00::2 40000 443\r\n", 38, SP_HEAD_V1, "fd00::1"},
+        {"PROXY UNKNOWN\r\n", 15, SP_HEAD_V1, NULL},
+        {v2, sizeof(v2) - 1, SP_HEAD_V2, "10.0.0.1"},
+        {"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", 16, SP_HEAD_V2, NULL},
+        {"PROXY TCP4\n", 11, SP_HEAD_BAD, NULL},
+        {"PROXY TCP4\r\n", 12, SP_HEAD_BAD, NULL},
+        {"PROXY TCP4 10.0.0.1 10.0.0.2 40000 443\n", 39, SP_HEAD_BAD, NULL},
+        {"PROXY TCP6 10.0.0.1 10.0.0.2 40000 443\r\n", 40, SP_HEAD_BAD, NULL},
+        {"PROXY TCP4 10.0.0.1 fd00::2 40000 443\r\n", 39, SP_HEAD_BAD, NULL},
+        {"PROXY TCP4 10.0.0.1 10.0.0.2 40000 66000\r\n", 42, SP_HEAD_BAD, NULL},
+        {"PROXY TCP4 10.0.0.1 10.0.0.2 40000 443 x\r\n", 42, SP_HEAD_BAD, NULL},
+        {"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\4\1\2\3\4", 20, SP_HEAD_BAD, NULL},
+        {"\r\n\r\n\0\r\nQUIT\n\x11\x11\0\0", 16, SP_HEAD_BAD, NULL},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(cases); i++) {
+        for (int hello = 0; hello < 2; hello++) {
+            uint8_t body[SP_FORM_MAX];
+            uint8_t all[SP_FORM_HEAD];
+            struct sp_form form = {0};
+            size_t len = SP_TAG_BYTES;
+            if (hello) {
+                len = sp_form_hello(&keys, 300, 8443, 5, body);
+            } else {
+                sp_tag_write(&keys, 300, 8443, SP_TAG_PROBE, 5, body);
+            }
+            size_t n = with_front(cases[i].text, cases[i].len, body, len, all);
+            assert_int_equal(read_exact(&keys, all, n, &form), SP_FORM_TAG);
+            assert_int_equal(form.head, cases[i].head);
+            assert_int_equal(form.is_hello, hello);
+            assert_true(form.is_whole && !form.is_changed);
+            struct sp_addr told = cases[i].told ? kit_addr(cases[i].told) : (struct sp_addr){0};
+            assert_true(sp_addr_eq(&form.told, &told));
+        }
+    }
+}
+
+/* A hello is what was sent, every byte of it, or it is told. */
+static void hellos_are_compared(void **state)
+{
+    (void)state;
+    struct sp_tag_keys keys = keys_of(7);
+    uint8_t body[SP_FORM_MAX + 1];
+    struct sp_form form;
+    size_t len = sp_form_hello(&keys, 300, 8443, 5, body);
+    assert_int_equal((size_t)body[3] << 8 | body[4], len - 5); /* the record's own length */
+    for (size_t n = 0; n <= len; n++) {
+        enum sp_form_state state_n = read_exact(&keys, body, n, &form);
+        assert_int_equal(state_n, n < 11 + SP_TAG_BYTES ? SP_FORM_PART : SP_FORM_TAG);
+        assert_true(state_n != SP_FORM_TAG || (form.is_whole == (n == len) && !form.is_changed));
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (i == 11) {
+            i += SP_TAG_BYTES; /* the tag has a MAC of its own */
+        }
+        body[i] ^= 1;
+        bool found = read_exact(&keys, body, len, &form) == SP_FORM_TAG;
+        assert_true(!found || form.is_changed);
+        body[i] ^= 1;
+    }
+    body[len] = 'x';
+    assert_int_equal(read_exact(&keys, body, len + 1, &form), SP_FORM_TAG);
+    assert_true(form.is_changed);
+    assert_true(sp_form_is_tls_answer((const uint8_t *)"\x16\3\3\0\x40\2", 6));
+    assert_true(sp_form_is_tls_answer((const uint8_t *)"\x15\3\3\0\2\2", 6));
+    assert_false(sp_form_is_tls_answer((const uint8_t *)"\x16\3\3\0\x40\2", 5));
+    assert_false(sp_form_is_tls_answer((const uint8_t *)"HTTP/1.1 400", 12));
+}
+
+static void paths_and_statuses(void **state)
+{
+    (void)state;
+    struct sp_tag_keys keys = keys_of(7);
+    struct sp_addr target = kit_addr("2001:db8:1111:2222:3333:4444:5555:6666");
+    uint8_t body[SP_FORM_MAX];
+    char path[65];
+    memset(path, 'a', sizeof(path));
+    path[0] = '/';
+    path[64] = '\0';
+    size_t len = sp_form_request(&keys, 1, 65535, 5, &target, path, body);
+    assert_memory_equal(body + len - 4, "\r\n\r\n", 4); /* whole, if need be without a tag */
+    assert_memory_equal(body, "GET /aaaa", 9);
+    len = sp_form_request(&keys, 1, 80, 5, &target, "/healthz", body);
+    assert_memory_equal(body, "GET /healthz HTTP/1.1\r\nX-Segproof: ", 35);
+    assert_memory_equal(body + len - 4, "\r\n\r\n", 4);
+    assert_int_equal(sp_form_status((const uint8_t *)"HTTP/1.1 204 No", 15), 204);
+    assert_int_equal(sp_form_status((const uint8_t *)"HTTP/1.0 404", 12), 404);
+    assert_int_equal(sp_form_status((const uint8_t *)"HTTP/1.0 40", 11), 0);
+    assert_int_equal(sp_form_status((const uint8_t *)"HTTP/1.0 4x4", 12), 0);
+    assert_int_equal(sp_form_status((const uint8_t *)"SSH-2.0-OpenS", 13), 0);
+}
+
 static void server_errors(void **state)
 {
     (void)state;
@@ -198,11 +302,10 @@ static void what_is_too_long_is_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_form_is_read),
-        cmocka_unit_test(replies_answer_in_kind),
-        cmocka_unit_test(proxies_may_rewrite_the_head),
-        cmocka_unit_test(what_is_too_long_is_none),
-        cmocka_unit_test(server_errors),
+        cmocka_unit_test(every_form_is_read),       cmocka_unit_test(heads_are_named),
+        cmocka_unit_test(hellos_are_compared),      cmocka_unit_test(paths_and_statuses),
+        cmocka_unit_test(replies_answer_in_kind),   cmocka_unit_test(proxies_may_rewrite_the_head),
+        cmocka_unit_test(what_is_too_long_is_none), cmocka_unit_test(server_errors),
     };
     return cmocka_run_group_tests_name("tagform", tests, NULL, NULL);
 }

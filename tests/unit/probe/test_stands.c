@@ -61,7 +61,7 @@ static struct sp_spec data_from(const struct kit *kit, const char *src, uint16_t
                            .tcp_flags = SP_TCP_ACK | SP_TCP_PSH};
     if (http) {
         uint8_t request[SP_FORM_MAX];
-        size_t len = sp_form_request(&keys, block, PORT, 1, &target, request);
+        size_t len = sp_form_request(&keys, block, PORT, 1, &target, NULL, request);
         assert_true(15 + len <= sizeof(spec.payload));
         memcpy(spec.payload, "PROXY UNKNOWN\r\n", 15);
         memcpy(spec.payload + 15, request, len);
