@@ -126,7 +126,7 @@ struct sp_trace {
     size_t npackets;
     struct sp_trace_size sizes[SP_TRACE_MAX_SIZES];
     size_t nsizes;
-    uint16_t mtu_from, mtu_to; /* of the interfaces at both ends; 0 = not known */
+    uint16_t mtu_from, mtu_to;   /* of the interfaces at both ends; 0 = not known */
     uint16_t mss_sent, mss_seen; /* of a SYN; 0 = not seen */
 
     /* sp_trace_explain() */

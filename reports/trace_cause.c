@@ -183,8 +183,8 @@ static bool explain_sizes(struct sp_trace *t)
         return false;
     }
     sp_trace_conclude(t, SP_TRACE_BLACK_HOLE, SP_TRACE_NOWHERE, 0);
-    bool mismatch = t->mtu_to > 0 && t->mtu_to < t->mtu_from && hole->bytes > t->mtu_to &&
-                    largest <= t->mtu_to;
+    bool mismatch =
+        t->mtu_to > 0 && t->mtu_to < t->mtu_from && hole->bytes > t->mtu_to && largest <= t->mtu_to;
     if (mismatch) {
         const char *to = sp_trace_name(t, t->pair->to);
         SP_SENTENCE(t,

@@ -153,7 +153,7 @@ enum sp_rc sp_build_model(struct sp_build *build)
         sp_build_enforcements, sp_build_index,    sp_build_services,
     };
     static void (*const selecting[])(struct sp_build *) = {
-        sp_build_groups, sp_build_balancers, sp_build_rules,   sp_build_nats,
+        sp_build_groups, sp_build_balancers, sp_build_rules,  sp_build_nats,
         sp_build_uses,   sp_build_presets,   sp_build_floors,
     };
     for (size_t i = 0; i < SP_ARRAY_LEN(stages) && build->rc == SP_OK; i++) {

@@ -202,7 +202,7 @@ struct sp_model {
     struct sp_enforcement *enforcements;
     size_t nenforcements;
     struct sp_limits limits;
-    struct sp_uses *uses; /* the presets of `use`, see preset.h; NULL = none */
+    struct sp_uses *uses;    /* the presets of `use`, see preset.h; NULL = none */
     struct sp_floor *floors; /* what nodes must be: topologies/floor.h */
     size_t nfloors;
 };
