@@ -421,7 +421,7 @@ enum sp_cause sp_cause_guess(const struct sp_lookup *lookup, const struct sp_res
     case SP_VERDICT_BLOCKED:
         return guess_blocked(lookup, result, tests, n);
     case SP_VERDICT_HOST_FILTERED:
-        return SP_CAUSE_HOST_FILTER;
+        return sp_cause_reverse_path(result, tests) ? SP_CAUSE_REVERSE_PATH : SP_CAUSE_HOST_FILTER;
     case SP_VERDICT_RETURN_BLOCKED:
         return outcome->judged.by == SP_BY_RECEIVER ? SP_CAUSE_NO_ANSWER : SP_CAUSE_WAY_BACK;
     case SP_VERDICT_PARTIAL:

@@ -3,6 +3,8 @@
  * Likely causes of an allowed flow that fails, from what works beside it: the same port from other
  * sources, of a neighbour, at another address, and other protocols between the same two; and from
  * which part of a flow is lost. Each tells an operator where not to look. */
+#include <string.h>
+
 #include "reports/group.h"
 #include "reports/known.h"
 
@@ -99,6 +101,25 @@ bool sp_cause_one_address(const struct sp_lookup *lookup, const struct sp_entry 
         }
     }
     return n > 0;
+}
+
+bool sp_cause_reverse_path(const struct sp_result *result, const struct sp_entry *test)
+{
+    for (size_t i = 0; i < result->claims.n && test->family == SP_FAMILY_IPV4; i++) {
+        const struct sp_claim *claim = &result->claims.at[i];
+        if (claim->kind != SP_CLAIM_NODE || claim->target != test->to ||
+            strcmp(claim->check, "rp_filter") != 0) {
+            continue;
+        }
+        /* What holds is as expected; what fails says what it is. */
+        const char *mode = claim->verdict == SP_CLAIM_HOLDS   ? claim->expected
+                           : claim->verdict == SP_CLAIM_FAILS ? claim->observed
+                                                              : NULL;
+        if (mode && strstr(mode, "strict")) {
+            return true;
+        }
+    }
+    return false;
 }
 
 enum sp_cause sp_cause_loss(const struct sp_lookup *lookup, const struct sp_result *result,

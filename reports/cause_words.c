@@ -73,6 +73,11 @@ static const struct {
                               "not the host",
                               "open it in the host's firewall; if no rule there drops it, look at "
                               "its reverse path filter (rp_filter) and at its full tables"},
+    [SP_CAUSE_REVERSE_PATH] =
+        {"it reached the receiver's interface, not the host: its reverse path filter is strict, "
+         "and drops what comes in where answers would not go out (asymmetric routes)",
+         "let the routes back leave by the interface that it comes in on, or set rp_filter to 2 "
+         "(loose) there; else look at the host's firewall"},
     [SP_CAUSE_NO_ANSWER] = {"the receiver gets it and sends no answer",
                             "look for an outbound rule on the receiver, or for a service that "
                             "stays silent"},

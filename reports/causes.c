@@ -155,6 +155,7 @@ static void key_of_failing(const struct sp_finding *finding, const struct workin
     bool any = !worked || worked->any;
     switch ((int)finding->cause_kind) {
     case SP_CAUSE_HOST_FILTER:
+    case SP_CAUSE_REVERSE_PATH:
     case SP_CAUSE_NO_ANSWER:
         ref->place = sp_place_host(finding->to);
         return;

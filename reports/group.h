@@ -91,6 +91,7 @@ enum sp_cause {
     SP_CAUSE_NO_WAY,
     SP_CAUSE_DROPPED,
     SP_CAUSE_HOST_FILTER,
+    SP_CAUSE_REVERSE_PATH, /* its own reverse path filter is known to be strict */
     SP_CAUSE_NO_ANSWER,
     SP_CAUSE_WAY_BACK,
     SP_CAUSE_LOSS,
@@ -208,6 +209,8 @@ enum sp_cause sp_cause_where(const struct sp_lookup *lookup, const struct sp_res
 /* Does another address of the receiver work, of either family? */
 bool sp_cause_one_address(const struct sp_lookup *lookup, const struct sp_entry *tests, size_t n);
 bool sp_cause_nobody_there(const struct sp_entry *test, const struct sp_seen *seen);
+/* Does the receiver take IPv4 packets only from where it would send its own? Claims tell. */
+bool sp_cause_reverse_path(const struct sp_result *result, const struct sp_entry *test);
 /* Of an allowed flow of which some is lost. */
 enum sp_cause sp_cause_loss(const struct sp_lookup *lookup, const struct sp_result *result,
                             const struct sp_entry *tests, size_t n);

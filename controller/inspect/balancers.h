@@ -85,9 +85,6 @@ uint32_t sp_lb_step_us(const struct sp_lb *lb, uint32_t client);
 /* How a host reaches an address of the balancer; false: it has no address of that family. */
 bool sp_lb_way_of(const struct sp_lb *lb, uint32_t client, const struct sp_addr *dst,
                   struct sp_lb_way *ret_way);
-/* Counts what came of a block. */
-void sp_lb_count(const struct sp_lb *lb, const struct sp_batch *batch, uint32_t block,
-                 const struct sp_lb_way *way, struct sp_lb_tally *tally);
 /* Did data come back? */
 bool sp_lb_is_served(const struct sp_shot_seen *shot);
 /* Plain conversations and hellos on every way, and of backends with their own balancer: claims for
@@ -142,10 +139,6 @@ struct sp_lb_idle {
 };
 void sp_lb_judge_idle(const struct sp_listener *listener, const struct sp_lb_idle *idle,
                       struct sp_lb_said *said);
-
-/* The zone that a network lies in, by its own word or that of what it lies in; NULL: none is
- * declared. */
-const char *sp_lb_zone(const struct sp_model *model, uint32_t network);
 
 /* ---- balancers_time.c ---- */
 enum sp_rc sp_lb_drill(struct sp_lb *lb, struct sp_diag *diag) SP_MUST_CHECK;

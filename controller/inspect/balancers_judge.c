@@ -257,7 +257,9 @@ void sp_lb_judge_affinity(const struct sp_model *model, const struct sp_listener
 
 /* ---- zones ---- */
 
-const char *sp_lb_zone(const struct sp_model *model, uint32_t network)
+/* The zone that a network lies in, by its own word or that of what it lies in; NULL: none is
+ * declared. */
+static const char *network_zone(const struct sp_model *model, uint32_t network)
 {
     while (network != SP_NONE && !model->networks[network].zone) {
         network = model->networks[network].parent;
@@ -280,7 +282,7 @@ static const char *zone_of(const struct sp_model *model, const struct sp_addr *a
             }
         }
     }
-    return sp_lb_zone(model, best);
+    return network_zone(model, best);
 }
 
 void sp_lb_judge_zones(const struct sp_model *model, const struct sp_listener *listener,
@@ -296,7 +298,7 @@ void sp_lb_judge_zones(const struct sp_model *model, const struct sp_listener *l
         return;
     }
     for (size_t i = 0; i < listener->nbackends; i++) {
-        const char *zone = sp_lb_zone(model, model->hosts[listener->backends[i]].network);
+        const char *zone = network_zone(model, model->hosts[listener->backends[i]].network);
         if (!zone || !home) {
             sp_lb_unknown(said,
                           home ? "the zone of a backend is not declared"
@@ -310,7 +312,7 @@ void sp_lb_judge_zones(const struct sp_model *model, const struct sp_listener *l
         there += is_home ? 0 : tally->backends[i];
         uint32_t reached = 0;
         for (size_t k = 0; k < listener->nbackends; k++) {
-            const char *same = sp_lb_zone(model, model->hosts[listener->backends[k]].network);
+            const char *same = network_zone(model, model->hosts[listener->backends[k]].network);
             reached += same && strcmp(same, zone) == 0 ? tally->backends[k] : 0;
         }
         missed = reached == 0 ? zone : missed;

@@ -151,8 +151,8 @@ static void count_arrival(const struct sp_lb *lb, const struct sp_lb_way *way,
     }
 }
 
-void sp_lb_count(const struct sp_lb *lb, const struct sp_batch *batch, uint32_t block,
-                 const struct sp_lb_way *way, struct sp_lb_tally *tally)
+static void count(const struct sp_lb *lb, const struct sp_batch *batch, uint32_t block,
+                  const struct sp_lb_way *way, struct sp_lb_tally *tally)
 {
     for (size_t i = 0; block != SP_NONE && i < batch->nshots; i++) {
         const struct sp_shot_seen *shot = &batch->shots[i];
@@ -254,14 +254,14 @@ static void count_rows(struct talk *talk)
     struct sp_lb *lb = talk->lb;
     for (size_t w = 0; w < lb->nways; w++) {
         struct row *row = &talk->rows[w];
-        sp_lb_count(lb, talk->batch, row->block, &lb->ways[w], &row->tallies[ROW_PLAIN]);
-        sp_lb_count(lb, talk->batch, row->hello, &lb->ways[w], &row->tallies[ROW_HELLO]);
+        count(lb, talk->batch, row->block, &lb->ways[w], &row->tallies[ROW_PLAIN]);
+        count(lb, talk->batch, row->hello, &lb->ways[w], &row->tallies[ROW_HELLO]);
         for (size_t i = 0; lb->ways[w].client != SP_NONE && !lb->why && lb->listener->hairpin &&
                            i < lb->listener->nbackends;
              i++) {
             struct sp_lb_way own;
             if (sp_lb_way_of(lb, lb->listener->backends[i], &lb->ways[w].dst, &own)) {
-                sp_lb_count(lb, talk->batch, row->hairpins[i], &own, &row->tallies[ROW_HAIRPIN]);
+                count(lb, talk->batch, row->hairpins[i], &own, &row->tallies[ROW_HAIRPIN]);
             }
         }
     }

@@ -38,8 +38,6 @@ const char *sp_node_check_name(unsigned check); /* of the claims: "conntrack" */
 uint8_t sp_node_severity(unsigned check);
 /* What is declared, for people. */
 void sp_node_expected(const struct sp_floor_line *line, struct sp_buf *out);
-/* Neither private nor reserved for documents, tests, one link or one host. */
-bool sp_node_is_public(const struct sp_addr *addr);
 
 /* node_judge_net.c: what concerns its connections */
 void sp_node_judge_listeners(struct sp_node_look *look);

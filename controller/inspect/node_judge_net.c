@@ -23,7 +23,7 @@ static bool in_any(const struct sp_addr *addr, const char *const *prefixes, size
 }
 
 /* The IANA registries of special-purpose addresses: what is not globally reachable. */
-bool sp_node_is_public(const struct sp_addr *addr)
+static bool is_public(const struct sp_addr *addr)
 {
     static const char *const special[] = {
         "0.0.0.0/8",      "10.0.0.0/8",    "100.64.0.0/10",   "127.0.0.0/8",
@@ -44,7 +44,7 @@ void sp_node_judge_public(struct sp_node_look *look)
     look->source = "its interfaces";
     for (size_t i = 0; i < look->naddrs; i++) {
         char text[SP_ADDR_STRLEN];
-        if (sp_node_is_public(&look->addrs[i])) {
+        if (is_public(&look->addrs[i])) {
             sp_node_observe(look, "%s", sp_addr_str(&look->addrs[i], text));
             has = true;
         }

@@ -8,8 +8,10 @@ import sys
 import unittest
 
 sys.dont_write_bytecode = True
-from harness import FAMILIES, Case  # noqa: E402
+from failing import FailureCase, forward  # noqa: E402
+from harness import FAMILIES, FW, Case, World  # noqa: E402
 from tracing import Routers  # noqa: E402
+import sweeping  # noqa: E402 (found through harness)
 
 UDP = ("a", "b", "udp/5353")
 OPEN = "flush ruleset\n"
@@ -64,6 +66,57 @@ class Sizes(Case):
         self.names(run, "ipv6", "small packets pass and large ones vanish",
                    "nobody says that they are too big (a path MTU black hole)")
         self.healthy()
+
+
+class Hosts(FailureCase):
+    """left, side -- fw -- right; b has a second interface, in back."""
+
+    POLICIES = ("name: web, from: [left, side], to: right, allow: [tcp/80, tcp/443]",)
+    HEALTHY = ("tcp dport { 80, 443 } iifname { left, side } accept",)
+    MORE = "nodes:\n  b: { rp_filter: strict }\n"
+
+    @classmethod
+    def build(cls):
+        world = World("fhost", {"left": ["a"], "side": ["e"], "right": ["b", "d"], "back": ["c"]})
+        lab = world.lab
+        lab.veth("b", "eth1", FW, "b1")
+        lab.ip(FW, "link set b1 master back up")
+        lab.addr("b", "eth1", f"{world.net4['back']}.99/24")
+        lab.sysctl("b", **{"net.ipv4.conf.all.rp_filter": 1})
+        return world
+
+    def test_14_reverse_path_filter_drops(self):
+        """Answers would leave by the second interface, so what comes in by the first is dropped."""
+        net, back = self.world.net4["left"], self.world.net4["back"]
+        self.change("b", f"route add {net}.0/24 via {back}.1 dev eth1",
+                    undo=[f"route del {net}.0/24"])
+        everybody = ("--from", "a,e", "--to", "b,d", "--only", "tcp_syn", "--only", "nodes")
+        run = self.verify(*everybody)
+        cause = self.names(run, "its reverse path filter is strict", "asymmetric routes",
+                           verdict="host_filtered", flows=[("a", "b")])
+        self.assertEqual({f["family"] for f in cause["flows"]}, {"ipv4"}, self.told(run))
+        self.doCleanups()
+        self.healthy(*everybody)
+
+    def test_25_table_of_connections_is_full(self):
+        """Who is new is dropped, and who was there before notices nothing."""
+        own = f'[{self.world.net4["left"]}.1, "{self.world.net6["left"]}::1"]'
+        text = self.topology((*self.POLICIES, "name: own, from: fw, to: any, permit: any"),
+                             more="nodes:\n  router: { conntrack_free: 5% }\n").replace(
+            "hosts:\n", f"hosts:\n  fw: {{ network: left, address: {own}, role: router, probe: "
+            f"{{ via: netns, name: {self.lab.ns(FW)} }} }}\n")
+        options = ("--from", "left", "--to", "b", "--only", "tcp_syn", "--only", "nodes")
+        self.addCleanup(sweeping.empty_state, self.lab, FW)
+        sweeping.fill_state(self.lab, FW)
+        run = self.verify(*options, topology=text)
+        self.assertEqual(run.code, 1, self.told(run))
+        failed = [c for c in run.data["claims"] if c["verdict"] == "fails"]
+        self.assertEqual([(c["check"], c["subject"]) for c in failed], [("conntrack", "fw")],
+                         self.told(run))
+        self.assertIn("when the table is full, new connections are dropped", failed[0]["cause"])
+        self.assertEqual({f["verdict"] for f in run.data["findings"]}, {"blocked"}, self.told(run))
+        sweeping.empty_state(self.lab, FW)
+        self.healthy(*options, topology=text)
 
 
 if __name__ == "__main__":

@@ -268,6 +268,42 @@ static void test_where(void **state)
     }
 }
 
+/* Claims tell whether the receiver's reverse path filter is strict. */
+static void test_reverse_path(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t family, verdict;
+        uint32_t target;
+        const char *check, *expected, *observed;
+        bool is_strict;
+    } told[] = {
+        {V4, SP_CLAIM_HOLDS, SAMPLE_DB_1, "rp_filter", "strict", "so on 2 interfaces", true},
+        {V4, SP_CLAIM_FAILS, SAMPLE_DB_1, "rp_filter", "off", "eth0: strict", true},
+        {V4, SP_CLAIM_FAILS, SAMPLE_DB_1, "rp_filter", "strict", "eth0: loose", false},
+        {V4, SP_CLAIM_UNKNOWN, SAMPLE_DB_1, "rp_filter", "strict", NULL, false},
+        {V4, SP_CLAIM_FAILS, SAMPLE_DB_1, "rp_filter", "off", NULL, false},
+        {V4, SP_CLAIM_HOLDS, SAMPLE_DB_1, "lockdown", "strict", "strict", false},
+        {V4, SP_CLAIM_HOLDS, SAMPLE_WEB_1, "rp_filter", "strict", "so on 1 interface", false},
+        {V6, SP_CLAIM_HOLDS, SAMPLE_DB_1, "rp_filter", "strict", "so on 2 interfaces", false},
+    };
+    for (size_t i = 0; i < SP_ARRAY_LEN(told); i++) {
+        struct sp_result result = {0};
+        const struct sp_claim claim = {.kind = SP_CLAIM_NODE,
+                                       .verdict = told[i].verdict,
+                                       .host = told[i].target,
+                                       .target = told[i].target,
+                                       .check = told[i].check,
+                                       .subject = "x",
+                                       .expected = told[i].expected,
+                                       .observed = told[i].observed};
+        const struct sp_entry test = {.to = SAMPLE_DB_1, .family = told[i].family};
+        assert_int_equal(sp_claims_add(&result.claims, &claim), SP_OK);
+        assert_int_equal(sp_cause_reverse_path(&result, &test), told[i].is_strict);
+        sp_claims_release(&result.claims);
+    }
+}
+
 static void test_loss(void **state)
 {
     (void)state;
@@ -523,6 +559,7 @@ int main(void)
         cmocka_unit_test(test_blocked),
         cmocka_unit_test(test_where),
         cmocka_unit_test(test_loss),
+        cmocka_unit_test(test_reverse_path),
         cmocka_unit_test(test_others),
         cmocka_unit_test(test_words),
     };
