@@ -79,8 +79,8 @@ static void kinds(void **state)
     starts("segproof verify -dq", 2, "words 2\nquick\t");
     starts("segproof verify -qd _", 3, "words 0\nquick\t");
     starts("segproof verify -rjson=x", 2, "files 7\n");
-    starts("segproof verify --report j", 3, "words 0\njson=\t");
-    starts("segproof verify --report=j", 2, "words 9\njson=\t");
+    starts("segproof verify --report j", 3, "words 0\nchecklist=\t");
+    starts("segproof verify --report=j", 2, "words 9\nchecklist=\t");
     starts("segproof verify --from=a,not:b", 2, "words 13\n");
     starts("segproof completion _", 2, "words 0\nbash\t\nzsh\t\n");
     starts("segproof nosuch _", 2, "nothing 0\n");

@@ -228,7 +228,7 @@ static void text_is_terminated_printable_and_canonical(void **state)
             refuse(bytes, sp_record_type_str(type));
         }
     }
-    assert_int_equal(seen, 7);
+    assert_int_equal(seen, 8);
 }
 
 static void addresses_are_canonical(void **state)
@@ -350,7 +350,8 @@ static void numbers_stay(void **state)
     assert_int_equal(SP_REC_QUERY, 34);
     assert_int_equal(SP_REC_TOLD, 35);
     assert_int_equal(SP_REC_OUTER, 36);
-    assert_int_equal(SP_REC_TYPE_END, 37);
+    assert_int_equal(SP_REC_PATH, 37);
+    assert_int_equal(SP_REC_TYPE_END, 38);
 }
 
 static void names(void **state)
