@@ -165,8 +165,9 @@ class Talk(Case):
         reader = threading.Thread(target=b.wait, args=("collected",))
         reader.start()
         try:
-            for words, most in ((b"GET / HTTP/1.1\r\n\r\n", 1), (b"\x16\x03\x01", 1), (b"SGpf", 3),
-                                (b"SGpf" + bytes(24), 1), (b"", 3), (b"PROXY nonsense", 3)):
+            for words, most in ((b"GET / HTTP/1.1\r\n\r\n", 1), (b"\x16\x03\x01", 3),
+                                (b"\x16\x02\x01", 1), (b"SGpf", 3), (b"SGpf" + bytes(24), 1),
+                                (b"", 3), (b"PROXY nonsense", 3)):
                 with self.world.lab.socket("a", socket.AF_INET, socket.SOCK_STREAM) as client:
                     client.settimeout(5)
                     client.connect((self.world.v4["b"], 443))
