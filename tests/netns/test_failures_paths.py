@@ -87,6 +87,8 @@ class Hosts(FailureCase):
 
     def test_14_reverse_path_filter_drops(self):
         """Answers would leave by the second interface, so what comes in by the first is dropped."""
+        for host in (FW, "e"):  # neighbours know each other, as on a network that was in use
+            self.lab.run(host, ["ping", "-c1", "-W2", self.world.address("b", "ipv4")])
         net, back = self.world.net4["left"], self.world.net4["back"]
         self.change("b", f"route add {net}.0/24 via {back}.1 dev eth1",
                     undo=[f"route del {net}.0/24"])
