@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "probe/base/addr.h"
+#include "probe/base/hostname.h"
 #include "probe/base/mem.h"
 #include "probe/wire/message.h"
 
@@ -95,7 +96,9 @@ SSL *sp_tls_session(struct sp_tls *tls, int fd, const char *sni, const unsigned 
                     size_t alpn_len)
 {
     SSL *ssl = SSL_new(tls->ctx);
-    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (sni[0] && SSL_set_tlsext_host_name(ssl, sni) != 1) ||
+    char name[SP_HOSTNAME_STRLEN]; /* OpenSSL only reads it; its interface is not const-correct */
+    (void)snprintf(name, sizeof(name), "%s", sni);
+    if (!ssl || SSL_set_fd(ssl, fd) != 1 || (name[0] && SSL_set_tlsext_host_name(ssl, name) != 1) ||
         (alpn_len > 0 && SSL_set_alpn_protos(ssl, alpn, (unsigned)alpn_len) != 0)) {
         SSL_free(ssl);
         return NULL;

@@ -287,8 +287,8 @@ static void nothing_unseen_holds(void **state)
                                       "x=y\n",
                                       "talk.addr=192.0.2.1\n",
                                       TALK("tcp", "everything", "done") END,
-                                      TALK("tcp", "tcp", "done") "talk.icmp=900/1\n" END,
-                                      TALK("tcp", "tcp", "done") "talk.reason=%1b[2J\n" END,
+                                      (TALK("tcp", "tcp", "done") "talk.icmp=900/1\n" END),
+                                      (TALK("tcp", "tcp", "done") "talk.reason=%1b[2J\n" END),
                                       LOOKUP("a", "2") END,
                                       "lookup=a\n" END};
     (void)state;

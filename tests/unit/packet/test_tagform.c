@@ -185,7 +185,7 @@ static void heads_are_named(void **state)
         for (int hello = 0; hello < 2; hello++) {
             uint8_t body[SP_FORM_MAX];
             uint8_t all[SP_FORM_HEAD];
-            struct sp_form form = {0};
+            struct sp_form form = {.kind = SP_TAG_PROBE};
             size_t len = SP_TAG_BYTES;
             if (hello) {
                 len = sp_form_hello(&keys, 300, 8443, 5, body);
