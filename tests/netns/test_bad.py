@@ -150,7 +150,7 @@ class BadFiles(unittest.TestCase):
                 (["verify", "good.yaml", "--only", "tcp_sin"], "no technique 'tcp_sin'.*tcp_syn"),
                 (["verify", "good.yaml", "--skip", "dns"], "no technique 'dns'"),
                 (["verify", "good.yaml", "--report", "jsn=x"], "jsn=x.*json junit text"),
-                (["verify", "good.yaml", "--report", "json"], "FORMAT=FILE"),
+                (["verify", "good.yaml", "--report", "jsn"], "FORMAT=FILE.*json junit text"),
                 (["verify", "good.yaml", "--report", "json="], "FORMAT=FILE"),
                 (["verify", "good.yaml", "--from", "aa"], "'aa'.*did you mean 'a'"),
                 (["verify", "good.yaml", "--to", "label:x=y"], "label"),
