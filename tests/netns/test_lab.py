@@ -117,7 +117,7 @@ class LabTest(unittest.TestCase):
                 for src, dst in ((A4, B4), (A6, B6)):
                     send(lab, "a", [tcp(src, dst, 40000, 22), tcp(src, dst, 40000, 23),
                                     udp(src, dst, 40000, 53), echo(src, dst, 77)])
-                seen, passed = capture.read(0.2), witness.read(0.1)
+                seen, passed = capture.read(0.5), witness.read(0.2)
                 self.assertEqual(capture.drops(), 0)
             for src, dst in ((A4, B4), (A6, B6)):
                 came = {(p.proto, p.dport) for p in seen
@@ -138,7 +138,7 @@ class LabTest(unittest.TestCase):
             two_hosts(lab)
             with Capture(lab, ["b"]) as capture:
                 send(lab, "a", [tcp("192.0.2.7", B4, 1, 2), tcp("2001:db8::7", B6, 1, 2)])
-                sources = {p.src for p in capture.read(0.2) if p.proto == TCP}
+                sources = {p.src for p in capture.read(1) if p.proto == TCP}
             self.assertEqual(sources, {"192.0.2.7", "2001:db8::7"})
 
     def test_mistakes_are_told(self):
