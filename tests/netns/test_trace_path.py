@@ -85,8 +85,8 @@ class Parts(PathCase):
                                  [f"by or behind {SECOND[0]}.2", f"go through {v4('mid', 2)}"],
                                  hop=2)
         self.assertTrue(trace["flows"]["last_is_parallel"], run)
-        self.assertIn("hazard class B", trace["rates"]["not_measured"], run)
-        self.assertIn("hazard class B", trace["silence"]["not_measured"], run)
+        for what in ("rates", "silence"):  # the flow itself may be one of the lost ones
+            self.assertRegex(trace[what]["not_measured"], "hazard class B|it does not arrive", run)
         self.assertEqual(trace["rates"]["trains"], [], run)
 
     def test_denied_on_one_path_only(self):
